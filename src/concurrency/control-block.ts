@@ -1,0 +1,207 @@
+/**
+ * The control block: every number that threads share, each alone on its cache line.
+ *
+ *   line 0–7    positions, one 64-bit word each (bytes of the CommitLog)
+ *   line 8–15   words, one 32-bit word each (wake words, epoch, gate, flags)
+ *   line 16     clock offset, 64-bit
+ *
+ * A position has one writing thread and any number of readers. Reads and writes are Atomics on a BigInt64Array: never
+ * torn, and published with everything that was written before. Each stage reads them once a batch, so that the price of
+ * the BigInt (bench/micro "position") is paid per batch and not per message.
+ *
+ * Source: shared design "One line of stages, one number each"; the invariants are asserted by checkInvariants().
+ */
+import { assert } from '../assert.ts'
+import type { Clock } from '../clock.ts'
+
+const LINE = 64
+const WORDS64 = LINE / 8
+const WORDS32 = LINE / 4
+
+export const POSITIONS = {
+  /** End of the last whole record in the log. Writer: append. */
+  appended: 0,
+  /** All below is on disk: fdatasync returned 0. Writer: flush. */
+  flushed: 1,
+  /** All below is held by enough replicas. Writer: HA or DLedger. */
+  replicated: 2,
+  /** All below is in ConsumeQueue and IndexFile. Writer: dispatch. */
+  dispatched: 3,
+  /** All above still exists. Writer: housekeeping (retention). */
+  retained: 4,
+  /** End of the last segment whose blocks are allocated. Writer: housekeeping. */
+  allocated: 5,
+  /** All below is in ConsumeQueue and IndexFile, and those files are on disk. Writer: housekeeping. */
+  settled: 6,
+} as const
+export type PositionName = keyof typeof POSITIONS
+
+export const WORDS = {
+  /** Wake words, see wake.ts. */
+  append: 8,
+  flush: 9,
+  housekeeping: 10,
+  dispatch: 11,
+  ha: 12,
+  /** 1 while the network thread wants to be woken by the last stage of its gate. */
+  network: 13,
+  epoch: 14,
+  gate: 15,
+  /** Bits of FLAGS. */
+  flags: 17,
+  /** Requests of the supervisor to all stages: 0 run, 1 drain and end. */
+  stop: 18,
+  fence: 19,
+  /** Number of queues on which a pull waits; dispatch does not linger while it is above 0. */
+  heldPulls: 20,
+} as const
+export type WordName = keyof typeof WORDS
+
+const CLOCK_LINE = 16
+const LINES = 21
+
+/** What the gate names: committed is the smallest of appended and the positions whose bit is set. */
+export const GATE = { flushed: 1, replicated: 2, /** consumers may run ahead: readUnCommitted */ openRead: 4 } as const
+
+/** States that several threads must see. */
+export const FLAGS = {
+  /** No room for the next segment; senders are refused until it is gone. */
+  diskFull: 1,
+  /** fdatasync failed: nothing is accepted any more, the broker ends. */
+  flushFailed: 2,
+  /** ConsumeQueue or IndexFile cannot be written. */
+  dispatchFailed: 4,
+} as const
+
+export interface PositionReader {
+  load(): number
+}
+
+export interface PositionWriter extends PositionReader {
+  /** Positions only grow; a smaller value is a broken invariant. */
+  advance(to: number): void
+  /** Sets the start value, or moves the tail inside a fence. Never while other stages run freely. */
+  reset(to: number): void
+}
+
+export class ControlBlock implements Clock {
+  readonly buffer: SharedArrayBuffer
+  readonly words: Int32Array
+  private readonly positions: BigInt64Array
+
+  private constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer
+    this.words = new Int32Array(buffer)
+    this.positions = new BigInt64Array(buffer)
+  }
+
+  static create(): ControlBlock {
+    return new ControlBlock(new SharedArrayBuffer(LINES * LINE))
+  }
+
+  static attach(buffer: SharedArrayBuffer): ControlBlock {
+    assert(buffer.byteLength === LINES * LINE, 'control block has another layout')
+    return new ControlBlock(buffer)
+  }
+
+  load(name: PositionName): number {
+    return Number(Atomics.load(this.positions, POSITIONS[name] * WORDS64))
+  }
+
+  reader(name: PositionName): PositionReader {
+    return { load: () => this.load(name) }
+  }
+
+  /** Given to one thread only: the position's writer. */
+  writer(name: PositionName): PositionWriter {
+    const { positions } = this
+    const word = POSITIONS[name] * WORDS64
+    return {
+      load: () => Number(Atomics.load(positions, word)),
+      advance(to) {
+        assert(to >= Number(Atomics.load(positions, word)), 'a position moved back')
+        Atomics.store(positions, word, BigInt(to))
+      },
+      reset(to) {
+        Atomics.store(positions, word, BigInt(to))
+      },
+    }
+  }
+
+  /** Index of a 32-bit word in `words`, for Atomics.wait and notify. */
+  static index(name: WordName): number {
+    return WORDS[name] * WORDS32
+  }
+
+  word(name: WordName): number {
+    return Atomics.load(this.words, ControlBlock.index(name))
+  }
+
+  setWord(name: WordName, value: number): void {
+    Atomics.store(this.words, ControlBlock.index(name), value)
+  }
+
+  raiseFlag(flag: number): void {
+    Atomics.or(this.words, ControlBlock.index('flags'), flag)
+  }
+
+  lowerFlag(flag: number): void {
+    Atomics.and(this.words, ControlBlock.index('flags'), ~flag)
+  }
+
+  hasFlag(flag: number): boolean {
+    return (this.word('flags') & flag) !== 0
+  }
+
+  get epoch(): number {
+    return this.word('epoch')
+  }
+
+  /** What senders wait for: the smallest of appended and the positions that the gate names. */
+  committed(): number {
+    return this.smallest(this.word('gate'))
+  }
+
+  /** What consumers and dispatch may see: `committed`, or appended with readUnCommitted. */
+  visible(): number {
+    const gate = this.word('gate')
+    return this.smallest((gate & GATE.openRead) === 0 ? gate : 0)
+  }
+
+  private smallest(gate: number): number {
+    let position = this.load('appended')
+    if ((gate & GATE.flushed) !== 0) position = Math.min(position, this.load('flushed'))
+    if ((gate & GATE.replicated) !== 0) position = Math.min(position, this.load('replicated'))
+    return position
+  }
+
+  /** Milliseconds of the injected clock: the system's plus what tests moved it by. */
+  now(): number {
+    return Date.now() + Number(Atomics.load(this.positions, CLOCK_LINE * WORDS64))
+  }
+
+  /** Moves the clock that all threads of this broker see; wakes nobody. */
+  moveClock(milliseconds: number): void {
+    Atomics.add(this.positions, CLOCK_LINE * WORDS64, BigInt(Math.trunc(milliseconds)))
+  }
+
+  /**
+   * The invariants that hold at every sample. Positions are read in the order in which a moving writer cannot break
+   * the comparison: the smaller side first.
+   */
+  brokenInvariant(): string | undefined {
+    const retained = this.load('retained')
+    const settled = this.load('settled')
+    const dispatched = this.load('dispatched')
+    const flushed = this.load('flushed')
+    const replicated = this.load('replicated')
+    const visible = this.visible()
+    const appended = this.load('appended')
+    if (retained > dispatched) return `retained ${retained} > dispatched ${dispatched}`
+    if (settled > dispatched) return `settled ${settled} > dispatched ${dispatched}`
+    if (dispatched > visible) return `dispatched ${dispatched} > committed ${visible}`
+    if (flushed > appended) return `flushed ${flushed} > appended ${appended}`
+    if (replicated > appended) return `replicated ${replicated} > appended ${appended}`
+    return undefined
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Switches that make things go wrong on purpose, for tests (basaltmq/testing). A broker that was not started with them
+ * carries none: every use is `faults?.…`.
+ *
+ * Failpoints: the environment BASALT_FAILPOINT="name" or "name:n" kills the process with SIGKILL at the n-th pass of the
+ * point, in whatever thread that is.
+ */
+export const FAULT_WORDS = {
+  /** 1: fdatasync waits until it is 0 again. */
+  holdSync: 0,
+  /** n > 0: the next n fdatasync calls fail with EIO. */
+  failSync: 1,
+  /** 1: allocation answers ENOSPC. */
+  diskFull: 2,
+  /** 1: the append thread takes nothing from its rings. */
+  holdAppend: 3,
+  /** Milliseconds that each fdatasync takes at least. */
+  slowSync: 4,
+  /** Bit of THREADS: that thread throws at its next step. */
+  killThread: 5,
+} as const
+export type FaultName = keyof typeof FAULT_WORDS
+
+export const THREADS = { append: 1, flush: 2, dispatch: 4, housekeeping: 8 } as const
+export type ThreadName = keyof typeof THREADS
+
+export class FaultSwitches {
+  readonly buffer: SharedArrayBuffer
+  private readonly words: Int32Array
+
+  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(64)) {
+    this.buffer = buffer
+    this.words = new Int32Array(buffer)
+  }
+
+  get(name: FaultName): number {
+    return Atomics.load(this.words, FAULT_WORDS[name])
+  }
+
+  set(name: FaultName, value: number): void {
+    Atomics.store(this.words, FAULT_WORDS[name], value)
+    Atomics.notify(this.words, FAULT_WORDS[name])
+  }
+
+  /** Called by a stage at each step. */
+  step(thread: ThreadName): void {
+    if ((this.get('killThread') & THREADS[thread]) === 0) return
+    this.set('killThread', 0)
+    throw new Error(`fault: ${thread} thread was told to die`)
+  }
+
+  /** Called instead of trusting the disk, before each fdatasync of the CommitLog. Throws EIO when told to. */
+  beforeSync(): void {
+    while (this.get('holdSync') !== 0) Atomics.wait(this.words, FAULT_WORDS.holdSync, 1, 1000)
+    const slow = this.get('slowSync')
+    if (slow > 0) Atomics.wait(this.words, FAULT_WORDS.slowSync, slow, slow)
+    if (this.get('failSync') > 0) {
+      Atomics.sub(this.words, FAULT_WORDS.failSync, 1)
+      throw Object.assign(new Error('EIO: i/o error, fdatasync (fault)'), { code: 'EIO' })
+    }
+  }
+}
+
+const [armed = '', passes = '1'] = (process.env.BASALT_FAILPOINT ?? '').split(':')
+let passesLeft = Number(passes)
+
+export const FAILPOINTS = [
+  'after-append',
+  'before-flush',
+  'after-flush',
+  'mid-dispatch',
+  'segment-roll',
+  'index-roll',
+  'checkpoint',
+  'json-rename',
+] as const
+export type Failpoint = (typeof FAILPOINTS)[number]
+
+/** Ends the process at once when this point is armed. */
+export function failpoint(name: Failpoint): void {
+  if (armed !== name) return
+  passesLeft -= 1
+  if (passesLeft <= 0) process.kill(process.pid, 'SIGKILL')
+}

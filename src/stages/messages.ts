@@ -1,0 +1,58 @@
+/**
+ * What threads say to each other besides the rings: start, failure, log lines, and the few requests that are too rare
+ * to be bytes in a ring. Workers read their port with receiveMessageOnPort() at each pass of their loop, because a
+ * thread that sleeps in Atomics.wait gets no events.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import type { StoreSettings } from '../store/settings.ts'
+
+export type StageName = 'append' | 'flush' | 'housekeeping' | 'dispatch'
+
+/** A queue as recovery found it. `queue` is its integer. */
+export interface KnownQueue {
+  queue: number
+  topic: string
+  queueId: number
+  /** Next queue offset (append), and end of its ConsumeQueue (dispatch). */
+  nextOffset: number
+}
+
+/** workerData of every stage. */
+export interface StageStart {
+  stage: StageName
+  control: SharedArrayBuffer
+  queues: SharedArrayBuffer
+  submit: SharedArrayBuffer
+  acks: SharedArrayBuffer
+  definitions: SharedArrayBuffer
+  arrivals: SharedArrayBuffer
+  stageClock: SharedArrayBuffer
+  faults: SharedArrayBuffer | undefined
+  settings: StoreSettings
+  knownQueues: KnownQueue[]
+  /** Handle of the network thread's waker (native). */
+  waker: bigint
+  port: MessagePort
+}
+
+/** Stage → main. */
+export type FromStage =
+  | { kind: 'ready' }
+  | { kind: 'ended' }
+  | { kind: 'failed'; code: string; message: string; stack: string | undefined }
+  | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> | undefined }
+  /** Dispatch met a queue that the network has not defined. */
+  | { kind: 'discovered'; topic: string; queueId: number; maxOffset: number }
+  /** Housekeeping wrote a metadata file, or could not. */
+  | { kind: 'persisted'; ticket: number; error: string | undefined }
+  /** Housekeeping removed segments below this offset. */
+  | { kind: 'retired'; below: number }
+
+/** Main → stage. */
+export type ToStage =
+  /** Housekeeping: write `text` to config/<file> durably (temporary file, sync, rename, folder sync, .bak kept). */
+  | { kind: 'persist'; ticket: number; file: string; text: string }
+  /** Housekeeping: delete expired segments now, whatever the hour. */
+  | { kind: 'clean' }
+  /** Dispatch: the queue's files are gone with its topic. */
+  | { kind: 'forget'; queue: number; topic: string; queueId: number }

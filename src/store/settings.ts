@@ -1,0 +1,51 @@
+/**
+ * What the store needs to know, by RocketMQ's own key names (spec/store-format.md; defaults in config/keys). A resolved
+ * broker configuration is one of these. Sizes are bytes, intervals milliseconds unless the name says otherwise.
+ */
+export interface StoreSettings {
+  storePathRootDir: string
+  storePathCommitLog: string
+  mappedFileSizeCommitLog: number
+  mappedFileSizeConsumeQueue: number
+  enableConsumeQueueExt: boolean
+  mappedFileSizeConsumeQueueExt: number
+  bitMapLengthConsumeQueueExt: number
+  messageIndexEnable: boolean
+  maxHashSlotNum: number
+  maxIndexNum: number
+  maxMessageSize: number
+  flushDiskType: 'ASYNC_FLUSH' | 'SYNC_FLUSH'
+  flushIntervalCommitLog: number
+  flushCommitLogLeastPages: number
+  flushCommitLogThoroughInterval: number
+  flushIntervalConsumeQueue: number
+  flushConsumeQueueThoroughInterval: number
+  checkCRCOnRecover: boolean
+  messageDelayLevel: string
+  fileReservedTime: number
+  deleteWhen: string
+  diskMaxUsedSpaceRatio: number
+  cleanResourceInterval: number
+  cleanFileForciblyEnable: boolean
+  deleteCommitLogFilesInterval: number
+  deleteConsumeQueueFilesInterval: number
+  accessMessageInMemoryMaxRatio: number
+  /** Ours: percentages at which files of any age go, and at which sends are refused. */
+  diskSpaceCleanForciblyRatio: number
+  diskSpaceWarningLevelRatio: number
+  /** Ours: consumers see messages before the gate's promise holds, as in RocketMQ 4.9. */
+  readUnCommitted: boolean
+  /** Ours: how the append thread writes: stores into the map, or pwrite of each batch. */
+  tailWriter: 'map' | 'pwrite'
+  /** Ours: bytes of the ring from network to append. */
+  submitRingSize: number
+}
+
+/** Folders below storePathRootDir. Ours is `basalt`: a stray file in Apache's folders stops Apache's start. */
+export const FOLDERS = {
+  consumeQueue: 'consumequeue',
+  consumeQueueExt: 'consumequeue_ext',
+  index: 'index',
+  config: 'config',
+  own: 'basalt',
+} as const

@@ -42,9 +42,14 @@ export class FaultSwitches {
     Atomics.notify(this.words, FAULT_WORDS[name])
   }
 
+  /** Whether this thread is told to die. */
+  wants(thread: ThreadName): boolean {
+    return (this.get('killThread') & THREADS[thread]) !== 0
+  }
+
   /** Called by a stage at each step. */
   step(thread: ThreadName): void {
-    if ((this.get('killThread') & THREADS[thread]) === 0) return
+    if (!this.wants(thread)) return
     this.set('killThread', 0)
     throw new Error(`fault: ${thread} thread was told to die`)
   }

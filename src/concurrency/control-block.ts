@@ -43,13 +43,13 @@ export const WORDS = {
   housekeeping: 10,
   dispatch: 11,
   ha: 12,
-  /** 1 while the network thread wants to be woken by the last stage of its gate. */
+  /** NETWORK: by whom the network thread wants to be woken. */
   network: 13,
   epoch: 14,
   gate: 15,
   /** Bits of FLAGS. */
   flags: 17,
-  /** Requests of the supervisor to all stages: 0 run, 1 drain and end. */
+  /** Bits of faults.ts THREADS: those stages drain and end. */
   stop: 18,
   fence: 19,
   /** Number of queues on which a pull waits; dispatch does not linger while it is above 0. */
@@ -62,6 +62,9 @@ const LINES = 21
 
 /** What the gate names: committed is the smallest of appended and the positions whose bit is set. */
 export const GATE = { flushed: 1, replicated: 2, /** consumers may run ahead: readUnCommitted */ openRead: 4 } as const
+
+/** Who wakes the network thread: nobody, the last stage of its gate, or append too (a ring was full). */
+export const NETWORK = { awake: 0, gate: 1, append: 2 } as const
 
 /** States that several threads must see. */
 export const FLAGS = {

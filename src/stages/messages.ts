@@ -54,5 +54,7 @@ export type ToStage =
   | { kind: 'persist'; ticket: number; file: string; text: string }
   /** Housekeeping: delete expired segments now, whatever the hour. */
   | { kind: 'clean' }
+  /** Housekeeping: an integer stands for this queue from now on. */
+  | { kind: 'defined'; queue: number; topic: string; queueId: number }
   /** Dispatch: the queue's files are gone with its topic. */
   | { kind: 'forget'; queue: number; topic: string; queueId: number }

@@ -28,8 +28,11 @@
  */
 export const SUBMIT = { kind: 0, epoch: 4, queue: 8, count: 12, flags: 16, sample: 20, records: 24 } as const
 export const SUBMIT_KIND = { records: 1, define: 2 } as const
-/** counts: queueOffset grows by one a record (transaction types 0 and 8); otherwise records are stored with 0. */
-export const SUBMIT_FLAGS = { counts: 1 } as const
+/**
+ * counts: queueOffset grows by one a record (transaction types 0 and 8); otherwise records are stored with 0.
+ * unwaited: the answer does not wait for the gate (property WAIT=false), so append wakes the network itself.
+ */
+export const SUBMIT_FLAGS = { counts: 1, unwaited: 2 } as const
 
 export const ACK = { physicalOffset: 0, end: 8, queueOffset: 16, storeTimestamp: 24, status: 32, sample: 36, size: 40 } as const
 export const ACK_STATUS = { appended: 0, oldEpoch: 1, tooLarge: 2 } as const

@@ -1,0 +1,84 @@
+/**
+ * The loop of every worker thread: attach memory, say ready, step until told to stop, drain, close.
+ *
+ * A stage knows one thing, step(): it does what is there and returns how much that was. The runner puts it to sleep on its
+ * wake word when there was nothing, after looking once more (concurrency/wake.ts), and turns what it throws into a `failed`
+ * message, upon which the supervisor ends the broker.
+ */
+import { receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { ControlBlock } from '../concurrency/control-block.ts'
+import { QueueTable } from '../concurrency/queue-table.ts'
+import { sleep } from '../concurrency/wake.ts'
+import { BasaltError } from '../errors.ts'
+import { FaultSwitches, THREADS } from '../faults.ts'
+import type { Log } from '../log.ts'
+import type { FromStage, StageStart, ToStage } from './messages.ts'
+
+export interface Stage {
+  /** Does what is there without waiting; returns how much was done, 0 for nothing. */
+  step(): number
+  /** The second look before sleeping: true when step() would find something. */
+  hasWork(): boolean
+  /** Longest sleep in milliseconds; Infinity for a stage that only work wakes. */
+  readonly idleMs: number
+  /** Called once all work is done. */
+  close(): void
+}
+
+export interface StageRuntime {
+  control: ControlBlock
+  queues: QueueTable
+  faults: FaultSwitches | undefined
+  log: Log
+  /** Next message of the main thread, if any. */
+  receive(): ToStage | undefined
+  post(message: FromStage): void
+}
+
+export function runStage(create: (start: StageStart, runtime: StageRuntime) => Stage): void {
+  const start = workerData as StageStart
+  const control = ControlBlock.attach(start.control)
+  const mail: ToStage[] = []
+  const hasMail = () => {
+    for (let next = receiveMessageOnPort(start.port); next !== undefined; next = receiveMessageOnPort(start.port)) {
+      mail.push(next.message as ToStage)
+    }
+    return mail.length > 0
+  }
+  const post = (message: FromStage) => start.port.postMessage(message)
+  const say = (level: 'info' | 'warn' | 'error') => (message: string, fields?: Record<string, unknown>) =>
+    post({ kind: 'log', level, message, fields })
+  const runtime: StageRuntime = {
+    control,
+    queues: QueueTable.attach(start.queues),
+    faults: start.faults === undefined ? undefined : new FaultSwitches(start.faults),
+    log: { info: say('info'), warn: say('warn'), error: say('error') },
+    receive: () => (hasMail() ? mail.shift() : undefined),
+    post,
+  }
+  try {
+    const stage = create(start, runtime)
+    post({ kind: 'ready' })
+    loop(start, runtime, stage, hasMail)
+    stage.close()
+    post({ kind: 'ended' })
+  } catch (error) {
+    const stack = error instanceof Error ? error.stack : undefined
+    const code = error instanceof BasaltError ? error.code : 'STAGE_FAILED'
+    post({ kind: 'failed', code, message: error instanceof Error ? error.message : String(error), stack })
+  }
+}
+
+function loop(start: StageStart, runtime: StageRuntime, stage: Stage, hasMail: () => boolean): void {
+  const { control, faults } = runtime
+  const word = ControlBlock.index(start.stage)
+  const bit = THREADS[start.stage]
+  const isStopping = () => (control.word('stop') & bit) !== 0
+  const isBusy = () => hasMail() || stage.hasWork() || isStopping() || faults?.wants(start.stage) === true
+  for (;;) {
+    faults?.step(start.stage)
+    if (stage.step() > 0) continue
+    if (isStopping() && !hasMail() && !stage.hasWork()) return
+    sleep(control.words, word, isBusy, stage.idleMs)
+  }
+}

@@ -95,6 +95,11 @@ export class RingProducer extends RingSide {
     Atomics.store(this.words, HEAD, this.claimed)
   }
 
+  /** Takes the last claim back. Padding that it may have needed stays and is published with the next commit. */
+  unclaim(length: number): void {
+    this.claimed = (this.claimed - ((length + RECORD_HEADER + 7) & ~7)) | 0
+  }
+
   /** Forgets what was claimed and not committed. */
   abandon(): void {
     this.claimed = Atomics.load(this.words, HEAD)
@@ -121,20 +126,25 @@ export class RingConsumer extends RingSide {
 
   /** Offset in `bytes` of the next record's payload, or -1. The bytes stay until release(). */
   next(): number {
-    if (this.taken === this.knownHead) {
-      this.knownHead = Atomics.load(this.words, HEAD)
-      if (this.taken === this.knownHead) return -1
-    }
+    if (this.isDrained()) return -1
     let at = this.taken & (this.capacity - 1)
     let size = this.data[at >> 2]
     if (size < 0) {
       this.taken = (this.taken - size) | 0
+      // Padding may have been published alone: its record was taken back.
+      if (this.isDrained()) return -1
       at = 0
       size = this.data[0]
     }
     this.length = this.data[(at >> 2) + 1]
     this.taken = (this.taken + size) | 0
     return at + RECORD_HEADER
+  }
+
+  private isDrained(): boolean {
+    if (this.taken !== this.knownHead) return false
+    this.knownHead = Atomics.load(this.words, HEAD)
+    return this.taken === this.knownHead
   }
 
   /** True when a record is there to be taken. */

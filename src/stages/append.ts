@@ -1,0 +1,220 @@
+/**
+ * Append: turns ring records into CommitLog records and moves `appended`.
+ *
+ *   submit ring ─▶ patch queueOffset, physicalOffset, storeTimestamp ─▶ log tail ─▶ appended ─▶ ack ring
+ *
+ * Owns:      the tail of the last segment, the next offset of every queue.
+ * Invariant: `appended` is stored after the record's last byte is in the page cache, never before.
+ * Blocks on: nothing. A next segment that is not allocated yet is back-pressure: the record stays in its ring.
+ * Format:    spec/store-format.md §2 and §3 (blank at the end of a file).
+ */
+import { isMainThread } from 'node:worker_threads'
+import { assert } from '../assert.ts'
+import { RingConsumer, RingProducer } from '../concurrency/byte-ring.ts'
+import { ControlBlock, GATE, NETWORK, type PositionWriter } from '../concurrency/control-block.ts'
+import { QUEUE_COUNT_MAX } from '../concurrency/queue-table.ts'
+import { wake, wakeUrgently } from '../concurrency/wake.ts'
+import { failpoint } from '../faults.ts'
+import { stampSample } from '../metrics/stage-clock.ts'
+import { wakeNetwork } from '../native/index.ts'
+import { FIELD } from '../store/commitlog/record.ts'
+import { createTailWriter, type TailWriter } from '../store/commitlog/tail-writer.ts'
+import type { StageStart } from './messages.ts'
+import { ACK, ACK_STATUS, SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from './ring-records.ts'
+import { runStage, type Stage, type StageRuntime } from './run-stage.ts'
+
+/** A blank needs 8 bytes, and a record never ends closer than that to the end of its file. */
+const BLANK_SIZE = 8
+/** Bytes a batch may take before `appended` is published: bounds the wait of its first record. */
+const BATCH_BYTES_MAX = 512 * 1024
+const HIGH = 0x1_0000_0000
+const BORN_HOST_V6 = 0x10
+
+export class AppendStage implements Stage {
+  readonly idleMs = 1000
+  private readonly submit: RingConsumer
+  private readonly acks: RingProducer
+  private readonly tail: TailWriter
+  private readonly appended: PositionWriter
+  private readonly nextOffsets = new Float64Array(QUEUE_COUNT_MAX)
+  private readonly samples: Float64Array
+  private readonly segmentSize: number
+  private position: number
+  private segmentStart: number
+  private wantsAnswerNow = false
+  private readonly start: StageStart
+  private readonly runtime: StageRuntime
+
+  constructor(start: StageStart, runtime: StageRuntime) {
+    this.start = start
+    this.runtime = runtime
+    this.submit = new RingConsumer(start.submit)
+    this.acks = new RingProducer(start.acks)
+    this.samples = new Float64Array(start.stageClock)
+    this.segmentSize = start.settings.mappedFileSizeCommitLog
+    this.appended = runtime.control.writer('appended')
+    for (const known of start.knownQueues) this.nextOffsets[known.queue] = known.nextOffset
+    this.tail = createTailWriter(start.settings)
+    this.position = this.appended.load()
+    this.segmentStart = this.position - (this.position % this.segmentSize)
+    this.tail.open(this.segmentStart, this.position - this.segmentStart)
+  }
+
+  hasWork(): boolean {
+    return !this.isHeld() && this.submit.hasNext() && (!this.waitsForSegment() || this.isAllocated())
+  }
+
+  step(): number {
+    if (this.isHeld()) return 0
+    const before = this.position
+    let taken = 0
+    while (this.position - before < BATCH_BYTES_MAX) {
+      const at = this.submit.next()
+      if (at < 0) break
+      if (!this.take(at)) {
+        this.submit.putBack(at)
+        break
+      }
+      taken += 1
+    }
+    if (taken > 0) this.publish()
+    return taken
+  }
+
+  close(): void {
+    this.tail.close()
+  }
+
+  private isHeld(): boolean {
+    return this.runtime.faults !== undefined && this.runtime.faults.get('holdAppend') !== 0
+  }
+
+  /** False when the record has to wait in its ring: no room for its answer, or no next segment yet. */
+  private take(at: number): boolean {
+    const { submit } = this
+    const kind = submit.view.getInt32(at + SUBMIT.kind, true)
+    const queue = submit.view.getInt32(at + SUBMIT.queue, true)
+    if (kind === SUBMIT_KIND.define) {
+      this.nextOffsets[queue] = Number(submit.view.getBigInt64(at + SUBMIT.records, true))
+      return true
+    }
+    const ack = this.acks.claim(ACK.size)
+    if (ack < 0) return false
+    const length = submit.length - SUBMIT.records
+    const status = this.admit(at, length)
+    if (status < 0) {
+      this.acks.unclaim(ACK.size)
+      return false
+    }
+    const flags = submit.view.getInt32(at + SUBMIT.flags, true)
+    const counts = (flags & SUBMIT_FLAGS.counts) !== 0
+    if ((flags & SUBMIT_FLAGS.unwaited) !== 0) this.wantsAnswerNow = true
+    const first = this.position
+    const queueOffset = counts ? this.nextOffsets[queue] : 0
+    const now = this.runtime.control.now()
+    if (status === ACK_STATUS.appended) {
+      this.write(at + SUBMIT.records, length, submit.view.getInt32(at + SUBMIT.count, true), queue, counts, now)
+      const sample = submit.view.getInt32(at + SUBMIT.sample, true)
+      if (sample >= 0) stampSample(this.samples, sample, 'appended')
+    } else {
+      this.wantsAnswerNow = true
+    }
+    const answers = this.acks.view
+    answers.setFloat64(ack + ACK.physicalOffset, first, true)
+    answers.setFloat64(ack + ACK.end, this.position, true)
+    answers.setFloat64(ack + ACK.queueOffset, queueOffset, true)
+    answers.setFloat64(ack + ACK.storeTimestamp, now, true)
+    answers.setInt32(ack + ACK.status, status, true)
+    answers.setInt32(ack + ACK.sample, submit.view.getInt32(at + SUBMIT.sample, true), true)
+    return true
+  }
+
+  /** ACK_STATUS of the record, or -1 while it has to wait for the next segment. Rolls when the segment is full. */
+  private admit(at: number, length: number): number {
+    if (this.submit.view.getInt32(at + SUBMIT.epoch, true) < this.runtime.control.epoch) return ACK_STATUS.oldEpoch
+    if (length + BLANK_SIZE > this.segmentSize) return ACK_STATUS.tooLarge
+    const room = this.segmentStart + this.segmentSize - this.position
+    if (length + BLANK_SIZE <= room) return ACK_STATUS.appended
+    if (!this.isAllocated()) {
+      wakeUrgently(this.runtime.control.words, ControlBlock.index('housekeeping'))
+      return -1
+    }
+    this.roll(room)
+    return ACK_STATUS.appended
+  }
+
+  private roll(room: number): void {
+    if (room > 0) this.tail.blank(room)
+    this.tail.flushBatch()
+    failpoint('segment-roll')
+    this.segmentStart += this.segmentSize
+    this.position = this.segmentStart
+    this.tail.open(this.segmentStart, 0)
+    wakeUrgently(this.runtime.control.words, ControlBlock.index('housekeeping'))
+  }
+
+  private waitsForSegment(): boolean {
+    return this.segmentStart + this.segmentSize - this.position < this.start.settings.maxMessageSize
+  }
+
+  private isAllocated(): boolean {
+    return this.runtime.control.load('allocated') >= this.segmentStart + 2 * this.segmentSize
+  }
+
+  /** Copies once into the tail and patches there the three fields that only this thread knows. */
+  private write(from: number, length: number, count: number, queue: number, counts: boolean, now: number): void {
+    const { tail, submit } = this
+    let at = tail.place(length)
+    submit.bytes.copy(tail.bytes, at, from, from + length)
+    const { view } = tail
+    const timeHigh = Math.floor(now / HIGH)
+    const timeLow = now >>> 0
+    for (let record = 0; record < count; record += 1) {
+      const size = view.getInt32(at + FIELD.totalSize)
+      const queueOffset = counts ? this.nextOffsets[queue]++ : 0
+      view.setInt32(at + FIELD.queueOffset, Math.floor(queueOffset / HIGH))
+      view.setInt32(at + FIELD.queueOffset + 4, queueOffset >>> 0)
+      view.setInt32(at + FIELD.physicalOffset, Math.floor(this.position / HIGH))
+      view.setInt32(at + FIELD.physicalOffset + 4, this.position >>> 0)
+      const bornHost = (view.getInt32(at + FIELD.sysFlag) & BORN_HOST_V6) === 0 ? 8 : 20
+      view.setInt32(at + FIELD.bornHost + bornHost, timeHigh)
+      view.setInt32(at + FIELD.bornHost + bornHost + 4, timeLow)
+      at += size
+      this.position += size
+    }
+    assert(this.position <= this.segmentStart + this.segmentSize - BLANK_SIZE, 'a record ends too close to its file end')
+  }
+
+  private publish(): void {
+    const { control } = this.runtime
+    this.tail.flushBatch()
+    failpoint('after-append')
+    this.appended.advance(this.position)
+    this.acks.commit()
+    this.submit.release()
+    const gate = control.word('gate')
+    if (this.start.settings.flushDiskType === 'SYNC_FLUSH') wake(control.words, ControlBlock.index('flush'))
+    if ((gate & (GATE.flushed | GATE.replicated)) === 0 || (gate & GATE.openRead) !== 0) this.wakeDispatch()
+    if ((gate & GATE.replicated) !== 0) wake(control.words, ControlBlock.index('ha'))
+    this.wakeNetworkIfWanted((gate & (GATE.flushed | GATE.replicated)) === 0)
+  }
+
+  private wakeDispatch(): void {
+    const { control } = this.runtime
+    const isUrgent = control.word('heldPulls') > 0
+    if (isUrgent) wakeUrgently(control.words, ControlBlock.index('dispatch'))
+    else wake(control.words, ControlBlock.index('dispatch'))
+  }
+
+  private wakeNetworkIfWanted(isLastStage: boolean): void {
+    const { control } = this.runtime
+    const word = ControlBlock.index('network')
+    const wanted = Atomics.load(control.words, word)
+    if (wanted === NETWORK.awake) return
+    if (wanted !== NETWORK.append && !isLastStage && !this.wantsAnswerNow) return
+    this.wantsAnswerNow = false
+    if (Atomics.exchange(control.words, word, NETWORK.awake) !== NETWORK.awake) wakeNetwork(this.start.waker)
+  }
+}
+
+if (!isMainThread) runStage((start, runtime) => new AppendStage(start, runtime))

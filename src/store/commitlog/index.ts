@@ -1,0 +1,17 @@
+/**
+ * The CommitLog: records one behind the other in segments of one size, the only copy of every message.
+ *
+ *   record, crc, properties, java-hash   bytes of one message, read in place
+ *   log-layout, segments                 how records lie in files, and files in the folder
+ *   segment-allocator                    makes the next file before it is needed, with its blocks
+ *   tail-writer                          the one place that writes: into the map, or by pwrite of a batch
+ *   log-reader                           hot segments mapped and leased, cold ones by pread
+ *
+ * Bytes and files only: no threads, no sockets. The tail has one writer (stages/append.ts); readers never see above the
+ * position that they were given. Finding the tail at start is ../recovery.
+ */
+export * from './java-hash.ts'
+export * from './log-layout.ts'
+export * from './properties.ts'
+export * from './record.ts'
+export * from './segments.ts'

@@ -1,0 +1,242 @@
+/**
+ * The one place where sends are answered: what is claimed waits here, in log order, until the gate has passed it.
+ *
+ *   head            booked           tail
+ *    │ answered when  │ append has     │ claimed, still in the ring
+ *    ▼ committed ≥ end ▼ told its place ▼
+ *    [ . . . . . . . . | . . . . . . . ]
+ *
+ * Append answers in the order of the claims and the gate's positions only grow, so both fronts move over one circular
+ * table of columns: nothing is looked up and nothing is allocated for a message.
+ */
+import type { RingConsumer } from '../concurrency/byte-ring.ts'
+import type { ControlBlock } from '../concurrency/control-block.ts'
+import type { Clock } from '../clock.ts'
+import type { StageClock } from '../metrics/stage-clock.ts'
+import { stampSample } from '../metrics/stage-clock.ts'
+import type { Connection } from '../remoting/connection.ts'
+import { ACK, ACK_STATUS } from '../stages/ring-records.ts'
+
+export const STORE_STATUS = {
+  ok: 'ok',
+  flushTimeout: 'flushTimeout',
+  /** The epoch changed between claim and append: nothing is stored. */
+  oldEpoch: 'oldEpoch',
+  /** Larger than a CommitLog file: nothing is stored. */
+  tooLarge: 'tooLarge',
+  /** A stage failed: whether it is stored is unknown. */
+  failed: 'failed',
+} as const
+export type StoreStatus = keyof typeof STORE_STATUS
+
+/** What an answer needs; one object that is reused for every call of Answer. */
+export interface SendOutcome {
+  status: StoreStatus
+  opaque: number
+  serialize: number
+  queueId: number
+  physicalOffset: number
+  queueOffset: number
+  storeTimestamp: number
+  /** Sizes of the records of a batch, or undefined for a single message. */
+  sizes: number[] | undefined
+}
+
+export type Answer = (connection: Connection, outcome: SendOutcome) => void
+
+export interface PendingSend {
+  connection: Connection
+  opaque: number
+  serialize: number
+  queueId: number
+  /** False for property WAIT=false: answered when appended. */
+  waits: boolean
+  isOneway: boolean
+  sizes: number[] | undefined
+  sample: number
+}
+
+const INITIAL_CAPACITY = 4096
+const FLAG_WAITS = 1
+const FLAG_ONEWAY = 2
+const FLAG_DONE = 4
+
+export class Acks {
+  /** Sends that wait for the gate or for append. */
+  get pending(): number {
+    return this.tail - this.head
+  }
+
+  private capacity = INITIAL_CAPACITY
+  private connections: (Connection | undefined)[] = new Array(INITIAL_CAPACITY).fill(undefined)
+  private sizes: (number[] | undefined)[] = new Array(INITIAL_CAPACITY).fill(undefined)
+  private opaques = new Int32Array(INITIAL_CAPACITY)
+  private queueIds = new Int32Array(INITIAL_CAPACITY)
+  private samples = new Int32Array(INITIAL_CAPACITY)
+  private serializes = new Uint8Array(INITIAL_CAPACITY)
+  private flags = new Uint8Array(INITIAL_CAPACITY)
+  private statuses = new Uint8Array(INITIAL_CAPACITY)
+  private deadlines = new Float64Array(INITIAL_CAPACITY)
+  private ends = new Float64Array(INITIAL_CAPACITY)
+  private physicalOffsets = new Float64Array(INITIAL_CAPACITY)
+  private queueOffsets = new Float64Array(INITIAL_CAPACITY)
+  private storeTimestamps = new Float64Array(INITIAL_CAPACITY)
+  private head = 0
+  private booked = 0
+  private tail = 0
+
+  private readonly ring: RingConsumer
+  private readonly control: ControlBlock
+  private readonly clock: Clock
+  private readonly stageClock: StageClock
+  private readonly answer: Answer
+  private readonly outcome: SendOutcome = {
+    status: 'ok',
+    opaque: 0,
+    serialize: 0,
+    queueId: 0,
+    physicalOffset: 0,
+    queueOffset: 0,
+    storeTimestamp: 0,
+    sizes: undefined,
+  }
+
+  constructor(options: {
+    ring: RingConsumer
+    control: ControlBlock
+    clock: Clock
+    stageClock: StageClock
+    answer: Answer
+  }) {
+    this.ring = options.ring
+    this.control = options.control
+    this.clock = options.clock
+    this.stageClock = options.stageClock
+    this.answer = options.answer
+  }
+
+  /** Remembers a send whose record has been claimed in the submit ring, in the order of the claims. */
+  expect(send: PendingSend, deadline: number): void {
+    if (this.tail - this.head === this.capacity) this.grow()
+    const at = this.tail & (this.capacity - 1)
+    this.connections[at] = send.connection
+    this.sizes[at] = send.sizes
+    this.opaques[at] = send.opaque
+    this.queueIds[at] = send.queueId
+    this.samples[at] = send.sample
+    this.serializes[at] = send.serialize
+    this.flags[at] = (send.waits ? FLAG_WAITS : 0) | (send.isOneway ? FLAG_ONEWAY : 0)
+    this.deadlines[at] = deadline
+    this.tail += 1
+  }
+
+  /** Takes what append has answered and answers what the gate has passed or time has overtaken. Returns how many. */
+  pump(): number {
+    this.book()
+    if (this.head === this.booked) return 0
+    const committed = this.control.committed()
+    const now = this.clock.now()
+    const before = this.head
+    while (this.head < this.booked) {
+      const at = this.head & (this.capacity - 1)
+      if ((this.flags[at] & FLAG_DONE) === 0) {
+        if (this.ends[at] <= committed) this.finish(at, 'ok')
+        else if (this.deadlines[at] <= now) this.finish(at, 'flushTimeout')
+        else break
+      }
+      this.head += 1
+    }
+    return this.head - before
+  }
+
+  /** True while append's answers are waiting to be booked. */
+  hasNews(): boolean {
+    return this.ring.hasNext()
+  }
+
+  /** Answers everything with an error: a stage failed, and nobody knows what is stored. */
+  failAll(): void {
+    this.book()
+    for (; this.head < this.tail; this.head += 1) {
+      const at = this.head & (this.capacity - 1)
+      if (this.head >= this.booked) this.statuses[at] = ACK_STATUS.appended
+      if ((this.flags[at] & FLAG_DONE) === 0) this.finish(at, 'failed')
+    }
+    this.booked = this.tail
+  }
+
+  private book(): void {
+    const { ring } = this
+    let taken = 0
+    for (let from = ring.next(); from >= 0; from = ring.next()) {
+      const at = this.booked & (this.capacity - 1)
+      this.physicalOffsets[at] = ring.view.getFloat64(from + ACK.physicalOffset, true)
+      this.ends[at] = ring.view.getFloat64(from + ACK.end, true)
+      this.queueOffsets[at] = ring.view.getFloat64(from + ACK.queueOffset, true)
+      this.storeTimestamps[at] = ring.view.getFloat64(from + ACK.storeTimestamp, true)
+      this.statuses[at] = ring.view.getInt32(from + ACK.status, true)
+      this.booked += 1
+      taken += 1
+      if ((this.flags[at] & FLAG_WAITS) === 0 || this.statuses[at] !== ACK_STATUS.appended) this.finish(at, 'ok')
+    }
+    if (taken > 0) ring.release()
+  }
+
+  private finish(at: number, status: StoreStatus): void {
+    const connection = this.connections[at]
+    this.flags[at] |= FLAG_DONE
+    this.connections[at] = undefined
+    const sample = this.samples[at]
+    if (connection !== undefined && (this.flags[at] & FLAG_ONEWAY) === 0 && !connection.closed) {
+      const { outcome } = this
+      outcome.status = this.statuses[at] === ACK_STATUS.appended ? status : refusalOf(this.statuses[at])
+      outcome.opaque = this.opaques[at]
+      outcome.serialize = this.serializes[at]
+      outcome.queueId = this.queueIds[at]
+      outcome.physicalOffset = this.physicalOffsets[at]
+      outcome.queueOffset = this.queueOffsets[at]
+      outcome.storeTimestamp = this.storeTimestamps[at]
+      outcome.sizes = this.sizes[at]
+      this.answer(connection, outcome)
+    }
+    this.sizes[at] = undefined
+    if (sample >= 0) {
+      stampSample(this.stageClock.slots, sample, 'flushed')
+      this.stageClock.finish(sample)
+    }
+  }
+
+  /** Doubles the table; happens a few times in a broker's life, bounded by what the submit ring can hold. */
+  private grow(): void {
+    const from = this.capacity
+    const to = from * 2
+    const place = <T extends Int32Array | Uint8Array | Float64Array>(old: T, fresh: T): T => {
+      for (let i = this.head; i < this.tail; i += 1) fresh[i & (to - 1)] = old[i & (from - 1)]
+      return fresh
+    }
+    const connections: (Connection | undefined)[] = new Array(to).fill(undefined)
+    const sizes: (number[] | undefined)[] = new Array(to).fill(undefined)
+    for (let i = this.head; i < this.tail; i += 1) {
+      connections[i & (to - 1)] = this.connections[i & (from - 1)]
+      sizes[i & (to - 1)] = this.sizes[i & (from - 1)]
+    }
+    this.connections = connections
+    this.sizes = sizes
+    this.opaques = place(this.opaques, new Int32Array(to))
+    this.queueIds = place(this.queueIds, new Int32Array(to))
+    this.samples = place(this.samples, new Int32Array(to))
+    this.serializes = place(this.serializes, new Uint8Array(to))
+    this.flags = place(this.flags, new Uint8Array(to))
+    this.statuses = place(this.statuses, new Uint8Array(to))
+    this.deadlines = place(this.deadlines, new Float64Array(to))
+    this.ends = place(this.ends, new Float64Array(to))
+    this.physicalOffsets = place(this.physicalOffsets, new Float64Array(to))
+    this.queueOffsets = place(this.queueOffsets, new Float64Array(to))
+    this.storeTimestamps = place(this.storeTimestamps, new Float64Array(to))
+    this.capacity = to
+  }
+}
+
+function refusalOf(ackStatus: number): StoreStatus {
+  return ackStatus === ACK_STATUS.oldEpoch ? 'oldEpoch' : 'tooLarge'
+}

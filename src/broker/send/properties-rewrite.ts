@@ -1,0 +1,80 @@
+/**
+ * What a broker does to the properties text of a send: WAIT goes, CLUSTER comes, invalid pairs go (spec/store-format.md
+ * §2 "plain"). In place, in the scratch buffer that the header scanner has filled; the order of the client's pairs stays
+ * (Java's is that of a HashMap; readers must not rely on it).
+ *
+ *   text: name 0x01 value 0x02 name 0x01 value …
+ */
+const NAME_END = 1
+const PAIR_END = 2
+
+export interface RewrittenProperties {
+  /** Bytes of the new text, from the start of the scratch. */
+  length: number
+  /** False when the client sent WAIT=false. */
+  waits: boolean
+  /** Value of DELAY, 0 without. */
+  delayLevel: number
+  /** TRAN_MSG=true. */
+  isHalf: boolean
+}
+
+/** The pair that the broker adds to every send. */
+export function clusterPair(clusterName: string): Buffer {
+  return Buffer.from(`CLUSTER\u0001${clusterName}`)
+}
+
+/** Bytes that rewriteProperties may add. */
+export function growthOf(pair: Buffer): number {
+  return pair.length + 1
+}
+
+export function rewriteProperties(text: Buffer, length: number, pair: Buffer, keepWait: boolean, out: RewrittenProperties): void {
+  out.waits = true
+  out.delayLevel = 0
+  out.isHalf = false
+  let written = 0
+  for (let from = 0; from < length; ) {
+    let nameEnd = -1
+    let end = from
+    for (; end < length; end += 1) {
+      const byte = text[end]
+      if (byte === PAIR_END) break
+      if (byte === NAME_END && nameEnd < 0) nameEnd = end
+    }
+    if (nameEnd > from && end > nameEnd + 1 && keeps(text, from, nameEnd, end, keepWait, out)) {
+      if (written > 0) text[written++] = PAIR_END
+      if (written !== from) text.copyWithin(written, from, end)
+      written += end - from
+    }
+    from = end + 1
+  }
+  if (written > 0) text[written++] = PAIR_END
+  pair.copy(text, written)
+  out.length = written + pair.length
+}
+
+function keeps(text: Buffer, from: number, nameEnd: number, end: number, keepWait: boolean, out: RewrittenProperties): boolean {
+  switch (text[from]) {
+    case 0x57 /* W */:
+      if (!is(text, from, nameEnd, 'WAIT')) return true
+      out.waits = text.latin1Slice(nameEnd + 1, end).toLowerCase() === 'true'
+      return keepWait
+    case 0x43 /* C */:
+      return !is(text, from, nameEnd, 'CLUSTER')
+    case 0x44 /* D */:
+      if (is(text, from, nameEnd, 'DELAY')) out.delayLevel = Number.parseInt(text.latin1Slice(nameEnd + 1, end), 10) || 0
+      return true
+    case 0x54 /* T */:
+      if (is(text, from, nameEnd, 'TRAN_MSG')) out.isHalf = text.latin1Slice(nameEnd + 1, end).toLowerCase() === 'true'
+      return true
+    default:
+      return true
+  }
+}
+
+function is(text: Buffer, from: number, to: number, name: string): boolean {
+  if (to - from !== name.length) return false
+  for (let i = 0; i < name.length; i += 1) if (text[from + i] !== name.charCodeAt(i)) return false
+  return true
+}

@@ -5,7 +5,7 @@
  * Owns:      one child process, by its pid. It dies with us: an exit hook kills what still runs.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -35,6 +35,7 @@ export class ServerProcess {
     this.ended = false
     this.startedAt = performance.now()
     const out = openSync(options.log, 'a')
+    this.logStart = fstatSync(out).size
     this.child = spawn(options.command, options.args, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
@@ -56,10 +57,15 @@ export class ServerProcess {
     })
   }
 
-  /** The last part of the log, for messages. */
+  /** What this run has written so far (a restart in the same folder appends to the same file). */
+  output() {
+    return readFileSync(this.log).subarray(this.logStart).toString()
+  }
+
+  /** The last part of it, for messages. */
   tail(lines = 15) {
     try {
-      return readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-lines).join('\n')
+      return this.output().trimEnd().split('\n').slice(-lines).join('\n')
     } catch {
       return ''
     }
@@ -96,7 +102,7 @@ export class ServerProcess {
 
   /** Waits until the log says `text`; throws with the log's tail when the process ends or time runs out. */
   async says(/** @type {string} */ text, timeoutMs = 60_000) {
-    await until(() => readFileSync(this.log, 'utf8').includes(text), timeoutMs, this)
+    await until(() => this.output().includes(text), timeoutMs, this)
   }
 
   /** Waits until something accepts on the port. */

@@ -1,12 +1,12 @@
 /**
  * CRC-32 of a message body as the CommitLog stores it: zlib's polynomial, the top bit cut off (spec/store-format.md §2).
  *
- * zlib.crc32 works through large bodies with vector instructions but costs a call out of JavaScript; below 64 bytes a
+ * zlib.crc32 works through large bodies with vector instructions but costs a call out of JavaScript; below 96 bytes a
  * table is cheaper (bench/micro "crc").
  */
 import { crc32 } from 'node:zlib'
 
-const TABLE_BYTES_MAX = 64
+const TABLE_BYTES_MAX = 96
 
 const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte

@@ -12,6 +12,9 @@
  */
 export * from './java-hash.ts'
 export * from './log-layout.ts'
+export * from './log-reader.ts'
 export * from './properties.ts'
 export * from './record.ts'
+export * from './segment-allocator.ts'
 export * from './segments.ts'
+export * from './tail-writer.ts'

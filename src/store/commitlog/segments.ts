@@ -9,6 +9,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { StoreError } from '../../errors.ts'
+import type { StoreSettings } from '../settings.ts'
 
 const NAME_LENGTH = 20
 
@@ -18,6 +19,11 @@ export interface Segment {
   path: string
   /** Bytes of the file as it is; less than the segment size after a truncation by somebody else. */
   size: number
+}
+
+/** The folder of the segments. Several paths joined by commas are RocketMQ's multi-path log: only the first is used. */
+export function commitLogFolder(settings: Pick<StoreSettings, 'storePathCommitLog'>): string {
+  return settings.storePathCommitLog.split(',')[0]
 }
 
 /** `1073741824` → `00000000001073741824`. */

@@ -1,0 +1,321 @@
+/**
+ * SEND_MESSAGE, SEND_MESSAGE_V2, SEND_BATCH_MESSAGE: from a scanned header to a claim in the submit ring.
+ *
+ * Called by: broker/front.ts, once a frame. Nothing is answered here but refusals; acks.ts answers what was claimed.
+ * 'later' means that nothing happened: a ring is full, and the same frame may be offered again.
+ * Rules: spec/broker-requests.md §3 and §5.
+ */
+import type { RingProducer } from '../../concurrency/byte-ring.ts'
+import type { ControlBlock } from '../../concurrency/control-block.ts'
+import type { StageClock } from '../../metrics/stage-clock.ts'
+import { stampSample } from '../../metrics/stage-clock.ts'
+import type { Connection } from '../../remoting/connection.ts'
+import type { SendFields } from '../../remoting/hot/send-fields.ts'
+import { SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from '../../stages/ring-records.ts'
+import type { Acks, PendingSend } from '../acks.ts'
+import type { SubscriptionGroups } from '../groups/subscription-groups.ts'
+import type { QueueIds } from '../queue-ids.ts'
+import type { TopicTable } from '../topics/topic-table.ts'
+import { type BatchItem, joinProperties, readBatch } from './batch.ts'
+import { clusterPair, growthOf, type RewrittenProperties, rewriteProperties } from './properties-rewrite.ts'
+import { encodeRecord, type Host, type Range, recordBytes, type RecordHead } from './record-encoder.ts'
+import {
+  checkBroker,
+  checkQueueId,
+  checkSizes,
+  DLQ_PREFIX,
+  type Refusal,
+  RESPONSE,
+  RETRY_PREFIX,
+  retriesMax,
+  unknownTopic,
+} from './send-checks.ts'
+import { type SendTarget, TopicCache } from './topic-cache.ts'
+
+export interface SendSettings {
+  brokerClusterName: string
+  brokerIP1: string
+  brokerPermission: number
+  startAcceptSendRequestTimeStamp: number
+  maxMessageSize: number
+  mappedFileSizeCommitLog: number
+  syncFlushTimeout: number
+}
+
+export interface SendDependencies {
+  settings: SendSettings
+  storeHost: Host
+  control: ControlBlock
+  submit: RingProducer
+  acks: Acks
+  queueIds: QueueIds
+  topics: TopicTable
+  groups: SubscriptionGroups
+  stageClock: StageClock
+  /** Why no send can be stored now (stopping, disk full), or undefined. */
+  unavailable(): Refusal | undefined
+  refuse(connection: Connection, fields: SendFields, refusal: Refusal): void
+  /** Called when something was claimed: the submit ring is committed at the end of the tick. */
+  claimed(): void
+  counted(topic: string, queueId: number, messages: number, bytes: number): void
+}
+
+type Taken = 'taken' | 'later'
+const MULTI_TAGS = 0x2
+const TRANSACTION_BITS = 0xc
+const COMMIT_TYPE = 0x8
+const BLANK_SIZE = 8
+const NO_HOST: Host = { address: new Uint8Array(4), port: 0 }
+/** Stands for a ring that is full. */
+const LATER: unique symbol = Symbol('later')
+
+export class SendProcessor {
+  private readonly deps: SendDependencies
+  private readonly cache = new TopicCache()
+  private readonly pair: Buffer
+  private readonly rewritten: RewrittenProperties = { length: 0, waits: true, delayLevel: 0, isHalf: false }
+  private readonly body: Range = { bytes: Buffer.alloc(0), start: 0, end: 0 }
+  private readonly properties: Range = { bytes: Buffer.alloc(0), start: 0, end: 0 }
+  private readonly bornHost: Host = { address: new Uint8Array(4), port: 0 }
+  private readonly head: RecordHead
+  private readonly pending: PendingSend
+
+  constructor(deps: SendDependencies) {
+    this.deps = deps
+    this.pair = clusterPair(deps.settings.brokerClusterName)
+    this.head = {
+      queueId: 0,
+      flag: 0,
+      sysFlag: 0,
+      bornTimestamp: 0,
+      bornHost: NO_HOST,
+      storeHost: deps.storeHost,
+      reconsumeTimes: 0,
+      preparedTransactionOffset: 0,
+    }
+    this.pending = {
+      connection: undefined as unknown as Connection,
+      opaque: 0,
+      serialize: 0,
+      queueId: 0,
+      waits: true,
+      isOneway: false,
+      sizes: undefined,
+      sample: -1,
+    }
+    deps.topics.onChange(() => this.cache.clear())
+  }
+
+  /** One send whose header has been scanned; `bytes` holds its topic and body. */
+  take(connection: Connection, bytes: Buffer, fields: SendFields): Taken {
+    const target = this.admit(connection, bytes, fields)
+    if (target === LATER) return 'later'
+    if (!('config' in target)) {
+      this.deps.refuse(connection, fields, target)
+      return 'taken'
+    }
+    const { rewritten } = this
+    rewriteProperties(fields.properties, fields.propertiesLength, this.pair, fields.batch, rewritten)
+    const refusal = this.checkMessage(target, fields)
+    if (refusal !== undefined) {
+      this.deps.refuse(connection, fields, refusal)
+      return 'taken'
+    }
+    const queueId = fields.queueId >= 0 ? fields.queueId : Math.floor(Math.random() * target.config.writeQueueNums)
+    this.fillHead(connection, target, fields, queueId)
+    return fields.batch
+      ? this.claimBatch(connection, bytes, fields, target, queueId)
+      : this.claimOne(connection, bytes, fields, target, queueId)
+  }
+
+  /** Room that the header scanner's scratch must leave behind the client's properties. */
+  get propertiesGrowth(): number {
+    return growthOf(this.pair)
+  }
+
+  private admit(connection: Connection, bytes: Buffer, fields: SendFields): SendTarget | Refusal | typeof LATER {
+    const { deps } = this
+    const closed = deps.unavailable() ?? checkBroker(deps.settings, deps.control.now())
+    if (closed !== undefined) return closed
+    const known = this.cache.find(bytes, fields.topicStart, fields.topicEnd)
+    const target = known ?? this.resolve(connection, bytes, fields)
+    if (!('config' in target)) return target
+    const badQueue = checkQueueId(fields.queueId, target.config, connection.remoteAddress)
+    if (badQueue !== undefined) return badQueue
+    return target.name.startsWith(RETRY_PREFIX) ? this.admitRetry(connection, bytes, fields, target) : target
+  }
+
+  private resolve(connection: Connection, bytes: Buffer, fields: SendFields): SendTarget | Refusal {
+    const { topics } = this.deps
+    const name = bytes.toString('utf8', fields.topicStart, fields.topicEnd)
+    const invalid = topics.validateName(name)
+    if (invalid !== undefined) return { code: RESPONSE.systemError, remark: invalid }
+    if (topics.isForbiddenToSend(name)) {
+      return { code: RESPONSE.noPermission, remark: `Sending message to topic[${name}] is forbidden.` }
+    }
+    const config =
+      topics.get(name) ??
+      topics.autoCreate({
+        topic: name,
+        defaultTopic: bytes.toString('utf8', fields.defaultTopicStart, fields.defaultTopicEnd),
+        queueNums: fields.defaultTopicQueueNums,
+        unitMode: fields.unitMode,
+        remote: connection.remoteAddress,
+      })
+    return config === undefined ? unknownTopic(name) : this.remember(config.topicName)
+  }
+
+  private remember(name: string): SendTarget {
+    const config = this.deps.topics.get(name)!
+    const count = Math.max(config.writeQueueNums, config.readQueueNums)
+    const target: SendTarget = { config, name, bytes: Buffer.from(name), queues: new Int32Array(count).fill(-1) }
+    this.cache.add(target)
+    return target
+  }
+
+  /** Sends to %RETRY%group: what was tried too often goes to %DLQ%group, queue 0. */
+  private admitRetry(connection: Connection, bytes: Buffer, fields: SendFields, target: SendTarget): SendTarget | Refusal {
+    const { groups, topics } = this.deps
+    const name = target.name.slice(RETRY_PREFIX.length)
+    const group = groups.find(name)
+    if (group === undefined) {
+      return { code: RESPONSE.groupNotExist, remark: `subscription group not exist, ${name}` }
+    }
+    if (fields.reconsumeTimes < retriesMax(group, fields.version, fields.maxReconsumeTimes)) return target
+    const dead = `${DLQ_PREFIX}${name}`
+    const config = topics.get(dead) ?? topics.createInternal({ topic: dead, queueNums: 1, perm: 6, topicSysFlag: 0 })
+    if (config === undefined) return { code: RESPONSE.systemError, remark: `topic[${dead}] not exist` }
+    fields.queueId = 0
+    return this.cache.find(Buffer.from(dead), 0, Buffer.byteLength(dead)) ?? this.remember(dead)
+  }
+
+  private checkMessage(target: SendTarget, fields: SendFields): Refusal | undefined {
+    const { settings } = this.deps
+    const { rewritten } = this
+    if (rewritten.isHalf || rewritten.delayLevel > 0) {
+      const kind = rewritten.isHalf ? 'half messages of transactions' : 'delayed messages'
+      return { code: RESPONSE.messageIllegal, remark: `this release of basaltmq does not store ${kind} yet` }
+    }
+    return checkSizes(
+      target.bytes.length,
+      rewritten.length,
+      fields.bodyEnd - fields.bodyStart,
+      settings.maxMessageSize,
+    )
+  }
+
+  private fillHead(connection: Connection, target: SendTarget, fields: SendFields, queueId: number): void {
+    const { head } = this
+    head.queueId = queueId
+    head.flag = fields.messageFlag
+    head.sysFlag = target.config.topicFilterType === 'MULTI_TAG' ? fields.sysFlag | MULTI_TAGS : fields.sysFlag
+    head.bornTimestamp = fields.bornTimestamp
+    this.bornHost.address = connection.remoteHost
+    this.bornHost.port = connection.remotePort
+    head.bornHost = this.bornHost
+    head.reconsumeTimes = fields.reconsumeTimes
+    head.preparedTransactionOffset = 0
+  }
+
+  private claimOne(connection: Connection, bytes: Buffer, fields: SendFields, target: SendTarget, queueId: number): Taken {
+    const { head, body, properties, rewritten, deps } = this
+    body.bytes = bytes
+    body.start = fields.bodyStart
+    body.end = fields.bodyEnd
+    properties.bytes = fields.properties
+    properties.end = rewritten.length
+    const size = recordBytes(head, body.end - body.start, target.bytes.length, rewritten.length)
+    const tooLarge = this.checkSegment(size)
+    if (tooLarge !== undefined) {
+      deps.refuse(connection, fields, tooLarge)
+      return 'taken'
+    }
+    const queue = this.queueOf(target, queueId)
+    const at = queue < 0 ? -1 : deps.submit.claim(SUBMIT.records + size)
+    if (at < 0) return 'later'
+    const sample = deps.stageClock.sample()
+    this.writeClaim(at, queue, 1, fields, sample)
+    encodeRecord(deps.submit.bytes, deps.submit.view, at + SUBMIT.records, size, head, body, target.bytes, properties)
+    this.expect(connection, fields, queueId, undefined, sample)
+    deps.counted(target.name, queueId, 1, size)
+    return 'taken'
+  }
+
+  private claimBatch(connection: Connection, bytes: Buffer, fields: SendFields, target: SendTarget, queueId: number): Taken {
+    const { head, deps, body, properties, rewritten } = this
+    const items = readBatch(bytes, fields.bodyStart, fields.bodyEnd)
+    if (typeof items === 'string') {
+      deps.refuse(connection, fields, { code: RESPONSE.messageIllegal, remark: `the message is illegal: ${items}` })
+      return 'taken'
+    }
+    const texts = items.map((item) => joinProperties(bytes, item, fields.properties, rewritten.length))
+    const sizes = items.map((item, i) => recordBytes(head, bodyOf(item), target.bytes.length, texts[i].length))
+    const total = sizes.reduce((sum, size) => sum + size, 0)
+    const longest = Math.max(...texts.map((text) => text.length))
+    const refusal = checkSizes(target.bytes.length, longest, 0, deps.settings.maxMessageSize) ?? this.checkSegment(total)
+    if (refusal !== undefined) {
+      deps.refuse(connection, fields, refusal)
+      return 'taken'
+    }
+    const queue = this.queueOf(target, queueId)
+    const at = queue < 0 ? -1 : deps.submit.claim(SUBMIT.records + total)
+    if (at < 0) return 'later'
+    this.writeClaim(at, queue, items.length, fields, -1)
+    let to = at + SUBMIT.records
+    for (let i = 0; i < items.length; i += 1) {
+      head.flag = items[i].flag
+      body.bytes = bytes
+      body.start = items[i].bodyStart
+      body.end = items[i].bodyEnd
+      properties.bytes = texts[i]
+      properties.end = texts[i].length
+      to = encodeRecord(deps.submit.bytes, deps.submit.view, to, sizes[i], head, body, target.bytes, properties)
+    }
+    this.expect(connection, fields, queueId, sizes, -1)
+    deps.counted(target.name, queueId, items.length, total)
+    return 'taken'
+  }
+
+  private checkSegment(size: number): Refusal | undefined {
+    const room = Math.min(this.deps.settings.mappedFileSizeCommitLog - BLANK_SIZE, this.deps.submit.maxLength - SUBMIT.records)
+    if (size <= room) return undefined
+    return { code: RESPONSE.messageIllegal, remark: `the message is illegal: it takes ${size} bytes of the log, at most ${room}` }
+  }
+
+  /** Integer of the queue, or -1 while a ring is full. */
+  private queueOf(target: SendTarget, queueId: number): number {
+    if (target.queues[queueId] < 0) target.queues[queueId] = this.deps.queueIds.ensure(target.name, queueId)
+    return target.queues[queueId]
+  }
+
+  private writeClaim(at: number, queue: number, count: number, fields: SendFields, sample: number): void {
+    const { view } = this.deps.submit
+    const type = fields.sysFlag & TRANSACTION_BITS
+    const counts = type === 0 || type === COMMIT_TYPE ? SUBMIT_FLAGS.counts : 0
+    view.setInt32(at + SUBMIT.kind, SUBMIT_KIND.records, true)
+    view.setInt32(at + SUBMIT.epoch, this.deps.control.epoch, true)
+    view.setInt32(at + SUBMIT.queue, queue, true)
+    view.setInt32(at + SUBMIT.count, count, true)
+    view.setInt32(at + SUBMIT.flags, counts | (this.rewritten.waits ? 0 : SUBMIT_FLAGS.unwaited), true)
+    view.setInt32(at + SUBMIT.sample, sample, true)
+    if (sample >= 0) stampSample(this.deps.stageClock.slots, sample, 'claimed')
+  }
+
+  private expect(connection: Connection, fields: SendFields, queueId: number, sizes: number[] | undefined, sample: number): void {
+    const { pending, deps } = this
+    pending.connection = connection
+    pending.opaque = fields.opaque
+    pending.serialize = fields.serialize
+    pending.queueId = queueId
+    pending.waits = this.rewritten.waits
+    pending.isOneway = (fields.flag & 2) !== 0
+    pending.sizes = sizes
+    pending.sample = sample
+    deps.acks.expect(pending, deps.control.now() + deps.settings.syncFlushTimeout)
+    deps.claimed()
+  }
+}
+
+function bodyOf(item: BatchItem): number {
+  return item.bodyEnd - item.bodyStart
+}

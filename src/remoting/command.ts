@@ -16,7 +16,6 @@ export interface RemotingCommand {
   flag: number
   remark: string | undefined
   ext: Record<string, string> | undefined
-  /** May be a view into the buffer that it was decoded from: copy what must outlive the call. */
   body: Uint8Array | undefined
   serialize: SerializeType
 }

@@ -36,7 +36,8 @@ export function checkMark(bytes: Uint8Array, start: number, end: number): Remoti
 }
 
 /**
- * The frame in bytes[start, end), start being the place of its 4-byte length. The body is a view, not a copy.
+ * The frame in bytes[start, end), start being the place of its 4-byte length. The body is a copy: the command may be kept
+ * while the bytes are the network's next read.
  * Throws RemotingError BAD_SERIALIZE_TYPE, BAD_HEADER_LENGTH, BAD_HEADER: the connection cannot go on.
  */
 export function decodeCommand(bytes: Buffer, start = 0, end = bytes.length): RemotingCommand {
@@ -49,7 +50,7 @@ export function decodeCommand(bytes: Buffer, start = 0, end = bytes.length): Rem
   const bodyAt = headerAt + headerLengthOf(bytes, start)
   const it =
     bytes[start + 4] === 0 ? decodeJsonHeader(bytes, headerAt, bodyAt) : decodeBinaryHeader(bytes, headerAt, bodyAt)
-  if (bodyAt < end) it.body = bytes.subarray(bodyAt, end)
+  if (bodyAt < end) it.body = Buffer.from(bytes.subarray(bodyAt, end))
   return it
 }
 

@@ -7,8 +7,12 @@
  *   server.ts, connection.ts, client.ts          sockets: whole frames in, one write a tick out, bounds on everything
  *   fastjson.ts                                  the JSON dialect of Java's bodies
  */
+
+export { RemotingClient } from './client.ts'
 export * from './command.ts'
+export { Connection, type FrameHandler } from './connection.ts'
 export * from './frame.ts'
 export * from './request-codes.ts'
 export * from './response-codes.ts'
 export * from './schema.ts'
+export { DEFAULT_LIMITS, type RemotingLimits, RemotingServer } from './server.ts'

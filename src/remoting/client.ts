@@ -1,0 +1,153 @@
+/**
+ * Outgoing connections by address: opened at the first use, shared by all requests, opened again when one is gone.
+ *
+ * Used by the broker towards NameServers and by tools. Requests that the other side sends go to `onRequest`.
+ */
+import { connect, type Socket } from 'node:net'
+import { type Clock, systemClock } from '../clock.ts'
+import { describe, RemotingError } from '../errors.ts'
+import { type Log, silentLog } from '../log.ts'
+import { isOneway, type RemotingCommand } from './command.ts'
+import { Connection, type ConnectionOwner, type FrameHandler } from './connection.ts'
+import { decodeCommand, MAX_FRAME } from './frame.ts'
+import { parseAddress } from './host.ts'
+
+export interface ClientOptions {
+  log?: Log
+  clock?: Clock
+  /** 3 s, as Java's clients. */
+  connectTimeoutMs?: number
+  /** A request that the peer sent; what it gives is sent back unless the request was one-way. */
+  onRequest?: (
+    command: RemotingCommand,
+    c: Connection,
+  ) => RemotingCommand | undefined | Promise<RemotingCommand | undefined>
+  onClosed?: (address: string, reason: string) => void
+}
+
+const MAX_PENDING_BYTES = 64 * 1024 * 1024
+
+export class RemotingClient {
+  private readonly options: ClientOptions
+  private readonly log: Log
+  private readonly open = new Map<string, { opening: Promise<Connection>; connection?: Connection }>()
+  private readonly owner: ConnectionOwner
+  private stopped = false
+
+  constructor(options: ClientOptions = {}) {
+    this.options = options
+    this.log = options.log ?? silentLog
+    const clock = options.clock ?? systemClock
+    this.owner = {
+      handler: this.handler(),
+      maxFrame: MAX_FRAME,
+      maxPendingBytes: MAX_PENDING_BYTES,
+      now: () => clock.now(),
+      asksOften: true,
+      gone: (c, reason) => this.gone(c, reason),
+      unknownAnswer: (c) => this.log.warn('an answer came that nobody waits for', { peer: c.remoteAddress }),
+    }
+  }
+
+  /**
+   * Rejects with RemotingError CONNECT_FAILED, TIMEOUT, CONNECTION_CLOSED or CLIENT_CLOSED. A connection on which nothing
+   * was heard since a request that timed out is closed: the next request opens another.
+   */
+  async invoke(address: string, command: RemotingCommand, timeoutMs: number): Promise<RemotingCommand> {
+    const connection = await this.connection(address, timeoutMs)
+    const heardBefore = connection.lastRead
+    try {
+      return await connection.invoke(command, timeoutMs)
+    } catch (error) {
+      const silent = connection.lastRead === heardBefore
+      if (silent && error instanceof RemotingError && error.code === 'TIMEOUT') connection.close('no answer')
+      throw error
+    }
+  }
+
+  /** Resolves when the command is in the output buffer. */
+  async oneway(address: string, command: RemotingCommand): Promise<void> {
+    const connection = await this.connection(address, this.options.connectTimeoutMs ?? 3000)
+    connection.oneway(command)
+  }
+
+  /** The open connection to that address, opened if need be. */
+  connection(address: string, timeoutMs = 3000): Promise<Connection> {
+    const known = this.open.get(address)
+    if (known !== undefined && known.connection?.closed !== true) return known.opening
+    if (this.stopped) return Promise.reject(new RemotingError('CLIENT_CLOSED', { what: 'the client is closed' }))
+    const opening = this.connect(address, Math.min(timeoutMs, this.options.connectTimeoutMs ?? 3000))
+    const entry: { opening: Promise<Connection>; connection?: Connection } = { opening }
+    this.open.set(address, entry)
+    opening.then(
+      (connection) => {
+        entry.connection = connection
+      },
+      () => this.open.delete(address),
+    )
+    return opening
+  }
+
+  async close(): Promise<void> {
+    this.stopped = true
+    const all = [...this.open.values()]
+    this.open.clear()
+    await Promise.all(all.map((one) => one.opening.then((c) => c.close('this client is closed')).catch(() => {})))
+  }
+
+  private connect(address: string, timeoutMs: number): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      const { host, port } = parseAddress(address)
+      const socket: Socket = connect({ host, port, noDelay: true, keepAlive: false })
+      const failed = (why: string, cause?: unknown) => {
+        clearTimeout(timer)
+        socket.destroy()
+        reject(
+          new RemotingError('CONNECT_FAILED', {
+            what: `cannot connect: ${why}`,
+            where: address,
+            retriable: true,
+            cause,
+          }),
+        )
+      }
+      const onError = (error: Error) => failed(describe(error), error)
+      const timer = setTimeout(() => failed(`no connection within ${timeoutMs} ms`), timeoutMs)
+      socket.once('error', onError)
+      socket.once('connect', () => {
+        clearTimeout(timer)
+        socket.off('error', onError)
+        const connection = new Connection(socket, this.owner)
+        connection.attachment = address
+        if (this.stopped) connection.close('this client is closed')
+        resolve(connection)
+      })
+    })
+  }
+
+  private gone(connection: Connection, reason: string): void {
+    const address = connection.attachment as string
+    if (this.open.get(address)?.connection === connection) this.open.delete(address)
+    this.options.onClosed?.(address, reason)
+  }
+
+  private handler(): FrameHandler {
+    return {
+      opened() {},
+      closed() {},
+      frame: (c, bytes, start, end) => {
+        this.answer(c, decodeCommand(bytes, start, end))
+        return 'taken'
+      },
+    }
+  }
+
+  private async answer(c: Connection, command: RemotingCommand): Promise<void> {
+    try {
+      const answer = await this.options.onRequest?.(command, c)
+      if (answer !== undefined && !isOneway(command)) c.send(answer)
+    } catch (error) {
+      this.log.error(`request ${command.code} failed: ${describe(error)}`, { peer: c.remoteAddress })
+    }
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * A listening port: accepts, limits, closes the idle, logs strangers with one line each.
+ *
+ * Owns:    its connections. Several servers (main and VIP port) may share one handler.
+ * Bounds:  maxConnections, and the process's descriptors less a reserve for files, whichever is smaller: beyond it a new
+ *          connection is refused with a line in the log and the others are served.
+ */
+import { readFileSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Clock } from '../clock.ts'
+import { RemotingError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { Connection, type ConnectionOwner, type FrameHandler } from './connection.ts'
+import { MAX_FRAME } from './frame.ts'
+import { LimitedLog } from './limited-log.ts'
+import { flushAll } from './output.ts'
+
+export interface RemotingLimits {
+  /** Largest frame in bytes, its length field counted. */
+  maxFrame: number
+  maxConnections: number
+  /** A connection on which nothing was read or written for so long is closed. */
+  idleMs: number
+  /** Bytes that may wait for one peer to read: beyond it the connection is closed, beyond a quarter it is not read. */
+  maxPendingBytes: number
+}
+
+export const DEFAULT_LIMITS: RemotingLimits = {
+  maxFrame: MAX_FRAME,
+  maxConnections: 65_535,
+  idleMs: 120_000,
+  maxPendingBytes: 64 * 1024 * 1024,
+}
+
+export interface ServerOptions {
+  /** All interfaces when undefined. */
+  host?: string | undefined
+  /** 0: a free one. */
+  port: number
+  handler: FrameHandler
+  limits?: Partial<RemotingLimits> | undefined
+  log: Log
+  clock: Clock
+}
+
+/** Counters since the start. */
+export interface ServerStats {
+  accepted: number
+  refused: number
+  brokenConnections: number
+  unknownAnswers: number
+  idleClosed: number
+}
+
+const BACKLOG = 1024
+const LINES_PER_SECOND = 20
+/** Descriptors that stay free for segments, ConsumeQueues, outgoing connections. */
+const DESCRIPTORS_RESERVED = 512
+
+export class RemotingServer {
+  readonly connections = new Set<Connection>()
+  readonly stats: ServerStats = { accepted: 0, refused: 0, brokenConnections: 0, unknownAnswers: 0, idleClosed: 0 }
+  private readonly options: ServerOptions
+  private readonly limits: RemotingLimits
+  private readonly log: LimitedLog
+  private readonly server: Server
+  private readonly owner: ConnectionOwner
+  private idleTimer: NodeJS.Timeout | undefined
+  private port = 0
+
+  constructor(options: ServerOptions) {
+    this.options = options
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits }
+    this.log = new LimitedLog(options.log, LINES_PER_SECOND)
+    this.owner = {
+      handler: options.handler,
+      maxFrame: this.limits.maxFrame,
+      maxPendingBytes: this.limits.maxPendingBytes,
+      now: () => options.clock.now(),
+      asksOften: false,
+      gone: (c, reason, error) => this.gone(c, reason, error),
+      unknownAnswer: () => this.stats.unknownAnswers++,
+    }
+    this.server = createServer({ noDelay: true, keepAlive: false }, (socket) => this.accept(socket))
+    this.server.maxConnections = Math.min(this.limits.maxConnections, descriptorLimit() - DESCRIPTORS_RESERVED)
+    this.server.on('drop', (peer) => this.refused(`${peer?.remoteAddress}:${peer?.remotePort}`))
+  }
+
+  /** The port it listens on. Rejects with RemotingError PORT_IN_USE or LISTEN_FAILED. */
+  listen(): Promise<number> {
+    const { host, port } = this.options
+    return new Promise((resolve, reject) => {
+      const failed = (cause: NodeJS.ErrnoException) => reject(listenError(cause, host, port))
+      this.server.once('error', failed)
+      this.server.listen({ ...(host === undefined ? {} : { host }), port, backlog: BACKLOG }, () => {
+        this.server.off('error', failed)
+        // EMFILE and the like: the listening socket stays.
+        this.server.on('error', (error) => this.log.warn(`a connection could not be accepted: ${error.message}`, {}))
+        const address = this.server.address()
+        this.port = typeof address === 'object' && address !== null ? address.port : port
+        this.idleTimer = setInterval(() => this.checkIdle(), Math.min(5000, this.limits.idleMs / 2))
+        this.idleTimer.unref()
+        resolve(this.port)
+      })
+    })
+  }
+
+  /** Writes at once what all connections of this thread have gathered; else it leaves at the end of the callback. */
+  flush(): void {
+    flushAll()
+  }
+
+  /** Closes connections that were idle too long by the clock. Runs by itself every few seconds. */
+  checkIdle(): void {
+    const limit = this.options.clock.now() - this.limits.idleMs
+    for (const connection of this.connections) {
+      if (connection.lastActive > limit) continue
+      this.stats.idleClosed++
+      connection.close(`idle for ${this.limits.idleMs} ms`)
+    }
+  }
+
+  /** Stops listening, ends all connections; resolves when they are gone. */
+  async close(): Promise<void> {
+    clearInterval(this.idleTimer)
+    flushAll()
+    const ended = new Promise<void>((resolve) => this.server.close(() => resolve()))
+    for (const connection of this.connections) connection.close('this server is stopping')
+    await ended
+    this.log.close()
+  }
+
+  private accept(socket: Socket): void {
+    this.stats.accepted++
+    // Reset before it was accepted: there is nobody to serve.
+    if (socket.remoteAddress === undefined) {
+      socket.on('error', () => {}).destroy()
+      return
+    }
+    const connection = new Connection(socket, this.owner)
+    this.connections.add(connection)
+    this.options.handler.opened(connection)
+  }
+
+  private gone(connection: Connection, reason: string, error: unknown): void {
+    this.connections.delete(connection)
+    if (error instanceof RemotingError) {
+      this.stats.brokenConnections++
+      this.log.warn(`connection closed: ${error.message}`, { peer: connection.remoteAddress, code: error.code })
+    } else if (error instanceof Error && !('syscall' in error)) {
+      this.stats.brokenConnections++
+      this.log.error(`connection closed by a failure of ours: ${error.stack}`, { peer: connection.remoteAddress })
+    }
+    this.options.handler.closed(connection, reason)
+  }
+
+  private refused(peer: string): void {
+    this.stats.refused++
+    this.log.warn(
+      `connection refused: ${this.server.maxConnections} are open on port ${this.port}, as many as maxConnections and the ` +
+        'file descriptor limit allow; raise them, or look for a client that opens too many',
+      { peer },
+    )
+  }
+}
+
+function listenError(cause: NodeJS.ErrnoException, host: string | undefined, port: number): RemotingError {
+  const where = `${host ?? '*'}:${port}`
+  if (cause.code !== 'EADDRINUSE') {
+    return new RemotingError('LISTEN_FAILED', { what: `cannot listen: ${cause.message}`, where, cause })
+  }
+  return new RemotingError('PORT_IN_USE', {
+    what: 'the port is in use',
+    where,
+    todo: 'stop the process that holds it, or set another listenPort',
+    cause,
+  })
+}
+
+/** Soft limit of open files of this process; Node raises it to the hard limit at its start. */
+function descriptorLimit(): number {
+  try {
+    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+    return soft === undefined ? 1_048_576 : Math.max(Number(soft), DESCRIPTORS_RESERVED * 2)
+  } catch {
+    return 1_048_576
+  }
+}

@@ -1,0 +1,147 @@
+// @ts-check
+/**
+ * The servers under test behind one face: Apache's broker, ours, and the bare one, each on a fresh folder.
+ *
+ * `readyMs` is the time from the start of the process until the first message was acknowledged, tried every 10 ms.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, totalmem } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { properties, startApacheBroker } from '../../tools/apache/apache.mjs'
+import { freeBrokerPort, ServerProcess, until } from '../../tools/apache/process.mjs'
+import { openCalls } from './connection.mjs'
+import { CODES } from './frames.mjs'
+
+const project = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
+const BASALT = join(project, 'bin', 'basaltmq.js')
+const READY_MS_MAX = 60_000
+
+/**
+ * @typedef {{kind: string, address: string, pid: number, readyMs: number, process: ServerProcess, folder: string}} Server
+ * @typedef {{folder: string, config?: Record<string, string | number | boolean>}} StartOptions
+ */
+
+/**
+ * @param {'apache' | 'basalt' | 'bare'} kind
+ * @param {StartOptions & {version?: string}} options
+ * @returns {Promise<Server>}
+ */
+export async function startServer(kind, options) {
+  mkdirSync(options.folder, { recursive: true })
+  const port = await freeBrokerPort()
+  const began = performance.now()
+  const server = await start(kind, port, options)
+  const address = `127.0.0.1:${port}`
+  if (kind === 'bare') await server.listening(port)
+  else await until(() => acknowledges(address), READY_MS_MAX, server)
+  return { kind, address, pid: server.pid, readyMs: performance.now() - began, process: server, folder: options.folder }
+}
+
+/**
+ * @param {'apache' | 'basalt' | 'bare'} kind
+ * @param {number} port
+ * @param {StartOptions & {version?: string}} options
+ * @returns {Promise<ServerProcess>}
+ */
+async function start(kind, port, options) {
+  if (kind === 'apache') {
+    // 1 GiB of heap: the default of its scripts (8 GiB) would only take longer to fill, less makes it collect more often.
+    const heap = ['-Xms512m', '-Xmx1g', '-XX:MaxDirectMemorySize=1g']
+    return startApacheBroker({
+      version: options.version ?? '4.9.7',
+      folder: options.folder,
+      port,
+      heap,
+      wait: false,
+      ...(options.config === undefined ? {} : { config: options.config }),
+    })
+  }
+  if (kind === 'bare') {
+    const args = [join(project, 'bench', 'bare-server.mjs'), '--port', String(port)]
+    return new ServerProcess({
+      name: 'bare server',
+      command: process.execPath,
+      args,
+      cwd: options.folder,
+      log: join(options.folder, 'bare.out'),
+    })
+  }
+  return startBasalt({ ...options, port })
+}
+
+/**
+ * Our broker as a process of its own, by its command; returns before it is ready.
+ * @param {StartOptions & {port: number, namesrv?: string, store?: string, namesrvPort?: number}} options
+ *   namesrv: none starts one inside, on namesrvPort (default: none at all is reached by others)
+ */
+export async function startBasalt(options) {
+  mkdirSync(options.folder, { recursive: true })
+  const store = options.store ?? join(options.folder, 'store')
+  const config = join(options.folder, 'broker.conf')
+  const text = properties({
+    brokerClusterName: 'DefaultCluster',
+    brokerName: 'broker-a',
+    brokerId: 0,
+    flushDiskType: 'ASYNC_FLUSH',
+    ...(options.namesrv === undefined ? {} : { namesrvAddr: options.namesrv }),
+    brokerIP1: '127.0.0.1',
+    listenPort: options.port,
+    haListenPort: options.port + 1,
+    storePathRootDir: store,
+    storePathCommitLog: join(store, 'commitlog'),
+    autoCreateTopicEnable: true,
+    diskMaxUsedSpaceRatio: 95,
+    ...options.config,
+  })
+  writeFileSync(config, text)
+  const inside =
+    options.namesrv === undefined ? ['--set', `namesrvPort=${options.namesrvPort ?? (await freeBrokerPort())}`] : []
+  return new ServerProcess({
+    name: 'Basalt broker',
+    command: process.execPath,
+    args: [BASALT, 'broker', '-c', config, ...inside],
+    cwd: options.folder,
+    log: join(options.folder, 'broker.out'),
+  })
+}
+
+/** Is a message to an auto-created topic acknowledged? */
+async function acknowledges(/** @type {string} */ address) {
+  /** @type {Awaited<ReturnType<typeof openCalls>> | undefined} */
+  let calls
+  try {
+    calls = await openCalls(address)
+    const fields = {
+      a: 'bench-ready',
+      b: 'BenchReady',
+      c: 'TBW102',
+      d: '4',
+      e: '0',
+      f: '0',
+      g: String(Date.now()),
+      h: '0',
+      i: 'WAIT\u0001false',
+      j: '0',
+      k: 'false',
+      m: 'false',
+    }
+    const { header } = await calls.call(CODES.send, fields, Buffer.from('ready?'), 1000)
+    return header.code === 0
+  } catch {
+    return false
+  } finally {
+    calls?.close()
+  }
+}
+
+/** What a result must say about where it was measured. */
+export function machine() {
+  return {
+    date: new Date().toISOString(),
+    node: process.version,
+    cores: availableParallelism(),
+    cpu: cpus()[0]?.model ?? 'unknown',
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Tables that live in `<store>/config/*.json`: when they are written, and the version that they carry.
+ *
+ * A change marks its file dirty; the text is built once for all changes that came before the write began, so a thousand
+ * topics created at once are a few writes, not a thousand (USERS: "full JSON rewrite per change"). `persist()` is settled
+ * when a text that holds the change is on disk.
+ */
+import type { Clock } from '../clock.ts'
+import { describe } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { MetadataStore } from '../store/metadata/index.ts'
+import { quoteIntegerKeys } from '../store/metadata/index.ts'
+
+/** Counts the changes of a table; slaves and NameServers compare it (spec/namesrv.md §5). */
+export class DataVersion {
+  counter = 0
+  /** Milliseconds; the time of the last change. */
+  timestamp: number
+  /** 5.x only; carried through, never changed by us. */
+  stateVersion: number | undefined
+  private readonly clock: Clock
+
+  constructor(clock: Clock) {
+    this.clock = clock
+    this.timestamp = clock.now()
+  }
+
+  next(): void {
+    this.timestamp = this.clock.now()
+    this.counter++
+  }
+
+  /** Takes over what a file says; anything that is not a version leaves this one as it is. */
+  assign(value: unknown): void {
+    if (typeof value !== 'object' || value === null) return
+    const { counter, timestamp, stateVersion } = value as Record<string, unknown>
+    if (!Number.isSafeInteger(Number(counter)) || !Number.isSafeInteger(Number(timestamp))) return
+    this.counter = Number(counter)
+    this.timestamp = Number(timestamp)
+    this.stateVersion = Number.isSafeInteger(stateVersion) ? (stateVersion as number) : undefined
+  }
+
+  toJSON(): { counter: number; timestamp: number; stateVersion?: number } {
+    const { counter, timestamp, stateVersion } = this
+    return stateVersion === undefined ? { counter, timestamp } : { counter, stateVersion, timestamp }
+  }
+}
+
+export class TableFile {
+  readonly name: string
+  private readonly store: MetadataStore
+  private readonly text: () => string
+  private readonly log: Log
+  /** The write that has not taken its text yet: every change until then is in it. */
+  private next: Promise<void> | undefined
+  /** The write under way. */
+  private running: Promise<void> | undefined
+  private failed = false
+
+  constructor(name: string, store: MetadataStore, text: () => string, log: Log) {
+    this.name = name
+    this.store = store
+    this.text = text
+    this.log = log
+  }
+
+  /** The file's object, or undefined where there is none yet. Integer keys come as text. */
+  load(): Record<string, unknown> | undefined {
+    const text = this.store.load(this.name)
+    return text === undefined ? undefined : (JSON.parse(quoteIntegerKeys(text)) as Record<string, unknown>)
+  }
+
+  /** Rejects when the write failed; the file is then still due and retryFailed() tries again. */
+  persist(): Promise<void> {
+    if (this.next === undefined) {
+      this.next = this.write()
+      this.next.catch(() => {})
+    }
+    return this.next
+  }
+
+  /** Settled when every change so far is on disk, or undefined when that is so now. */
+  pending(): Promise<void> | undefined {
+    return this.next ?? this.running
+  }
+
+  retryFailed(): void {
+    if (this.failed && this.next === undefined) void this.persist().catch(() => {})
+  }
+
+  private async write(): Promise<void> {
+    await this.running?.catch(() => {})
+    this.running = this.next
+    this.next = undefined
+    try {
+      await this.store.save(this.name, this.text())
+      this.failed = false
+    } catch (error) {
+      this.failed = true
+      this.log.error(`${this.name} could not be written, it is tried again: ${describe(error)}`, { file: this.name })
+      throw error
+    } finally {
+      this.running = undefined
+    }
+  }
+}
+
+/** The entries of an object in a file; nothing when it is no object. */
+export function entriesOf(value: unknown): [string, unknown][] {
+  return typeof value === 'object' && value !== null ? Object.entries(value) : []
+}

@@ -1,0 +1,259 @@
+/**
+ * The broker's topics: what exists, what may be created, and config/topics.json.
+ *
+ * Owns:      topicConfigTable and its dataVersion. Called by: request processors, on the network thread.
+ * Invariant: every name in the table passed topicNameFault; a changed table has a larger dataVersion, and a file is due.
+ * Blocks on: nothing; `saved()` tells when what was changed is on disk.
+ * Rules:     spec/broker-requests.md §2 (system topics), §3 (auto-creation), §12; file: spec/store-format.md §7.
+ */
+import type { Clock } from '../../clock.ts'
+import { describe } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import type { MetadataStore } from '../../store/metadata/index.ts'
+import { DataVersion, entriesOf, TableFile } from '../metadata.ts'
+import type { BrokerSettings } from '../settings.ts'
+import {
+  hasSystemPrefix,
+  isForbiddenToSend,
+  RETRY_PREFIX,
+  replyTopic,
+  systemTopics,
+  TOPIC,
+  topicNameFault,
+} from './names.ts'
+import { PERM, PERM_READ_WRITE, readTopicConfig, SYS_FLAG, type TopicConfig, topicConfig } from './topic-config.ts'
+
+/** SCHEDULE_TOPIC_XXXX has a queue a delay level. */
+const SCHEDULE_QUEUES = 18
+const FILE = 'topics.json'
+
+export interface AutoCreation {
+  topic: string
+  /** Whose permissions and queues the new topic takes; TBW102 for nearly every client. */
+  defaultTopic: string
+  /** Queues that the client wishes. */
+  queueNums: number
+  unitMode: boolean
+  /** Who asked, for the log: "ip:port". */
+  remote: string
+}
+
+export interface TopicChange {
+  kind: 'created' | 'updated' | 'deleted'
+  topic: TopicConfig
+  /** True: register only this topic and wait for the answer (17). False: the whole table, one-way (by a send or heartbeat). */
+  incremental: boolean
+}
+
+export class TopicTable {
+  readonly dataVersion: DataVersion
+  /** Names that neither 17 nor 215 may touch (305). */
+  readonly systemTopics: ReadonlySet<string>
+  private readonly table = new Map<string, TopicConfig>()
+  private readonly listeners: ((change: TopicChange) => void)[] = []
+  private readonly settings: BrokerSettings
+  private readonly log: Log
+  private readonly file: TableFile
+
+  constructor(options: { settings: BrokerSettings; store: MetadataStore; clock: Clock; log: Log }) {
+    const { settings, store, clock, log } = options
+    this.settings = settings
+    this.log = log
+    this.dataVersion = new DataVersion(clock)
+    this.file = new TableFile(FILE, store, () => `${JSON.stringify(this, null, '\t')}\n`, log)
+    const { brokerClusterName: cluster, brokerName } = settings
+    this.systemTopics = systemTopics(
+      cluster,
+      brokerName,
+      settings.traceTopicEnable ? settings.msgTraceTopicName : undefined,
+    )
+    for (const topic of initialTopics(settings)) this.table.set(topic.topicName, topic)
+  }
+
+  /** Reads topics.json over the system topics, as RocketMQ does: what an administrator changed stays. */
+  load(): void {
+    const content = this.file.load()
+    if (content === undefined) return
+    for (const [name, value] of entriesOf(content.topicConfigTable)) {
+      const fault = topicNameFault(name)
+      try {
+        if (fault !== undefined) throw new Error(fault)
+        this.table.set(name, readTopicConfig(name, value))
+      } catch (error) {
+        this.log.error(`topic "${name}" of ${FILE} is left out: ${describe(error)}`, { file: FILE, topic: name })
+      }
+    }
+    this.dataVersion.assign(content.dataVersion)
+  }
+
+  get(name: string): TopicConfig | undefined {
+    return this.table.get(name)
+  }
+
+  get size(): number {
+    return this.table.size
+  }
+
+  values(): IterableIterator<TopicConfig> {
+    return this.table.values()
+  }
+
+  names(): IterableIterator<string> {
+    return this.table.keys()
+  }
+
+  /** Undefined when the name may be a topic, else the remark of the answer (code 1). */
+  validateName(name: string | undefined): string | undefined {
+    return topicNameFault(name)
+  }
+
+  isSystem(name: string): boolean {
+    return this.systemTopics.has(name) || hasSystemPrefix(name)
+  }
+
+  isForbiddenToSend(name: string): boolean {
+    return isForbiddenToSend(name)
+  }
+
+  /** True where the table marks a topic as ordered (never by a request in 4.9.8, only by its file). */
+  isOrderTopic(name: string): boolean {
+    return this.table.get(name)?.order ?? false
+  }
+
+  /**
+   * The topic of a send, created from its default topic where that allows it; undefined: the send is answered 17. A
+   * %RETRY% topic that cannot be inherited is created with one queue.
+   */
+  autoCreate(wish: AutoCreation): TopicConfig | undefined {
+    const known = this.table.get(wish.topic)
+    if (known !== undefined) return known
+    if (topicNameFault(wish.topic) !== undefined) return undefined
+    const isRetry = wish.topic.startsWith(RETRY_PREFIX)
+    const sysFlag = wish.unitMode ? (isRetry ? SYS_FLAG.unitSub : SYS_FLAG.unit) : 0
+    const created = this.inherited(wish, sysFlag)
+    if (created !== undefined) return this.add(created, wish.remote)
+    return isRetry
+      ? this.ensure({
+          topic: wish.topic,
+          queueNums: 1,
+          perm: PERM_READ_WRITE,
+          topicSysFlag: sysFlag,
+          remote: wish.remote,
+        })
+      : undefined
+  }
+
+  /** The topic, created as given where it is not there: %RETRY%, %DLQ% and the broker's own. Undefined: no legal name. */
+  ensure(wish: {
+    topic: string
+    queueNums: number
+    perm: number
+    topicSysFlag?: number
+    remote?: string
+  }): TopicConfig | undefined {
+    const known = this.table.get(wish.topic)
+    if (known !== undefined) return known
+    const fault = topicNameFault(wish.topic)
+    if (fault !== undefined) {
+      this.log.warn(`topic "${wish.topic.slice(0, 300)}" is not created: ${fault}`, { remote: wish.remote })
+      return undefined
+    }
+    const { topic, queueNums, perm, topicSysFlag = 0 } = wish
+    return this.add(topicConfig(topic, queueNums, perm, { topicSysFlag }), wish.remote)
+  }
+
+  /** 17: replaces or creates. The name and numbers are the caller's to check. Settled when topics.json holds it. */
+  put(topic: TopicConfig): Promise<void> {
+    const kind = this.table.has(topic.topicName) ? 'updated' : 'created'
+    this.table.set(topic.topicName, topic)
+    return this.changed({ kind, topic, incremental: true })
+  }
+
+  /** 215. False when there was none. */
+  async remove(name: string): Promise<boolean> {
+    const topic = this.table.get(name)
+    if (topic === undefined) return false
+    this.table.delete(name)
+    await this.changed({ kind: 'deleted', topic, incremental: true })
+    return true
+  }
+
+  /** Called at once after each change, before it is on disk. */
+  onChange(listener: (change: TopicChange) => void): void {
+    this.listeners.push(listener)
+  }
+
+  /** Settled when all changes so far are on disk; undefined when they are. */
+  saved(): Promise<void> | undefined {
+    return this.file.pending()
+  }
+
+  retryFailedSave(): void {
+    this.file.retryFailed()
+  }
+
+  /** The body of 21, and topics.json. */
+  toJSON(): { dataVersion: DataVersion; topicConfigTable: Record<string, TopicConfig> } {
+    return { dataVersion: this.dataVersion, topicConfigTable: Object.fromEntries(this.table) }
+  }
+
+  private inherited(wish: AutoCreation, topicSysFlag: number): TopicConfig | undefined {
+    const from = this.defaultTopic(wish.defaultTopic)
+    if (from === undefined) return undefined
+    if ((from.perm & PERM.inherit) === 0) {
+      this.log.warn(
+        `topic ${wish.topic} is not created: the default topic ${from.topicName} has no inherit permission`,
+        {
+          perm: from.perm,
+          remote: wish.remote,
+          autoCreateTopicEnable: this.settings.autoCreateTopicEnable,
+        },
+      )
+      return undefined
+    }
+    const queueNums = Math.max(0, Math.min(wish.queueNums, from.writeQueueNums))
+    const { topicFilterType } = from
+    return topicConfig(wish.topic, queueNums, from.perm & ~PERM.inherit, { topicSysFlag, topicFilterType })
+  }
+
+  /** With autoCreateTopicEnable=false a TBW102 that an older run left in topics.json loses its inherit bit. */
+  private defaultTopic(name: string): TopicConfig | undefined {
+    const topic = this.table.get(name)
+    if (topic === undefined || name !== TOPIC.autoCreate || this.settings.autoCreateTopicEnable) return topic
+    const closed = { ...topic, perm: PERM_READ_WRITE }
+    this.table.set(name, closed)
+    return closed
+  }
+
+  private add(topic: TopicConfig, remote: string | undefined): TopicConfig {
+    this.table.set(topic.topicName, topic)
+    this.log.info(`topic ${topic.topicName} created`, { ...topic, remote })
+    this.changed({ kind: 'created', topic, incremental: false }).catch(() => {})
+    return topic
+  }
+
+  private changed(change: TopicChange): Promise<void> {
+    this.dataVersion.next()
+    const saved = this.file.persist()
+    for (const listener of this.listeners) listener(change)
+    return saved
+  }
+}
+
+function initialTopics(settings: BrokerSettings): TopicConfig[] {
+  const { brokerClusterName: cluster, brokerName } = settings
+  const own = [
+    topicConfig(TOPIC.selfTest, 1, PERM_READ_WRITE),
+    topicConfig(TOPIC.benchmark, 1024, PERM_READ_WRITE),
+    topicConfig(cluster, 16, PERM.inherit | (settings.clusterTopicEnable ? PERM_READ_WRITE : 0)),
+    topicConfig(brokerName, 1, PERM.inherit | (settings.brokerTopicEnable ? PERM_READ_WRITE : 0)),
+    topicConfig(TOPIC.offsetMoved, 1, PERM_READ_WRITE),
+    topicConfig(TOPIC.schedule, SCHEDULE_QUEUES, PERM_READ_WRITE),
+    topicConfig(replyTopic(cluster), 1, PERM_READ_WRITE),
+  ]
+  if (settings.autoCreateTopicEnable) {
+    own.push(topicConfig(TOPIC.autoCreate, settings.defaultTopicQueueNums, PERM.inherit | PERM_READ_WRITE))
+  }
+  if (settings.traceTopicEnable) own.push(topicConfig(settings.msgTraceTopicName, 1, PERM_READ_WRITE))
+  return own
+}

@@ -133,7 +133,7 @@ export class TopicTable {
     const created = this.inherited(wish, sysFlag)
     if (created !== undefined) return this.add(created, wish.remote)
     return isRetry
-      ? this.ensure({
+      ? this.createInternal({
           topic: wish.topic,
           queueNums: 1,
           perm: PERM_READ_WRITE,
@@ -144,7 +144,7 @@ export class TopicTable {
   }
 
   /** The topic, created as given where it is not there: %RETRY%, %DLQ% and the broker's own. Undefined: no legal name. */
-  ensure(wish: {
+  createInternal(wish: {
     topic: string
     queueNums: number
     perm: number

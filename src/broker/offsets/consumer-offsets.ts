@@ -1,0 +1,138 @@
+/**
+ * How far each group has consumed each queue: config/consumerOffset.json.
+ *
+ * Owns:      the table topic → group → queue → offset of the next message. Called by: request processors and pulls.
+ * Invariant: an offset changes only by a commit (it may go back, when a client says so, and the log says it), a removed
+ *            group or an administrator; never by itself (USERS: "reset to 0 and everything again").
+ * Blocks on: nothing. Written every flushConsumerOffsetInterval and at the stop, when something changed.
+ * Rules:     spec/broker-requests.md §8; file: spec/store-format.md §7.
+ */
+import type { Log } from '../../log.ts'
+import type { MetadataStore } from '../../store/metadata/index.ts'
+import { entriesOf, TableFile } from '../metadata.ts'
+
+const FILE = 'consumerOffset.json'
+/** Stands between topic and group in the file; legal in neither name. */
+const SEPARATOR = '@'
+export const NO_OFFSET = -1
+
+export class ConsumerOffsets {
+  private readonly topics = new Map<string, Map<string, Map<number, number>>>()
+  private readonly log: Log
+  private readonly file: TableFile
+  private isDirty = false
+
+  constructor(options: { store: MetadataStore; log: Log }) {
+    this.log = options.log
+    this.file = new TableFile(FILE, options.store, () => this.toText(), options.log)
+  }
+
+  load(): void {
+    for (const [key, queues] of entriesOf(this.file.load()?.offsetTable)) {
+      const at = key.indexOf(SEPARATOR)
+      for (const [queue, offset] of entriesOf(queues)) {
+        const queueId = Number(queue)
+        const value = Number(offset)
+        if (at > 0 && Number.isInteger(queueId) && queueId >= 0 && Number.isSafeInteger(value)) {
+          this.queuesOf(key.slice(0, at), key.slice(at + 1)).set(queueId, value)
+        } else {
+          this.log.error(`offset of "${key}" queue ${queue} in ${FILE} is left out: ${JSON.stringify(offset)}`, {
+            file: FILE,
+          })
+        }
+      }
+    }
+  }
+
+  /** Stored unconditionally, also backwards: any client may move its group. `clientHost` is for the log. */
+  commit(group: string, topic: string, queueId: number, offset: number, clientHost: string): void {
+    const queues = this.queuesOf(topic, group)
+    const former = queues.get(queueId)
+    if (former === offset) return
+    queues.set(queueId, offset)
+    this.isDirty = true
+    if (former !== undefined && offset < former) {
+      this.log.warn(`offset of group ${group} on ${topic} queue ${queueId} goes back from ${former} to ${offset}`, {
+        group,
+        topic,
+        queueId,
+        remote: clientHost,
+      })
+    }
+  }
+
+  /** Offset of the next message of the queue for the group, or NO_OFFSET. */
+  query(group: string, topic: string, queueId: number): number {
+    return this.topics.get(topic)?.get(group)?.get(queueId) ?? NO_OFFSET
+  }
+
+  queryAll(group: string, topic: string): ReadonlyMap<number, number> | undefined {
+    return this.topics.get(topic)?.get(group)
+  }
+
+  /** Topics that the group has offsets of. */
+  topicsOf(group: string): string[] {
+    const names: string[] = []
+    for (const [topic, groups] of this.topics) if (groups.has(group)) names.push(topic)
+    return names
+  }
+
+  /** Groups that have offsets of the topic. */
+  groupsOf(topic: string): string[] {
+    return [...(this.topics.get(topic)?.keys() ?? [])]
+  }
+
+  removeGroup(group: string): void {
+    for (const [topic, groups] of this.topics) {
+      if (!groups.delete(group)) continue
+      if (groups.size === 0) this.topics.delete(topic)
+      this.isDirty = true
+    }
+  }
+
+  /** Writes the table when something changed; settled when it is on disk (a failure is logged and tried again). */
+  async flush(): Promise<void> {
+    if (!this.isDirty) return
+    this.isDirty = false
+    try {
+      await this.file.persist()
+    } catch {
+      this.isDirty = true
+    }
+  }
+
+  /** As 43 and the file carry it: {"topic@group": {queueId: offset}}. */
+  toJSON(): { offsetTable: Record<string, Record<number, number>> } {
+    const offsetTable: Record<string, Record<number, number>> = {}
+    for (const [topic, groups] of this.topics) {
+      for (const [group, queues] of groups) offsetTable[topic + SEPARATOR + group] = Object.fromEntries(queues)
+    }
+    return { offsetTable }
+  }
+
+  /** The same as fastjson writes it, with bare integer keys: what RocketMQ's own tools expect to find. */
+  private toText(): string {
+    const rows: string[] = []
+    for (const [topic, groups] of this.topics) {
+      for (const [group, queues] of groups) {
+        const items = [...queues].sort((a, b) => a[0] - b[0]).map(([queueId, offset]) => `${queueId}:${offset}`)
+        rows.push(`\t\t${JSON.stringify(topic + SEPARATOR + group)}:{${items.join(',')}}`)
+      }
+    }
+    return `{\n\t"offsetTable":{${rows.length === 0 ? '' : `\n${rows.join(',\n')}\n\t`}}\n}\n`
+  }
+
+  private queuesOf(topic: string, group: string): Map<number, number> {
+    let groups = this.topics.get(topic)
+    if (groups === undefined) {
+      groups = new Map()
+      this.topics.set(topic, groups)
+    }
+    let queues = groups.get(group)
+    if (queues === undefined) {
+      queues = new Map()
+      groups.set(group, queues)
+    }
+    return queues
+  }
+}

@@ -106,9 +106,9 @@ export class RingProducer extends RingSide {
   }
 
   private hasRoom(size: number): boolean {
-    if (((this.claimed + size - this.knownTail) >>> 0) <= this.capacity) return true
+    if ((this.claimed + size - this.knownTail) >>> 0 <= this.capacity) return true
     this.knownTail = Atomics.load(this.words, TAIL)
-    return ((this.claimed + size - this.knownTail) >>> 0) <= this.capacity
+    return (this.claimed + size - this.knownTail) >>> 0 <= this.capacity
   }
 }
 

@@ -12,6 +12,7 @@ import { isMainThread } from 'node:worker_threads'
 import { assert } from '../assert.ts'
 import { RingConsumer, RingProducer } from '../concurrency/byte-ring.ts'
 import { ControlBlock, GATE, NETWORK, type PositionWriter } from '../concurrency/control-block.ts'
+import { answerFence, FENCE } from '../concurrency/fence.ts'
 import { QUEUE_COUNT_MAX } from '../concurrency/queue-table.ts'
 import { wake, wakeUrgently } from '../concurrency/wake.ts'
 import { failpoint } from '../faults.ts'
@@ -41,6 +42,7 @@ export class AppendStage implements Stage {
   private readonly segmentSize: number
   private position: number
   private segmentStart: number
+  private epoch: number
   private wantsAnswerNow = false
   private readonly start: StageStart
   private readonly runtime: StageRuntime
@@ -55,17 +57,40 @@ export class AppendStage implements Stage {
     this.appended = runtime.control.writer('appended')
     for (const known of start.knownQueues) this.nextOffsets[known.queue] = known.nextOffset
     this.tail = createTailWriter(start.settings)
-    this.position = this.appended.load()
-    this.segmentStart = this.position - (this.position % this.segmentSize)
-    this.tail.open(this.segmentStart, this.position - this.segmentStart)
+    this.position = this.segmentStart = this.epoch = 0
+    this.join()
   }
 
   hasWork(): boolean {
+    const fence = this.runtime.control.word('fence')
+    if (fence !== FENCE.open) return fence === FENCE.closing
     return !this.isHeld() && this.submit.hasNext() && (!this.waitsForSegment() || this.isAllocated())
   }
 
   step(): number {
     if (this.isHeld()) return 0
+    const { control } = this.runtime
+    const fence = control.word('fence')
+    if (fence === FENCE.drained) return 0
+    if (this.epoch !== control.epoch) this.join()
+    const taken = this.drain()
+    if (taken === 0 && fence === FENCE.closing) answerFence(control)
+    return taken
+  }
+
+  close(): void {
+    this.tail.close()
+  }
+
+  /** Goes to the tail that recovery, or the owner of a fence, has set. */
+  private join(): void {
+    this.epoch = this.runtime.control.epoch
+    this.position = this.appended.load()
+    this.segmentStart = this.position - (this.position % this.segmentSize)
+    this.tail.open(this.segmentStart, this.position - this.segmentStart)
+  }
+
+  private drain(): number {
     const before = this.position
     let taken = 0
     while (this.position - before < BATCH_BYTES_MAX) {
@@ -79,10 +104,6 @@ export class AppendStage implements Stage {
     }
     if (taken > 0) this.publish()
     return taken
-  }
-
-  close(): void {
-    this.tail.close()
   }
 
   private isHeld(): boolean {
@@ -182,7 +203,10 @@ export class AppendStage implements Stage {
       at += size
       this.position += size
     }
-    assert(this.position <= this.segmentStart + this.segmentSize - BLANK_SIZE, 'a record ends too close to its file end')
+    assert(
+      this.position <= this.segmentStart + this.segmentSize - BLANK_SIZE,
+      'a record ends too close to its file end',
+    )
   }
 
   private publish(): void {

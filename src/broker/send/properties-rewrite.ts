@@ -29,7 +29,13 @@ export function growthOf(pair: Buffer): number {
   return pair.length + 1
 }
 
-export function rewriteProperties(text: Buffer, length: number, pair: Buffer, keepWait: boolean, out: RewrittenProperties): void {
+export function rewriteProperties(
+  text: Buffer,
+  length: number,
+  pair: Buffer,
+  keepWait: boolean,
+  out: RewrittenProperties,
+): void {
   out.waits = true
   out.delayLevel = 0
   out.isHalf = false
@@ -54,19 +60,28 @@ export function rewriteProperties(text: Buffer, length: number, pair: Buffer, ke
   out.length = written + pair.length
 }
 
-function keeps(text: Buffer, from: number, nameEnd: number, end: number, keepWait: boolean, out: RewrittenProperties): boolean {
+function keeps(
+  text: Buffer,
+  from: number,
+  nameEnd: number,
+  end: number,
+  keepWait: boolean,
+  out: RewrittenProperties,
+): boolean {
   switch (text[from]) {
     case 0x57 /* W */:
       if (!is(text, from, nameEnd, 'WAIT')) return true
-      out.waits = text.latin1Slice(nameEnd + 1, end).toLowerCase() === 'true'
+      out.waits = text.toString('latin1', nameEnd + 1, end).toLowerCase() === 'true'
       return keepWait
     case 0x43 /* C */:
       return !is(text, from, nameEnd, 'CLUSTER')
     case 0x44 /* D */:
-      if (is(text, from, nameEnd, 'DELAY')) out.delayLevel = Number.parseInt(text.latin1Slice(nameEnd + 1, end), 10) || 0
+      if (is(text, from, nameEnd, 'DELAY'))
+        out.delayLevel = Number.parseInt(text.toString('latin1', nameEnd + 1, end), 10) || 0
       return true
     case 0x54 /* T */:
-      if (is(text, from, nameEnd, 'TRAN_MSG')) out.isHalf = text.latin1Slice(nameEnd + 1, end).toLowerCase() === 'true'
+      if (is(text, from, nameEnd, 'TRAN_MSG'))
+        out.isHalf = text.toString('latin1', nameEnd + 1, end).toLowerCase() === 'true'
       return true
     default:
       return true

@@ -34,7 +34,12 @@ export interface RecordHead {
   preparedTransactionOffset: number
 }
 
-export function recordBytes(head: RecordHead, bodyLength: number, topicLength: number, propertiesLength: number): number {
+export function recordBytes(
+  head: RecordHead,
+  bodyLength: number,
+  topicLength: number,
+  propertiesLength: number,
+): number {
   return (
     FIXED_BYTES + hostBytes(head.bornHost) + hostBytes(head.storeHost) + bodyLength + topicLength + propertiesLength
   )
@@ -73,7 +78,9 @@ export function encodeRecord(
   setInt64(view, at + FIELD.physicalOffset, 0)
   view.setInt32(
     at + FIELD.sysFlag,
-    head.sysFlag | (bornHost.address.length === 16 ? BORN_HOST_V6 : 0) | (storeHost.address.length === 16 ? STORE_HOST_V6 : 0),
+    head.sysFlag |
+      (bornHost.address.length === 16 ? BORN_HOST_V6 : 0) |
+      (storeHost.address.length === 16 ? STORE_HOST_V6 : 0),
   )
   setInt64(view, at + FIELD.bornTimestamp, head.bornTimestamp)
   let to = setHost(into, view, at + FIELD.bornHost, bornHost)

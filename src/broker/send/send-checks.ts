@@ -36,7 +36,10 @@ export function checkBroker(
   now: number,
 ): Refusal | undefined {
   if (now < settings.startAcceptSendRequestTimeStamp) {
-    return { code: RESPONSE.systemError, remark: `broker unable to service, until ${new Date(settings.startAcceptSendRequestTimeStamp).toISOString()}` }
+    return {
+      code: RESPONSE.systemError,
+      remark: `broker unable to service, until ${new Date(settings.startAcceptSendRequestTimeStamp).toISOString()}`,
+    }
   }
   // 4.9.8 refuses only order topics here; an operator who takes the write permission away means every send.
   if ((settings.brokerPermission & PERM_WRITE) === 0) {
@@ -67,12 +70,16 @@ export function checkSizes(
   bodyLength: number,
   maxMessageSize: number,
 ): Refusal | undefined {
-  const illegal = (what: string): Refusal => ({ code: RESPONSE.messageIllegal, remark: `the message is illegal: ${what}` })
+  const illegal = (what: string): Refusal => ({
+    code: RESPONSE.messageIllegal,
+    remark: `the message is illegal: ${what}`,
+  })
   if (topicLength > TOPIC_LENGTH_MAX) return illegal(`its topic has ${topicLength} bytes, at most ${TOPIC_LENGTH_MAX}`)
   if (propertiesLength > PROPERTIES_LENGTH_MAX) {
     return illegal(`its properties have ${propertiesLength} bytes, at most ${PROPERTIES_LENGTH_MAX}`)
   }
-  if (bodyLength > maxMessageSize) return illegal(`its body has ${bodyLength} bytes, maxMessageSize is ${maxMessageSize}`)
+  if (bodyLength > maxMessageSize)
+    return illegal(`its body has ${bodyLength} bytes, maxMessageSize is ${maxMessageSize}`)
   return undefined
 }
 

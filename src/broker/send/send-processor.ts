@@ -7,6 +7,7 @@
  */
 import type { RingProducer } from '../../concurrency/byte-ring.ts'
 import type { ControlBlock } from '../../concurrency/control-block.ts'
+import { FENCE } from '../../concurrency/fence.ts'
 import type { StageClock } from '../../metrics/stage-clock.ts'
 import { stampSample } from '../../metrics/stage-clock.ts'
 import type { Connection } from '../../remoting/connection.ts'
@@ -18,15 +19,15 @@ import type { QueueIds } from '../queue-ids.ts'
 import type { TopicTable } from '../topics/topic-table.ts'
 import { type BatchItem, joinProperties, readBatch } from './batch.ts'
 import { clusterPair, growthOf, type RewrittenProperties, rewriteProperties } from './properties-rewrite.ts'
-import { encodeRecord, type Host, type Range, recordBytes, type RecordHead } from './record-encoder.ts'
+import { encodeRecord, type Host, type Range, type RecordHead, recordBytes } from './record-encoder.ts'
 import {
   checkBroker,
   checkQueueId,
   checkSizes,
   DLQ_PREFIX,
-  type Refusal,
   RESPONSE,
   RETRY_PREFIX,
+  type Refusal,
   retriesMax,
   unknownTopic,
 } from './send-checks.ts'
@@ -135,6 +136,7 @@ export class SendProcessor {
 
   private admit(connection: Connection, bytes: Buffer, fields: SendFields): SendTarget | Refusal | typeof LATER {
     const { deps } = this
+    if (deps.control.word('fence') !== FENCE.open) return LATER
     const closed = deps.unavailable() ?? checkBroker(deps.settings, deps.control.now())
     if (closed !== undefined) return closed
     const known = this.cache.find(bytes, fields.topicStart, fields.topicEnd)
@@ -142,7 +144,7 @@ export class SendProcessor {
     if (!('config' in target)) return target
     const badQueue = checkQueueId(fields.queueId, target.config, connection.remoteAddress)
     if (badQueue !== undefined) return badQueue
-    return target.name.startsWith(RETRY_PREFIX) ? this.admitRetry(connection, bytes, fields, target) : target
+    return target.name.startsWith(RETRY_PREFIX) ? this.admitRetry(connection, fields, target) : target
   }
 
   private resolve(connection: Connection, bytes: Buffer, fields: SendFields): SendTarget | Refusal {
@@ -174,7 +176,12 @@ export class SendProcessor {
   }
 
   /** Sends to %RETRY%group: what was tried too often goes to %DLQ%group, queue 0. */
-  private admitRetry(connection: Connection, bytes: Buffer, fields: SendFields, target: SendTarget): SendTarget | Refusal {
+  private admitRetry(
+    connection: Connection,
+    bytes: Buffer,
+    fields: SendFields,
+    target: SendTarget,
+  ): SendTarget | Refusal {
     const { groups, topics } = this.deps
     const name = target.name.slice(RETRY_PREFIX.length)
     const group = groups.find(name)
@@ -183,7 +190,8 @@ export class SendProcessor {
     }
     if (fields.reconsumeTimes < retriesMax(group, fields.version, fields.maxReconsumeTimes)) return target
     const dead = `${DLQ_PREFIX}${name}`
-    const config = topics.get(dead) ?? topics.createInternal({ topic: dead, queueNums: 1, perm: 6, topicSysFlag: 0 })
+    const wish = { topic: dead, queueNums: 1, perm: 6, topicSysFlag: 0, remote: connection.remoteAddress }
+    const config = topics.get(dead) ?? topics.createInternal(wish)
     if (config === undefined) return { code: RESPONSE.systemError, remark: `topic[${dead}] not exist` }
     fields.queueId = 0
     return this.cache.find(Buffer.from(dead), 0, Buffer.byteLength(dead)) ?? this.remember(dead)
@@ -196,12 +204,7 @@ export class SendProcessor {
       const kind = rewritten.isHalf ? 'half messages of transactions' : 'delayed messages'
       return { code: RESPONSE.messageIllegal, remark: `this release of basaltmq does not store ${kind} yet` }
     }
-    return checkSizes(
-      target.bytes.length,
-      rewritten.length,
-      fields.bodyEnd - fields.bodyStart,
-      settings.maxMessageSize,
-    )
+    return checkSizes(target.bytes.length, rewritten.length, fields.bodyEnd - fields.bodyStart, settings.maxMessageSize)
   }
 
   private fillHead(connection: Connection, target: SendTarget, fields: SendFields, queueId: number): void {
@@ -217,7 +220,13 @@ export class SendProcessor {
     head.preparedTransactionOffset = 0
   }
 
-  private claimOne(connection: Connection, bytes: Buffer, fields: SendFields, target: SendTarget, queueId: number): Taken {
+  private claimOne(
+    connection: Connection,
+    bytes: Buffer,
+    fields: SendFields,
+    target: SendTarget,
+    queueId: number,
+  ): Taken {
     const { head, body, properties, rewritten, deps } = this
     body.bytes = bytes
     body.start = fields.bodyStart
@@ -241,7 +250,13 @@ export class SendProcessor {
     return 'taken'
   }
 
-  private claimBatch(connection: Connection, bytes: Buffer, fields: SendFields, target: SendTarget, queueId: number): Taken {
+  private claimBatch(
+    connection: Connection,
+    bytes: Buffer,
+    fields: SendFields,
+    target: SendTarget,
+    queueId: number,
+  ): Taken {
     const { head, deps, body, properties, rewritten } = this
     const items = readBatch(bytes, fields.bodyStart, fields.bodyEnd)
     if (typeof items === 'string') {
@@ -252,7 +267,8 @@ export class SendProcessor {
     const sizes = items.map((item, i) => recordBytes(head, bodyOf(item), target.bytes.length, texts[i].length))
     const total = sizes.reduce((sum, size) => sum + size, 0)
     const longest = Math.max(...texts.map((text) => text.length))
-    const refusal = checkSizes(target.bytes.length, longest, 0, deps.settings.maxMessageSize) ?? this.checkSegment(total)
+    const refusal =
+      checkSizes(target.bytes.length, longest, 0, deps.settings.maxMessageSize) ?? this.checkSegment(total)
     if (refusal !== undefined) {
       deps.refuse(connection, fields, refusal)
       return 'taken'
@@ -277,9 +293,15 @@ export class SendProcessor {
   }
 
   private checkSegment(size: number): Refusal | undefined {
-    const room = Math.min(this.deps.settings.mappedFileSizeCommitLog - BLANK_SIZE, this.deps.submit.maxLength - SUBMIT.records)
+    const room = Math.min(
+      this.deps.settings.mappedFileSizeCommitLog - BLANK_SIZE,
+      this.deps.submit.maxLength - SUBMIT.records,
+    )
     if (size <= room) return undefined
-    return { code: RESPONSE.messageIllegal, remark: `the message is illegal: it takes ${size} bytes of the log, at most ${room}` }
+    return {
+      code: RESPONSE.messageIllegal,
+      remark: `the message is illegal: it takes ${size} bytes of the log, at most ${room}`,
+    }
   }
 
   /** Integer of the queue, or -1 while a ring is full. */
@@ -301,7 +323,13 @@ export class SendProcessor {
     if (sample >= 0) stampSample(this.deps.stageClock.slots, sample, 'claimed')
   }
 
-  private expect(connection: Connection, fields: SendFields, queueId: number, sizes: number[] | undefined, sample: number): void {
+  private expect(
+    connection: Connection,
+    fields: SendFields,
+    queueId: number,
+    sizes: number[] | undefined,
+    sample: number,
+  ): void {
     const { pending, deps } = this
     pending.connection = connection
     pending.opaque = fields.opaque

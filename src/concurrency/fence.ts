@@ -1,0 +1,59 @@
+/**
+ * The fence: the only way in which positions move back (a Raft truncation, a change of role).
+ *
+ *   owner                               append                          network
+ *   close(): fence = closing ────────▶  drains its rings, publishes,    claims nothing while the
+ *   waits          ◀──────── fence = drained, sleeps                    fence is not open
+ *   open(tail): tail and epoch move,
+ *   fence = open ────────────────────▶  goes on at the new tail         claims with the new epoch
+ *
+ * A record that was claimed before the fence and committed after it carries the old epoch: append refuses it, so no entry
+ * of an old term lands behind the tail of a new one.
+ */
+import { assert } from '../assert.ts'
+import { ControlBlock } from './control-block.ts'
+import { wakeUrgently } from './wake.ts'
+
+export const FENCE = { open: 0, closing: 1, drained: 2 } as const
+
+export class Fence {
+  private readonly control: ControlBlock
+
+  constructor(control: ControlBlock) {
+    this.control = control
+  }
+
+  /**
+   * Closes the fence and waits until append has drained its rings; returns its tail, or undefined when append has not
+   * answered in time (the fence stays closed: call again, or end). Blocks: never on the network thread.
+   */
+  close(timeoutMs: number): number | undefined {
+    const { control } = this
+    const word = ControlBlock.index('fence')
+    if (control.word('fence') === FENCE.open) control.setWord('fence', FENCE.closing)
+    wakeUrgently(control.words, ControlBlock.index('append'))
+    Atomics.wait(control.words, word, FENCE.closing, timeoutMs)
+    return control.word('fence') === FENCE.drained ? control.load('appended') : undefined
+  }
+
+  /** Raises the epoch, moves the tail and whatever stands above it, and opens. */
+  open(tail: number): void {
+    const { control } = this
+    assert(control.word('fence') === FENCE.drained, 'a fence is opened after append has drained')
+    for (const name of ['settled', 'dispatched', 'flushed', 'replicated'] as const) {
+      if (control.load(name) > tail) control.writer(name).reset(tail)
+    }
+    control.writer('appended').reset(tail)
+    Atomics.add(control.words, ControlBlock.index('epoch'), 1)
+    control.setWord('fence', FENCE.open)
+    wakeUrgently(control.words, ControlBlock.index('append'))
+  }
+}
+
+/** Append's half: says that the rings are drained. */
+export function answerFence(control: ControlBlock): void {
+  const word = ControlBlock.index('fence')
+  if (Atomics.compareExchange(control.words, word, FENCE.closing, FENCE.drained) === FENCE.closing) {
+    Atomics.notify(control.words, word)
+  }
+}

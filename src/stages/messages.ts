@@ -47,6 +47,8 @@ export type FromStage =
   | { kind: 'persisted'; ticket: number; error: string | undefined }
   /** Housekeeping removed segments below this offset. */
   | { kind: 'retired'; below: number }
+  /** Housekeeping: why senders are refused for lack of room (FLAGS.diskFull is up), or undefined: room has come. */
+  | { kind: 'disk'; problem: string | undefined }
 
 /** Main → stage. */
 export type ToStage =

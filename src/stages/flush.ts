@@ -1,0 +1,167 @@
+/**
+ * Flush: fdatasync of the CommitLog, moves `flushed`.
+ *
+ *   appended is read ─▶ fdatasync of each segment between flushed and it ─▶ flushed := that value ─▶ dispatch, network
+ *
+ * SYNC_FLUSH syncs as soon as there is something: whatever came while the last sync ran shares the next one (group
+ * commit). ASYNC_FLUSH syncs every flushIntervalCommitLog if flushCommitLogLeastPages are dirty or a segment is full, and
+ * everything each flushCommitLogThoroughInterval.
+ * Owns:      one descriptor of each segment that is not wholly flushed.
+ * Invariant: `flushed` moves after fdatasync returned 0 for every byte below, never before. A failed sync is final: the
+ *            kernel may have dropped the pages, so no later success counts, and the thread ends the broker.
+ * Blocks on: the disk, in plain synchronous calls.
+ * Source:    spec/store-format.md §8.
+ */
+import { closeSync, fdatasyncSync, openSync } from 'node:fs'
+import { isMainThread } from 'node:worker_threads'
+import { ControlBlock, FLAGS, GATE, NETWORK, type PositionWriter } from '../concurrency/control-block.ts'
+import { wake, wakeUrgently } from '../concurrency/wake.ts'
+import { describe, StoreError } from '../errors.ts'
+import { failpoint, THREADS } from '../faults.ts'
+import { wakeNetwork } from '../native/index.ts'
+import { commitLogFolder, segmentPath, segmentStart } from '../store/commitlog/segments.ts'
+import type { StageStart } from './messages.ts'
+import { runStage, type Stage, type StageRuntime } from './run-stage.ts'
+
+const PAGE = 4096
+const SYNC_IDLE_MS = 1000
+const ASYNC_IDLE_MS_MIN = 1
+
+export class FlushStage implements Stage {
+  private readonly start: StageStart
+  private readonly runtime: StageRuntime
+  private readonly flushed: PositionWriter
+  private readonly folder: string
+  private readonly segmentSize: number
+  private readonly isSyncFlush: boolean
+  /** Descriptors by segment start. */
+  private readonly open = new Map<number, number>()
+  private hasFailed = false
+  private lastFlush: number
+  private lastThorough: number
+
+  constructor(start: StageStart, runtime: StageRuntime) {
+    this.start = start
+    this.runtime = runtime
+    this.flushed = runtime.control.writer('flushed')
+    this.folder = commitLogFolder(start.settings)
+    this.segmentSize = start.settings.mappedFileSizeCommitLog
+    this.isSyncFlush = start.settings.flushDiskType === 'SYNC_FLUSH'
+    this.lastFlush = performance.now()
+    this.lastThorough = this.lastFlush
+  }
+
+  hasWork(): boolean {
+    return !this.hasFailed && this.isDue(performance.now())
+  }
+
+  get idleMs(): number {
+    if (this.isSyncFlush) return SYNC_IDLE_MS
+    const { flushIntervalCommitLog } = this.start.settings
+    return Math.max(ASYNC_IDLE_MS_MIN, this.lastFlush + flushIntervalCommitLog - performance.now())
+  }
+
+  step(): number {
+    while (this.runtime.receive() !== undefined);
+    const now = performance.now()
+    if (this.hasFailed || !this.isDue(now)) {
+      this.skipInterval(now)
+      return 0
+    }
+    const target = this.runtime.control.load('appended')
+    this.syncUpTo(target)
+    this.lastFlush = now
+    this.lastThorough = now
+    return 1
+  }
+
+  close(): void {
+    for (const fd of this.open.values()) closeSync(fd)
+    this.open.clear()
+  }
+
+  private isDue(now: number): boolean {
+    const { control } = this.runtime
+    const { settings } = this.start
+    const flushed = this.flushed.load()
+    const appended = control.load('appended')
+    if (appended <= flushed) return false
+    if (this.isSyncFlush || (control.word('stop') & THREADS.flush) !== 0) return true
+    if (now - this.lastThorough >= settings.flushCommitLogThoroughInterval) return true
+    if (now - this.lastFlush < settings.flushIntervalCommitLog) return false
+    const dirtyPages = Math.floor(appended / PAGE) - Math.floor(flushed / PAGE)
+    const isSegmentFull = segmentStart(appended, this.segmentSize) > segmentStart(flushed, this.segmentSize)
+    return dirtyPages >= settings.flushCommitLogLeastPages || isSegmentFull
+  }
+
+  /** An interval that ended with too little to flush is over; the thorough one runs on from the last whole flush. */
+  private skipInterval(now: number): void {
+    if (now - this.lastFlush >= this.start.settings.flushIntervalCommitLog) this.lastFlush = now
+    if (this.runtime.control.load('appended') <= this.flushed.load()) this.lastThorough = now
+  }
+
+  private syncUpTo(target: number): void {
+    const { segmentSize } = this
+    const last = segmentStart(target - 1, segmentSize)
+    for (let segment = segmentStart(this.flushed.load(), segmentSize); segment <= last; segment += segmentSize) {
+      failpoint('before-flush')
+      this.syncSegment(segment)
+      failpoint('after-flush')
+      // A segment that was left is whole on disk, its blank too.
+      this.flushed.advance(Math.min(segment + segmentSize, target))
+      if (segment < last) this.forget(segment)
+      this.wakeOthers()
+    }
+  }
+
+  private syncSegment(segment: number): void {
+    try {
+      const fd = this.open.get(segment) ?? this.openSegment(segment)
+      this.runtime.faults?.beforeSync()
+      fdatasyncSync(fd)
+    } catch (error) {
+      this.fail(segment, error)
+    }
+  }
+
+  private openSegment(segment: number): number {
+    const fd = openSync(segmentPath(this.folder, segment), 'r+')
+    this.open.set(segment, fd)
+    return fd
+  }
+
+  private forget(segment: number): void {
+    const fd = this.open.get(segment)
+    if (fd !== undefined) closeSync(fd)
+    this.open.delete(segment)
+  }
+
+  private fail(segment: number, error: unknown): never {
+    const { control } = this.runtime
+    this.hasFailed = true
+    control.raiseFlag(FLAGS.flushFailed)
+    this.wakeOthers()
+    throw new StoreError('FLUSH_FAILED', {
+      what:
+        `the CommitLog cannot be synced: ${describe(error)}; ` +
+        `nothing above ${this.flushed.load()} is known to be on disk, and no later sync can prove it`,
+      where: segmentPath(this.folder, segment),
+      todo: 'check the disk and the kernel’s log; the next start reads, writes and syncs this range again',
+      cause: error,
+    })
+  }
+
+  private wakeOthers(): void {
+    const { control } = this.runtime
+    const gate = control.word('gate')
+    if ((gate & GATE.flushed) === 0 && !this.hasFailed) return
+    const dispatch = ControlBlock.index('dispatch')
+    if (control.word('heldPulls') > 0) wakeUrgently(control.words, dispatch)
+    else wake(control.words, dispatch)
+    const network = ControlBlock.index('network')
+    if (Atomics.load(control.words, network) === NETWORK.awake) return
+    if (Atomics.exchange(control.words, network, NETWORK.awake) !== NETWORK.awake) wakeNetwork(this.start.waker)
+  }
+}
+
+if (!isMainThread) runStage((start, runtime) => new FlushStage(start, runtime))

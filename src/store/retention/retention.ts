@@ -1,0 +1,204 @@
+/**
+ * Removes what has expired: CommitLog segments from the oldest, then ConsumeQueue and index files that only spoke of them.
+ *
+ *   every cleanResourceInterval: hour, disk, operator ─▶ decide ─▶ retained moves ─▶ segment unlinked ─▶ folder synced
+ *                                                                       └▶ queue files, index files
+ *
+ * Owns:      `retained`, which moves before a file goes, so that no reader begins where nothing will be.
+ * Invariant: the segment in use and whatever is not dispatched, flushed and settled yet stay, whatever their age.
+ * Blocks on: unlink of one file at a time; pauses between files are returns, not sleeps.
+ * Source:    spec/store-format.md §11.
+ */
+import { rmSync, statSync, unlinkSync } from 'node:fs'
+import type { ControlBlock, PositionWriter } from '../../concurrency/control-block.ts'
+import { describe } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import { commitLogFolder, listSegments, type Segment, segmentPath } from '../commitlog/segments.ts'
+import { errnoOf, syncFolder } from '../metadata/durable-file.ts'
+import type { StoreSettings } from '../settings.ts'
+import { type DiskUse, diskUse } from './disk-use.ts'
+import { expiredIndexFiles, expiredQueueFiles } from './expired-queue-files.ts'
+import type { RetentionClock } from './retention-clock.ts'
+import { type CleanDecision, decide, expired, type SegmentAge } from './retention-rules.ts'
+
+/** RocketMQ's first round comes a minute after start. */
+const FIRST_ROUND_MS = 60_000
+/** Rounds that a request of an operator is good for. */
+const MANUAL_ROUNDS = 20
+
+export interface RetentionOptions {
+  settings: StoreSettings
+  control: ControlBlock
+  clock: RetentionClock
+  log: Log
+  /** Segments below are gone. */
+  retired(below: number): void
+  /** For tests: how full a path is. */
+  use?(path: string): DiskUse
+}
+
+/** Each yield is a place to return to the stage's loop; a number is a pause in milliseconds. */
+type Round = Generator<number>
+
+export class Retention {
+  private readonly options: RetentionOptions
+  private readonly retained: PositionWriter
+  private readonly folder: string
+  private round: Round | undefined
+  private nextRoundAt: number
+  private nextRoundTime: number
+  private resumeAt = 0
+  private manualRounds = 0
+  private cleanedBelow: number
+
+  /** `now`: monotonic milliseconds. */
+  constructor(options: RetentionOptions, now: number) {
+    this.options = options
+    this.retained = options.control.writer('retained')
+    this.cleanedBelow = this.retained.load()
+    this.folder = commitLogFolder(options.settings)
+    const first = Math.min(FIRST_ROUND_MS, options.settings.cleanResourceInterval * 6)
+    this.nextRoundAt = now + first
+    this.nextRoundTime = options.clock.now() + first
+  }
+
+  /** An operator wants expired files gone now. */
+  cleanNow(): void {
+    this.manualRounds = MANUAL_ROUNDS
+    this.nextRoundAt = 0
+  }
+
+  /** Due by the monotonic clock, or because a test moved the clock past the next round. */
+  isDue(now: number): boolean {
+    if (this.round !== undefined) return now >= this.resumeAt
+    return now >= this.nextRoundAt || this.options.clock.now() >= this.nextRoundTime
+  }
+
+  step(now: number): number {
+    if (!this.isDue(now)) return 0
+    this.round ??= this.work()
+    const { done, value } = this.round.next()
+    if (done) {
+      this.round = undefined
+      const { cleanResourceInterval } = this.options.settings
+      this.nextRoundAt = now + cleanResourceInterval
+      this.nextRoundTime = this.options.clock.now() + cleanResourceInterval
+    } else {
+      this.resumeAt = now + value
+    }
+    return 1
+  }
+
+  private *work(): Round {
+    const { settings } = this.options
+    const segments = this.segments()
+    const decision = this.decide()
+    if (decision.reason !== undefined) yield* this.removeSegments(segments, decision)
+    const min = this.retained.load()
+    if (min <= this.cleanedBelow) return
+    this.cleanedBelow = min
+    yield* this.removeFiles(expiredQueueFiles(settings, min), settings.deleteConsumeQueueFilesInterval)
+    yield* this.removeFiles(expiredIndexFiles(settings, min), settings.deleteConsumeQueueFilesInterval)
+  }
+
+  private decide(): CleanDecision {
+    const { settings, clock, use = diskUse } = this.options
+    const isManual = this.manualRounds > 0
+    if (isManual) this.manualRounds -= 1
+    return decide(
+      {
+        hour: new Date(clock.now()).getHours(),
+        logPercent: percentOf(use, this.folder),
+        queuePercent: percentOf(use, settings.storePathRootDir),
+        isManual,
+      },
+      settings,
+    )
+  }
+
+  private *removeSegments(segments: Segment[], decision: CleanDecision): Round {
+    const { settings, control, clock, log } = this.options
+    const { mappedFileSizeCommitLog: segmentSize } = settings
+    const appended = control.load('appended')
+    const inUse = appended - (appended % segmentSize)
+    const keepFrom = Math.min(control.load('settled'), control.load('dispatched'), control.load('flushed'), inUse)
+    const going = expired(this.agesOf(segments), {
+      now: clock.now(),
+      reservedHours: settings.fileReservedTime,
+      isForced: decision.isForced,
+      keepFrom,
+      segmentSize,
+    })
+    for (const start of going) {
+      const path = segmentPath(this.folder, start)
+      this.retained.advance(Math.max(this.retained.load(), start + segmentSize))
+      this.options.retired(this.retained.load())
+      log.info(`CommitLog segment removed: ${decision.isForced ? 'disk nearly full' : 'expired'}`, {
+        path,
+        reason: decision.reason,
+      })
+      if (!this.remove(path)) break
+      yield settings.deleteCommitLogFilesInterval
+    }
+    if (going.length > 0) syncFolder(this.folder)
+  }
+
+  private *removeFiles(files: Iterable<string | undefined>, pauseMs: number): Round {
+    for (const path of files) {
+      if (path !== undefined) this.remove(path)
+      yield path === undefined ? 0 : pauseMs
+    }
+  }
+
+  /** False when the file is still there. A file that somebody else removed is gone too. */
+  private remove(path: string): boolean {
+    try {
+      unlinkSync(path)
+      return true
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return true
+      this.options.log.error(`expired file cannot be removed: ${describe(error)}`, { path })
+      return false
+    }
+  }
+
+  private segments(): Segment[] {
+    try {
+      return listSegments(this.folder, this.options.settings.mappedFileSizeCommitLog)
+    } catch (error) {
+      this.options.log.error(`retention skips a round: ${describe(error)}`)
+      return []
+    }
+  }
+
+  private agesOf(segments: Segment[]): SegmentAge[] {
+    const ages: SegmentAge[] = []
+    for (const { start, path } of segments) {
+      const status = statSync(path, { throwIfNoEntry: false })
+      if (status !== undefined) ages.push({ start, changedAt: status.mtimeMs })
+    }
+    return ages
+  }
+}
+
+/**
+ * After a clean stop only: removes segments made ahead that hold nothing, as RocketMQ does. The oldest stays: its name
+ * says where the log begins.
+ */
+export function removeUnusedSegments(settings: StoreSettings, appended: number): number {
+  const folder = commitLogFolder(settings)
+  const segments = listSegments(folder, settings.mappedFileSizeCommitLog)
+  const unused = segments.slice(1).filter(({ start }) => start >= appended)
+  for (const { path } of unused) rmSync(path, { force: true })
+  if (unused.length > 0) syncFolder(folder)
+  return unused.length
+}
+
+function percentOf(use: (path: string) => DiskUse, path: string): number {
+  try {
+    return use(path).usedPercent
+  } catch {
+    // A folder that cannot be asked is reported by the disk watch; nothing is removed because of it.
+    return 0
+  }
+}

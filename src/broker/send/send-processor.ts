@@ -178,7 +178,6 @@ export class SendProcessor {
   /** Sends to %RETRY%group: what was tried too often goes to %DLQ%group, queue 0. */
   private admitRetry(
     connection: Connection,
-    bytes: Buffer,
     fields: SendFields,
     target: SendTarget,
   ): SendTarget | Refusal {

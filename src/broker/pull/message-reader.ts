@@ -1,0 +1,143 @@
+/**
+ * From a queue offset to the places of the messages that a pull may have (spec/broker-requests.md §7 "Read loop", §12 of
+ * store-format.md). Reads ConsumeQueue units only; the records are the answer's business.
+ */
+import type { ControlBlock } from '../../concurrency/control-block.ts'
+import type { QueueTable } from '../../concurrency/queue-table.ts'
+import type { ReadStatus } from './pull-request.ts'
+import { matches, type TagFilter } from './tag-filter.ts'
+
+/** Columns of a stretch of units; filled anew by each read. */
+export interface Units {
+  readonly count: number
+  physicalOffset(index: number): number
+  size(index: number): number
+  /** Low half of tagsCode: the tag's hash. */
+  tagsHash(index: number): number
+}
+
+export interface UnitSource {
+  /** Units from queue offset `from`, at most `count`, none at or beyond `max`; only the rest of one file. */
+  read(from: number, count: number, max: number): Units
+}
+
+export interface ReadLimits {
+  maxTransferBytesOnMessageInMemory: number
+  maxTransferCountOnMessageInMemory: number
+  maxTransferBytesOnMessageInDisk: number
+  maxTransferCountOnMessageInDisk: number
+  /** Bytes from the log's end within which a message counts as "in memory". */
+  inMemoryBytes: number
+}
+
+/** Units that one pull looks at, at most: 16,000 bytes of them, or what the client asked for. */
+const SCAN_UNITS = 800
+const PICKED_MAX = 1024
+/** A unit that stands for nothing: the front of a queue whose first records were never here. */
+const PRE_BLANK_SIZE = 0x7fffffff
+
+export class Reading {
+  status: ReadStatus = 'NO_MESSAGE_IN_QUEUE'
+  nextBeginOffset = 0
+  minOffset = 0
+  maxOffset = 0
+  /** Picked messages, ascending. */
+  count = 0
+  bytes = 0
+  readonly offsets = new Float64Array(PICKED_MAX)
+  readonly sizes = new Int32Array(PICKED_MAX)
+  /** Physical offset of the last unit looked at, for the read drift to a slave. */
+  lastOffset = 0
+}
+
+export class MessageReader {
+  private readonly control: ControlBlock
+  private readonly table: QueueTable
+  private readonly limits: ReadLimits
+
+  constructor(control: ControlBlock, table: QueueTable, limits: ReadLimits) {
+    this.control = control
+    this.table = table
+    this.limits = limits
+  }
+
+  /** `queue` is -1 for one that nobody wrote. `maxBytes` is the client's own bound. */
+  read(
+    queue: number,
+    source: () => UnitSource,
+    offset: number,
+    maxMsgNums: number,
+    maxBytes: number,
+    filter: TagFilter,
+    out: Reading,
+  ): void {
+    out.count = 0
+    out.bytes = 0
+    out.maxOffset = queue < 0 ? 0 : this.table.max(queue)
+    out.minOffset = queue < 0 ? 0 : this.table.min(queue)
+    out.lastOffset = 0
+    out.nextBeginOffset = offset
+    if (out.maxOffset === 0) {
+      out.status = 'NO_MESSAGE_IN_QUEUE'
+      out.nextBeginOffset = 0
+    } else if (offset < out.minOffset) {
+      out.status = 'OFFSET_TOO_SMALL'
+      out.nextBeginOffset = out.minOffset
+    } else if (offset === out.maxOffset) {
+      out.status = 'OFFSET_OVERFLOW_ONE'
+    } else if (offset > out.maxOffset) {
+      out.status = 'OFFSET_OVERFLOW_BADLY'
+      out.nextBeginOffset = out.maxOffset
+    } else {
+      this.pick(source(), offset, maxMsgNums, maxBytes, filter, out)
+    }
+  }
+
+  private pick(
+    source: UnitSource,
+    offset: number,
+    maxMsgNums: number,
+    maxBytes: number,
+    filter: TagFilter,
+    out: Reading,
+  ): void {
+    const units = source.read(offset, Math.max(SCAN_UNITS, maxMsgNums), out.maxOffset)
+    if (units.count === 0) {
+      out.status = 'OFFSET_FOUND_NULL'
+      return
+    }
+    const logEnd = this.control.load('appended')
+    const retained = this.control.load('retained')
+    const wanted = Math.min(Math.max(maxMsgNums, 1), PICKED_MAX)
+    let isRemoving = false
+    let looked = 0
+    for (; looked < units.count; looked += 1) {
+      const physicalOffset = units.physicalOffset(looked)
+      const size = units.size(looked)
+      if (size === PRE_BLANK_SIZE || physicalOffset < retained) {
+        isRemoving = true
+        continue
+      }
+      if (this.isFull(out, size, logEnd - physicalOffset > this.limits.inMemoryBytes, wanted, maxBytes)) break
+      out.lastOffset = physicalOffset
+      if (!matches(filter, units.tagsHash(looked))) continue
+      out.offsets[out.count] = physicalOffset
+      out.sizes[out.count] = size
+      out.count += 1
+      out.bytes += size
+    }
+    out.nextBeginOffset = offset + looked
+    if (out.count > 0) out.status = 'FOUND'
+    else out.status = isRemoving ? 'MESSAGE_WAS_REMOVING' : 'NO_MATCHED_MESSAGE'
+  }
+
+  /** Tested before the filter, with the size of the unit under test; the first message is always taken. */
+  private isFull(out: Reading, size: number, isOnDisk: boolean, wanted: number, maxBytes: number): boolean {
+    if (out.count === 0) return false
+    if (out.count >= wanted || out.bytes + size > maxBytes) return true
+    const { limits } = this
+    const bytesMax = isOnDisk ? limits.maxTransferBytesOnMessageInDisk : limits.maxTransferBytesOnMessageInMemory
+    const countMax = isOnDisk ? limits.maxTransferCountOnMessageInDisk : limits.maxTransferCountOnMessageInMemory
+    return out.bytes + size > bytesMax || out.count >= countMax
+  }
+}

@@ -18,7 +18,8 @@ function newest(folder) {
   return latest
 }
 
-const needed = !process.argv.includes('--if-needed') || !existsSync(stamp) || newest(join(root, 'src')) > statSync(stamp).mtimeMs
+const needed =
+  !process.argv.includes('--if-needed') || !existsSync(stamp) || newest(join(root, 'src')) > statSync(stamp).mtimeMs
 if (needed) {
   rmSync(dist, { recursive: true, force: true })
   const packageFile = createRequire(import.meta.url).resolve('typescript/package.json')

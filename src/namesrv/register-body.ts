@@ -124,7 +124,7 @@ function fromCompressed(bytes: Buffer): RegisterBody {
     if (items.length === 5 || items.length === 6) addTopic(into, topic, read, write, perm, 0)
     else into.skipped.push(`topic ${quoted(topic)}: ${items.length} items, expected 5 or 6`)
   }
-  into.filterServerList = texts(JSON.parse(text()))
+  into.filterServerList = texts(parseJson(text()))
   return into
 }
 
@@ -158,8 +158,13 @@ export function wrongTopic({ readQueueNums, writeQueueNums, perm, topicSysFlag }
   return undefined
 }
 
-export function parseObject(text: string): Record<string, unknown> {
-  const value: unknown = JSON.parse(text)
+/** JSON as fastjson writes it. */
+export function parseJson(text: string): unknown {
+  return JSON.parse(text)
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  const value = parseJson(text)
   if (isObject(value)) return value
   throw badBody('it is not a JSON object')
 }

@@ -1,0 +1,154 @@
+/**
+ * Keeps a broker known to its NameServers: at start, every period, at every change of a topic; and takes it out at stop.
+ *
+ * Owns:      one link a NameServer. Called by: broker.ts (start, stop), the topic table (changes).
+ * Invariant: NameServers are asked in parallel and never wait for each other.
+ * Blocks on: nothing. Time from the injected clock; `step` does what is due and is called by a timer, or by a test.
+ * Rules:     spec/namesrv.md §10.
+ */
+import type { Clock } from '../../clock.ts'
+import type { Log } from '../../log.ts'
+import { type LinkOptions, type NamesrvClient, NamesrvLink } from './namesrv-link.ts'
+import type { RegisterAnswer } from './register-answer.ts'
+import type { BrokerIdentity, TopicSnapshot } from './register-request.ts'
+
+export interface RegistrationOptions {
+  /** "host:port" each; asked at every step, so that a changed list takes effect. */
+  readonly namesrvAddresses: () => readonly string[]
+  readonly broker: () => BrokerIdentity
+  readonly topics: () => TopicSnapshot
+  readonly client: NamesrvClient
+  readonly clock: Clock
+  readonly log: Log
+  /** Every answer to a registration that was taken. */
+  readonly onAnswer?: (answer: RegisterAnswer) => void
+  /** registerNameServerPeriod, clamped to 10–60 s. Default 30 s. */
+  readonly periodMs?: number
+  /** registerBrokerTimeoutMills. Default 6 s. */
+  readonly timeoutMs?: number
+  /** forceRegister. false: the periodic registration asks first whether it is needed. Default true. */
+  readonly force?: boolean
+  /** compressedRegister. Default false. */
+  readonly compressed?: boolean
+}
+
+const PERIOD_MS = 30_000
+const PERIOD_MS_MIN = 10_000
+const PERIOD_MS_MAX = 60_000
+const TIMEOUT_MS = 6_000
+const UNREGISTER_TIMEOUT_MS = 3_000
+const STEP_MS = 500
+/** A burst of created topics shares one registration: each carries the whole table. */
+const GATHER_MS = 5
+
+export class Registration {
+  private readonly options: RegistrationOptions
+  private readonly linkOptions: LinkOptions
+  private readonly links = new Map<string, NamesrvLink>()
+  private timer: NodeJS.Timeout | undefined
+  private gathering: NodeJS.Timeout | undefined
+  private stopped = false
+
+  constructor(options: RegistrationOptions) {
+    this.options = options
+    const { client, clock, log, broker, topics, onAnswer } = options
+    this.linkOptions = {
+      client,
+      clock,
+      log,
+      broker,
+      topics,
+      onAnswer,
+      periodMs: Math.min(Math.max(options.periodMs ?? PERIOD_MS, PERIOD_MS_MIN), PERIOD_MS_MAX),
+      timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+      force: options.force ?? true,
+      compressed: options.compressed ?? false,
+    }
+  }
+
+  /**
+   * Registers with every NameServer and goes on doing so. Resolves with true as soon as one has taken it, with false
+   * when all have failed (they are tried again); never rejects.
+   */
+  start(): Promise<boolean> {
+    this.followAddresses()
+    this.timer = setInterval(() => this.step(), STEP_MS)
+    this.timer.unref()
+    return new Promise((resolve) => {
+      let waiting = this.links.size
+      if (waiting === 0) resolve(false)
+      for (const link of this.links.values()) {
+        void link.register().then((taken) => {
+          waiting -= 1
+          if (taken || waiting === 0) resolve(taken)
+        })
+      }
+    })
+  }
+
+  /** Registers where it is due. */
+  step(): void {
+    if (this.stopped) return
+    this.followAddresses()
+    for (const link of this.links.values()) if (link.due()) void link.refresh()
+  }
+
+  /**
+   * All topics. Resolves to the count of NameServers that took them.
+   *
+   * `oneway`: for changes that nobody waits for (a topic created by a send); resolves at once with 0. On the wire it is
+   * an ordinary request where RocketMQ sends a oneway, so that a failure is noticed and tried again.
+   */
+  async registerAll(oneway = false): Promise<number> {
+    if (oneway) return this.registerSoon()
+    this.followAddresses()
+    return countTrue(await Promise.all([...this.links.values()].map((link) => link.register())))
+  }
+
+  /** One changed topic (17). Resolves to the count of NameServers that took it. */
+  async registerTopic(topicName: string): Promise<number> {
+    this.followAddresses()
+    return countTrue(await Promise.all([...this.links.values()].map((link) => link.registerTopic(topicName))))
+  }
+
+  /** Tells every NameServer that this broker stops, at most 3 s long, and ends. Never rejects. */
+  async unregister(): Promise<void> {
+    if (this.stopped) return
+    this.close()
+    await Promise.all([...this.links.values()].map((link) => link.unregister(UNREGISTER_TIMEOUT_MS)))
+  }
+
+  /** Ends without telling anybody. */
+  close(): void {
+    this.stopped = true
+    clearInterval(this.timer)
+    clearTimeout(this.gathering)
+    for (const link of this.links.values()) link.close()
+  }
+
+  private registerSoon(): number {
+    if (this.stopped) return 0
+    this.gathering ??= setTimeout(() => {
+      this.gathering = undefined
+      void this.registerAll()
+    }, GATHER_MS)
+    return 0
+  }
+
+  private followAddresses(): void {
+    if (this.stopped) return
+    const wanted = new Set(this.options.namesrvAddresses())
+    for (const [address, link] of this.links) {
+      if (wanted.has(address)) continue
+      link.close()
+      this.links.delete(address)
+    }
+    for (const address of wanted) {
+      if (!this.links.has(address)) this.links.set(address, new NamesrvLink(address, this.linkOptions))
+    }
+  }
+}
+
+function countTrue(results: readonly boolean[]): number {
+  return results.filter(Boolean).length
+}

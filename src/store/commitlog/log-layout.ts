@@ -18,6 +18,8 @@ export interface LogLayout {
   fits(length: number, left: number): boolean
   /** Ends a segment in which `left` (at least 8) bytes are free from index `at`. */
   writeBlank(view: DataView, at: number, left: number): void
+  /** What the entry at index `at` says its whole size is, header included. */
+  sizeAt(view: DataView, at: number): number
   /** Reads the entry at index `at` (its header, where there is one). `record.at` is the record's own start. */
   read(record: RecordView, bytes: Uint8Array, view: DataView, at: number, limit: number): RecordKind
 }
@@ -31,6 +33,7 @@ export const CLASSIC_LAYOUT: LogLayout = {
     view.setInt32(at, left)
     view.setInt32(at + 4, BLANK_MAGIC)
   },
+  sizeAt: (view, at) => view.getInt32(at),
   read: (record, bytes, view, at, limit) => record.read(bytes, view, at, limit),
 }
 
@@ -45,6 +48,7 @@ export const DLEDGER_LAYOUT: LogLayout = {
     view.setInt32(at, DLEDGER_BLANK)
     view.setInt32(at + 4, left)
   },
+  sizeAt: (view, at) => view.getInt32(at + 4),
   read(record, bytes, view, at, limit) {
     record.at = at
     record.totalSize = 0

@@ -1,0 +1,17 @@
+/**
+ * Recovery: from whatever files a stop left to a log with a known end.
+ *
+ *   recover-log     the whole of it, and the decisions behind it
+ *   mend-segments   short and missing files        scan-start   which marks are believed
+ *   log-window, log-scanner                        big preads, and what counts as a record
+ *   resync, seal-damage                            on behind damage
+ *   tail            cut, zero, rewrite and sync    verify       the same judgement, without touching anything
+ *
+ * It knows the CommitLog only; queues and indexes are rebuilt by dispatch from the position that can be proved.
+ */
+export * from './finding.ts'
+export { type RecoveredLog, type RecoverLogOptions, recoverLog } from './recover-log.ts'
+export type { LogMarks } from './scan-start.ts'
+export { DAMAGED_TOPIC } from './seal-damage.ts'
+export { rewriteRange } from './tail.ts'
+export { nextRecordBehind, type VerifiedLog, verifyLog } from './verify.ts'

@@ -1,0 +1,112 @@
+/**
+ * A sliding window over the segments of a log, filled by big preads: what recovery reads through.
+ *
+ * pread and not a map: a damaged disk answers EIO here, where a map would be a SIGBUS, and what is missing of a short
+ * file reads as zeros. Pages that cannot be read are zeros too, and remembered in `unreadable`.
+ */
+import { closeSync, openSync, readSync } from 'node:fs'
+import { segmentPath, segmentStart } from '../commitlog/segments.ts'
+
+/** 1 MiB: the bodies are still in the L2 cache when their CRC is computed. */
+const CHUNK = 1024 * 1024
+const PAGE = 4096
+
+export interface Range {
+  from: number
+  to: number
+}
+
+export class LogWindow {
+  bytes = Buffer.allocUnsafeSlow(CHUNK)
+  view = new DataView(this.bytes.buffer)
+  readonly folder: string
+  readonly segmentSize: number
+  /** Ranges of the log that the disk did not give. */
+  readonly unreadable: Range[] = []
+  private from = 0
+  private filled = 0
+  private fd = -1
+  private fdStart = -1
+
+  constructor(folder: string, segmentSize: number) {
+    this.folder = folder
+    this.segmentSize = segmentSize
+  }
+
+  /**
+   * Index in `bytes` of offset `at`, with `length` bytes behind it there; they lie in one segment. May move the window:
+   * earlier indexes are void then.
+   */
+  index(at: number, length: number): number {
+    if (at < this.from || at + length > this.from + this.filled) this.load(at, length)
+    return at - this.from
+  }
+
+  /** Forgets what was read: the files have changed. */
+  forget(): void {
+    this.filled = 0
+    this.closeFile()
+  }
+
+  close(): void {
+    this.forget()
+  }
+
+  private load(at: number, length: number): void {
+    const start = segmentStart(at, this.segmentSize)
+    const wanted = Math.min(Math.max(length, CHUNK), start + this.segmentSize - at)
+    if (wanted > this.bytes.length) {
+      this.bytes = Buffer.allocUnsafeSlow(wanted)
+      this.view = new DataView(this.bytes.buffer)
+    }
+    if (this.fdStart !== start) this.openFile(start)
+    this.from = at
+    this.filled = wanted
+    const read = this.fd < 0 ? 0 : this.fill(at - start, wanted)
+    this.bytes.fill(0, read, wanted)
+  }
+
+  private fill(position: number, wanted: number): number {
+    let done = 0
+    while (done < wanted) {
+      let read: number
+      try {
+        read = readSync(this.fd, this.bytes, done, wanted - done, position + done)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error
+        read = this.skipUnreadablePage(position + done, done, wanted)
+      }
+      if (read === 0) break
+      done += read
+    }
+    return done
+  }
+
+  /** Reads up to the next page; where even that fails the page counts as zeros. */
+  private skipUnreadablePage(position: number, done: number, wanted: number): number {
+    const length = Math.min(PAGE - (position % PAGE), wanted - done)
+    try {
+      return readSync(this.fd, this.bytes, done, length, position)
+    } catch {
+      this.bytes.fill(0, done, done + length)
+      this.unreadable.push({ from: this.fdStart + position, to: this.fdStart + position + length })
+      return length
+    }
+  }
+
+  private openFile(start: number): void {
+    this.closeFile()
+    this.fdStart = start
+    try {
+      this.fd = openSync(segmentPath(this.folder, start), 'r')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+
+  private closeFile(): void {
+    if (this.fd >= 0) closeSync(this.fd)
+    this.fd = -1
+    this.fdStart = -1
+  }
+}

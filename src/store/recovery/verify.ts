@@ -1,0 +1,65 @@
+/**
+ * Looks at a range of the log without changing it: for the pool after a start that trusted its marks, for the inspector,
+ * and for a stage that meets something at run time that is no record.
+ */
+import { CLASSIC_LAYOUT, type LogLayout } from '../commitlog/log-layout.ts'
+import { commitLogFolder, listSegments } from '../commitlog/segments.ts'
+import type { StoreSettings } from '../settings.ts'
+import { LogScanner } from './log-scanner.ts'
+import { LogWindow, type Range } from './log-window.ts'
+import { resync } from './resync.ts'
+
+type VerifySettings = Pick<StoreSettings, 'storePathCommitLog' | 'mappedFileSizeCommitLog'>
+
+export interface VerifiedLog {
+  recordCount: number
+  /** Ranges of the log that are not what was written, with the first problem in each. */
+  damaged: (Range & { problem: string })[]
+}
+
+/** Checks every record of [from, to), CRCs included. `from` is the start of a record, `to` at most the log's end. */
+export function verifyLog(settings: VerifySettings, from: number, to: number, layout?: LogLayout): VerifiedLog {
+  const damaged: VerifiedLog['damaged'] = []
+  let recordCount = 0
+  withScanner(settings, layout, (scanner) => {
+    for (let at = from; at < to; ) {
+      const verdict = scanner.check(at)
+      if (verdict === 'ok') {
+        recordCount += 1
+        at += scanner.entrySize
+      } else if (verdict === 'blank') {
+        at = scanner.segmentEnd(at)
+      } else {
+        const { problem } = scanner
+        const next = behind(scanner, settings, at, to)
+        damaged.push({ from: at, to: next, problem })
+        at = next
+      }
+    }
+  })
+  return { recordCount, damaged }
+}
+
+/**
+ * Where the log goes on behind damage at `at`: the start of the next record or blank, `limit` when there is none before
+ * it. `limit` is a position of the log (all below it was written).
+ */
+export function nextRecordBehind(settings: VerifySettings, at: number, limit: number, layout?: LogLayout): number {
+  return withScanner(settings, layout, (scanner) => behind(scanner, settings, at, limit))
+}
+
+function behind(scanner: LogScanner, settings: VerifySettings, at: number, limit: number): number {
+  const segmentStarts = listSegments(commitLogFolder(settings), settings.mappedFileSizeCommitLog).map((s) => s.start)
+  const limits = { durable: limit, lastStoreTimestamp: 0, searchUntil: limit, segmentStarts }
+  const { next } = resync(scanner, at, limits)
+  return next < 0 || next > limit ? limit : next
+}
+
+function withScanner<T>(settings: VerifySettings, layout: LogLayout | undefined, use: (scanner: LogScanner) => T): T {
+  const window = new LogWindow(commitLogFolder(settings), settings.mappedFileSizeCommitLog)
+  try {
+    return use(new LogScanner(window, layout ?? CLASSIC_LAYOUT, true))
+  } finally {
+    window.close()
+  }
+}

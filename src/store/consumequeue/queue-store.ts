@@ -1,0 +1,158 @@
+/**
+ * What the ConsumeQueue writers of one thread share: a few maps, a few descriptors, the batch.
+ *
+ * A map costs address space of one file and an entry in the kernel's table (65,530 a process), so only the busiest queues
+ * hold one; the others stage their units and pwrite them once a batch. A queue takes a map from the least busy holder when
+ * it has been busier itself. "Busy" is units written, halved every EPOCH_UNITS.
+ */
+import { closeSync, openSync } from 'node:fs'
+import { MapSlot } from '../../native/index.ts'
+import { ChunkAllocator, type QueueSettings, queueFileSize } from './queue-files.ts'
+import { UNIT_SIZE } from './unit.ts'
+
+const EPOCH_UNITS = 65_536
+/** A cold queue asks for a map after it has written a page of units. */
+export const HEAT_TO_MAP = 256
+
+/** Who holds a slot. */
+export interface SlotHolder {
+  heat: number
+  heatEpoch: number
+  /** The slot goes to somebody else: stop storing into it. */
+  slotTaken(): void
+}
+
+export interface QueueStoreOptions {
+  settings: QueueSettings
+  /** Maps at most; 0 stages everything. */
+  slotCount?: number
+  /** Descriptors kept open for queues without a map. */
+  fdCount?: number
+  isDiskFull?: () => boolean
+}
+
+export class QueueStore {
+  readonly settings: QueueSettings
+  readonly fileSize: number
+  readonly unitsPerFile: number
+  readonly allocator: ChunkAllocator
+  readonly fds: FdCache
+  private readonly slotCount: number
+  private readonly free: MapSlot[] = []
+  private readonly held = new Map<MapSlot, SlotHolder>()
+  private unitsInEpoch = 0
+  private epoch = 0
+
+  constructor(options: QueueStoreOptions) {
+    this.settings = options.settings
+    this.fileSize = queueFileSize(options.settings)
+    this.unitsPerFile = this.fileSize / UNIT_SIZE
+    this.allocator = new ChunkAllocator(options.isDiskFull)
+    this.fds = new FdCache(options.fdCount ?? 256)
+    this.slotCount = options.slotCount ?? 256
+  }
+
+  get mapCount(): number {
+    return this.held.size
+  }
+
+  /** A slot that nobody holds, or that of a holder less than half as busy; undefined when all are busier. */
+  takeSlot(holder: SlotHolder): MapSlot | undefined {
+    const slot = this.free.pop() ?? this.makeSlot() ?? this.steal(holder)
+    if (slot !== undefined) this.held.set(slot, holder)
+    return slot
+  }
+
+  giveSlot(slot: MapSlot): void {
+    slot.release()
+    this.held.delete(slot)
+    this.free.push(slot)
+  }
+
+  /** Counts units that the holder wrote since the last call. */
+  warm(holder: SlotHolder, units: number): void {
+    this.cool(holder)
+    holder.heat += units
+    this.unitsInEpoch += units
+    if (this.unitsInEpoch < EPOCH_UNITS) return
+    this.unitsInEpoch = 0
+    this.epoch += 1
+  }
+
+  close(): void {
+    for (const slot of this.held.keys()) slot.close()
+    for (const slot of this.free) slot.close()
+    this.held.clear()
+    this.free.length = 0
+    this.fds.close()
+  }
+
+  private makeSlot(): MapSlot | undefined {
+    return this.held.size + this.free.length < this.slotCount ? new MapSlot(this.fileSize) : undefined
+  }
+
+  private steal(taker: SlotHolder): MapSlot | undefined {
+    this.cool(taker)
+    let coldest: MapSlot | undefined
+    let heat = taker.heat / 2
+    for (const [slot, holder] of this.held) {
+      this.cool(holder)
+      if (holder.heat >= heat) continue
+      heat = holder.heat
+      coldest = slot
+    }
+    if (coldest === undefined) return undefined
+    this.held.get(coldest)!.slotTaken()
+    coldest.release()
+    return coldest
+  }
+
+  private cool(holder: SlotHolder): void {
+    const epochs = this.epoch - holder.heatEpoch
+    if (epochs === 0) return
+    holder.heat = epochs > 30 ? 0 : holder.heat / 2 ** epochs
+    holder.heatEpoch = this.epoch
+  }
+}
+
+/** Open descriptors by path, the least recently used closed first. */
+export class FdCache {
+  private readonly limit: number
+  private readonly fds = new Map<string, number>()
+
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  /** Descriptor of the file, open for reading and, unless told otherwise, writing. Throws what openSync throws. */
+  get(path: string, flags = 'r+'): number {
+    const known = this.fds.get(path)
+    if (known !== undefined) {
+      this.fds.delete(path)
+      this.fds.set(path, known)
+      return known
+    }
+    const fd = openSync(path, flags)
+    this.fds.set(path, fd)
+    if (this.fds.size > this.limit) this.drop(this.fds.keys().next().value as string)
+    return fd
+  }
+
+  put(path: string, fd: number): void {
+    this.drop(path)
+    this.fds.set(path, fd)
+    if (this.fds.size > this.limit) this.drop(this.fds.keys().next().value as string)
+  }
+
+  drop(path: string): void {
+    const fd = this.fds.get(path)
+    if (fd === undefined) return
+    this.fds.delete(path)
+    closeSync(fd)
+  }
+
+  close(): void {
+    for (const fd of this.fds.values()) closeSync(fd)
+    this.fds.clear()
+  }
+}

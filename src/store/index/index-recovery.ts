@@ -1,0 +1,306 @@
+/**
+ * Makes the index whole at start: the newest file is cut back to what is proven and goes on from there; nothing is thrown
+ * away that the log could not give back.
+ *
+ *   entries  1 … B−1: offsets below the proven position       B … count−1: dropped, and dispatched again
+ *   slots    that point at B or beyond get their newest entry below B
+ *
+ * Proven is what a position says (dispatched after a process crash, settled after a power cut, all of it after a clean stop).
+ * Without one (a store of RocketMQ's that was killed) every entry of the newest file is checked against its neighbours and all
+ * its slots are computed anew; RocketMQ itself deletes that file.
+ *
+ * Runs in:   the start of the broker, before the dispatch thread. Blocks on the disk.
+ * Errors:    none for any content of the files; a file that is no index is removed and rebuilt from the log.
+ * Source:    spec/store-format.md §5, §10; weaknesses in §15.
+ */
+import { closeSync, ftruncateSync, openSync, readSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import type { LogSource } from '../dispatch/dispatcher.ts'
+import { recordKeysAt } from '../dispatch/record-keys.ts'
+import { type IndexFile, indexFolder, listIndexFiles, readIndexHeader } from './index-files.ts'
+import {
+  ENTRY,
+  HEADER,
+  getInt64,
+  type IndexHeader,
+  type IndexLayout,
+  type IndexSettings,
+  indexLayout,
+  SLOT_SIZE,
+  writeHeader,
+} from './layout.ts'
+
+export interface IndexRecoveryOptions {
+  settings: IndexSettings
+  source: LogSource
+  logMin: number
+  logEnd: number
+  /** All keys of records below are in files that can be believed; undefined when nothing says so. */
+  provenTo: number | undefined
+  /** `clean`: the last stop was one. `process`: it died, the page cache did not. `power`: pages may be missing. */
+  lastEnd: LastEnd
+}
+
+export type LastEnd = 'clean' | 'process' | 'power'
+
+export interface IndexRecovery {
+  /** Position from which records must be dispatched (again) for the index to be whole. */
+  resumeFrom: number
+  findings: string[]
+}
+
+/** How far a record with a key is looked for behind the newest entry, to see whether a file is missing. */
+const PROBE_RECORDS = 10_000
+const CHUNK_ENTRIES = 50_000
+
+export function recoverIndex(options: IndexRecoveryOptions): IndexRecovery {
+  const { settings, logEnd } = options
+  const layout = indexLayout(settings)
+  const findings: string[] = []
+  const files = listIndexFiles(indexFolder(settings))
+  let provenTo = options.provenTo === undefined ? undefined : Math.min(options.provenTo, logEnd)
+  while (files.length > 0) {
+    const file = files[files.length - 1]
+    const header = readIndexHeader(file.path)
+    const isWhole = header !== undefined && file.size >= layout.fileSize
+    if (!isPlausible(header, layout) || (provenTo !== undefined && header.beginPhyOffset >= provenTo)) {
+      findings.push(`index file ${file.name} holds nothing that is proven: removed, its keys come from the log again`)
+      unlinkSync(file.path)
+      files.pop()
+      if (isPlausible(header, layout)) continue
+      // Nobody knows what it held: the file before says how far the index is right.
+      provenTo = undefined
+      continue
+    }
+    using mender = new IndexMender(options, layout, file, header)
+    if (!isWhole) provenTo = undefined
+    const cut = mender.mend(provenTo, findings)
+    if (cut !== undefined) return { resumeFrom: probe(options, mender.lastOffset, cut, findings), findings }
+    unlinkSync(file.path)
+    files.pop()
+  }
+  return { resumeFrom: probe(options, -1, provenTo ?? options.logMin, findings), findings }
+}
+
+function isPlausible(header: IndexHeader | undefined, layout: IndexLayout): header is IndexHeader {
+  if (header === undefined) return false
+  // A file of entry count 1 is empty: it is made again when it is needed.
+  return header.indexCount > 1 && header.indexCount <= layout.entryCount && header.beginPhyOffset >= 0
+}
+
+/**
+ * The first record with a key behind the newest entry has to be at `cut` or later; if not, files are missing and the
+ * index is built from there.
+ */
+function probe(options: IndexRecoveryOptions, lastOffset: number, cut: number, findings: string[]): number {
+  const { source, logMin, logEnd } = options
+  let position = Math.max(logMin, lastOffset)
+  for (let count = 0; count < PROBE_RECORDS && position < cut; count += 1) {
+    const keys = recordKeysAt(source, position, logEnd)
+    if (keys === undefined) return cut
+    if (keys === 'blank') {
+      position = source.segmentAt(position)!.end
+      continue
+    }
+    if (position > lastOffset && keys.keyCount > 0) {
+      findings.push(`the index has no keys from ${position} on: built from the log`)
+      return position
+    }
+    position += keys.size
+  }
+  return cut
+}
+
+interface BrokenSlots {
+  /** 1 for a slot that has to be computed. */
+  marks: Uint8Array
+  count: number
+  all: boolean
+}
+
+class IndexMender {
+  lastOffset = -1
+  private readonly options: IndexRecoveryOptions
+  private readonly layout: IndexLayout
+  private readonly file: IndexFile
+  private readonly header: IndexHeader
+  private readonly fd: number
+  private readonly bytes = Buffer.alloc(CHUNK_ENTRIES * ENTRY.size)
+  private readonly view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
+  private chunkStart = -1
+
+  constructor(options: IndexRecoveryOptions, layout: IndexLayout, file: IndexFile, header: IndexHeader) {
+    this.options = options
+    this.layout = layout
+    this.file = file
+    this.header = header
+    this.fd = openSync(file.path, 'r+')
+    if (statSync(file.path).size < layout.fileSize) ftruncateSync(this.fd, layout.fileSize)
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd)
+  }
+
+  /** Cuts the file; returns the position up to which the index is whole then, undefined when nothing is left of it. */
+  mend(provenTo: number | undefined, findings: string[]): number | undefined {
+    const { indexCount } = this.header
+    const mustCheck = provenTo === undefined
+    const cut = provenTo ?? this.consistentTo()
+    const count = this.entriesBelow(cut, indexCount)
+    if (count <= 1) return undefined
+    const last = this.load(count - 1)
+    this.lastOffset = getInt64(this.view, last + ENTRY.physicalOffset)
+    if (count === indexCount && this.options.lastEnd === 'clean' && !mustCheck) return cut
+    const slots = this.readSlots()
+    const slotView = new DataView(slots.buffer, slots.byteOffset, slots.length)
+    const broken = this.brokenSlots(slotView, count, mustCheck)
+    this.mendSlots(slotView, broken, count)
+    if (count !== indexCount || broken.count > 0) {
+      findings.push(`index file ${this.file.name}: ${indexCount - count} entries dropped, ${broken.count} slots computed`)
+      this.zero(count, Math.min(indexCount + 1, this.layout.entryCount))
+      this.writeBack(slots, slotView, count)
+    }
+    return cut
+  }
+
+  /** Walks all entries while they fit together; the record of the last one may be in it only in part. */
+  private consistentTo(): number {
+    const { beginPhyOffset, indexCount } = this.header
+    let previousOffset = beginPhyOffset
+    for (let entry = 1; entry < indexCount; entry += 1) {
+      const at = this.load(entry)
+      const offset = getInt64(this.view, at + ENTRY.physicalOffset)
+      const previous = this.view.getInt32(at + ENTRY.previous)
+      const isRight =
+        offset >= previousOffset &&
+        offset < this.options.logEnd &&
+        previous >= 0 &&
+        previous < entry &&
+        this.view.getInt32(at) >= 0
+      if (!isRight) break
+      previousOffset = offset
+    }
+    return previousOffset
+  }
+
+  /** Number of the first entry whose record is at `cut` or beyond. Entries above may be anything. */
+  private entriesBelow(cut: number, indexCount: number): number {
+    const { beginPhyOffset } = this.header
+    let entry = indexCount - 1
+    for (; entry >= 1; entry -= 1) {
+      const at = this.load(entry)
+      const offset = getInt64(this.view, at + ENTRY.physicalOffset)
+      if (offset < beginPhyOffset || offset >= cut) continue
+      if (this.isOfRecord(this.view.getInt32(at + ENTRY.keyHash), offset)) break
+    }
+    return entry + 1
+  }
+
+  /** The log says that the record at `offset` has such a key; what the log no longer holds is believed. */
+  private isOfRecord(keyHash: number, offset: number): boolean {
+    const { source, logMin, logEnd } = this.options
+    if (offset < logMin) return true
+    const keys = recordKeysAt(source, offset, logEnd)
+    if (keys === undefined || keys === 'blank') return false
+    return keys.keyHashes.subarray(0, keys.keyCount).includes(keyHash)
+  }
+
+  private readSlots(): Buffer {
+    const slots = Buffer.alloc(this.layout.slotCount * SLOT_SIZE)
+    readSync(this.fd, slots, 0, slots.length, HEADER.size)
+    return slots
+  }
+
+  /** Slots that point where no entry is any more; all of them when nothing is known about the file's pages. */
+  private brokenSlots(slots: DataView, count: number, all: boolean): BrokenSlots {
+    const marks = new Uint8Array(this.layout.slotCount)
+    let broken = 0
+    for (let slot = 0; slot < marks.length; slot += 1) {
+      const value = slots.getInt32(slot * SLOT_SIZE)
+      if (!all && value >= 0 && value < count) continue
+      marks[slot] = 1
+      broken += 1
+    }
+    return { marks, count: broken, all }
+  }
+
+  private mendSlots(slots: DataView, broken: BrokenSlots, count: number): void {
+    const { marks } = broken
+    const followsChains = this.options.lastEnd !== 'power' && !broken.all
+    let left = broken.count
+    for (let slot = 0; slot < marks.length && left > 0; slot += 1) {
+      if (marks[slot] === 0) continue
+      const at = slot * SLOT_SIZE
+      const value = followsChains ? this.follow(slot, slots.getInt32(at), count) : undefined
+      slots.setInt32(at, value ?? 0)
+      if (value === undefined) continue
+      marks[slot] = 0
+      left -= 1
+    }
+    for (let entry = count - 1; entry >= 1 && left > 0; entry -= 1) {
+      const slot = this.view.getInt32(this.load(entry)) % marks.length
+      if (marks[slot] === 0) continue
+      marks[slot] = 0
+      left -= 1
+      slots.setInt32(slot * SLOT_SIZE, entry)
+    }
+  }
+
+  /** Goes back along the chain of a slot to the newest entry below `count`; undefined when the chain is broken. */
+  private follow(slot: number, from: number, count: number): number | undefined {
+    let entry = from
+    while (entry >= count) {
+      // The entry at indexCount may be there with its slot, and the header not yet.
+      if (entry > this.header.indexCount || entry >= this.layout.entryCount) return undefined
+      const at = this.load(entry)
+      if (this.view.getInt32(at) % this.layout.slotCount !== slot) return undefined
+      const previous = this.view.getInt32(at + ENTRY.previous)
+      if (previous < 0 || previous >= entry) return undefined
+      entry = previous
+    }
+    return entry < 0 ? undefined : entry
+  }
+
+  private zero(from: number, to: number): void {
+    const zeros = Buffer.alloc(CHUNK_ENTRIES * ENTRY.size)
+    for (let entry = from; entry < to; entry += CHUNK_ENTRIES) {
+      const length = Math.min(CHUNK_ENTRIES, to - entry) * ENTRY.size
+      writeSync(this.fd, zeros, 0, length, this.layout.entriesAt + entry * ENTRY.size)
+    }
+    this.chunkStart = -1
+  }
+
+  private writeBack(slots: Buffer, slotView: DataView, count: number): void {
+    let hashSlotCount = 0
+    for (let slot = 0; slot < this.layout.slotCount; slot += 1) {
+      if (slotView.getInt32(slot * SLOT_SIZE) !== 0) hashSlotCount += 1
+    }
+    const at = this.load(count - 1)
+    const endPhyOffset = getInt64(this.view, at + ENTRY.physicalOffset)
+    const seconds = this.view.getInt32(at + ENTRY.seconds)
+    const keys = recordKeysAt(this.options.source, endPhyOffset, this.options.logEnd)
+    const known = endPhyOffset >= this.options.logMin && keys !== undefined && keys !== 'blank'
+    const endTimestamp = known ? keys.storeTimestamp : this.header.beginTimestamp + seconds * 1000
+    const header = Buffer.alloc(HEADER.size)
+    writeHeader(new DataView(header.buffer, header.byteOffset, header.length), {
+      ...this.header,
+      endTimestamp,
+      endPhyOffset,
+      hashSlotCount,
+      indexCount: count,
+    })
+    writeSync(this.fd, slots, 0, slots.length, HEADER.size)
+    writeSync(this.fd, header, 0, header.length, 0)
+  }
+
+  /** Index in `view` of the entry, read in chunks that end (walking back) or begin (walking on) near it. */
+  private load(entry: number): number {
+    if (this.chunkStart < 0 || entry < this.chunkStart || entry >= this.chunkStart + CHUNK_ENTRIES) {
+      const isBack = this.chunkStart >= 0 && entry < this.chunkStart
+      this.chunkStart = isBack || this.chunkStart < 0 ? Math.max(0, entry - CHUNK_ENTRIES + 1) : entry
+      const read = readSync(this.fd, this.bytes, 0, this.bytes.length, this.layout.entriesAt + this.chunkStart * ENTRY.size)
+      this.bytes.fill(0, read)
+    }
+    return (entry - this.chunkStart) * ENTRY.size
+  }
+}

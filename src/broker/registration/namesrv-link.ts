@@ -97,6 +97,11 @@ export class NamesrvLink {
     }
   }
 
+  /** It may have restarted and know nothing: ask it soon. */
+  connectionLost(): void {
+    this.dueAt = Math.min(this.dueAt, this.options.clock.now() + RETRY_MS_MIN)
+  }
+
   close(): void {
     this.closed = true
   }

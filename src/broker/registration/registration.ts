@@ -111,6 +111,11 @@ export class Registration {
     return countTrue(await Promise.all([...this.links.values()].map((link) => link.registerTopic(topicName))))
   }
 
+  /** To be called when the client's connection to a NameServer ended (RemotingClient's onClosed). */
+  connectionLost(address: string): void {
+    this.links.get(address)?.connectionLost()
+  }
+
   /** Tells every NameServer that this broker stops, at most 3 s long, and ends. Never rejects. */
   async unregister(): Promise<void> {
     if (this.stopped) return

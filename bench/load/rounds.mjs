@@ -110,7 +110,7 @@ async function prepare(/** @type {Server} */ server, /** @type {Cell} */ cell, /
       topic,
       create,
       connections: cell.connections,
-      depth: cell.depth,
+      depth: Math.max(1, cell.depth),
       warmupMs: 0,
       durationMs: 1000,
     })

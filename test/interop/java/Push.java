@@ -1,0 +1,72 @@
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.MessageExt;
+
+/**
+ * A push consumer that says what it receives, until `distinct` different keys have come or nothing came for `idle` ms.
+ *
+ * Options: namesrv, topic, group, tags (an expression, default *), distinct, idle, orderly (true/false), from (first/last).
+ * Prints:  READY | GOT key hash queueId queueOffset tags msgId offsetMsgId | DONE distinct all
+ */
+public final class Push {
+    private static final Set<String> keys = ConcurrentHashMap.newKeySet();
+    private static volatile long last = System.currentTimeMillis();
+    private static int all;
+
+    public static void main(String[] args) throws Exception {
+        int distinct = Common.number(args, "distinct", Integer.MAX_VALUE);
+        int idle = Common.number(args, "idle", 10_000);
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(Common.option(args, "group", "InteropConsumer"));
+        consumer.setNamesrvAddr(Common.option(args, "namesrv", "127.0.0.1:9876"));
+        consumer.setInstanceName("push-" + System.nanoTime());
+        consumer.setConsumeFromWhere(Common.option(args, "from", "first").equals("first")
+            ? ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET : ConsumeFromWhere.CONSUME_FROM_LAST_OFFSET);
+        consumer.subscribe(Common.option(args, "topic", "Interop"), Common.option(args, "tags", "*"));
+        if (Common.option(args, "orderly", "false").equals("true")) {
+            consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
+                received(messages);
+                return ConsumeOrderlyStatus.SUCCESS;
+            });
+        } else {
+            consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+                received(messages);
+                return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+            });
+        }
+        consumer.start();
+        Common.say("READY");
+        System.out.flush();
+        while (keys.size() < distinct && System.currentTimeMillis() - last < idle) {
+            Thread.sleep(20);
+        }
+        consumer.shutdown();
+        Common.say("DONE", keys.size(), all);
+        Common.finish(0);
+    }
+
+    private static synchronized void received(List<MessageExt> messages) {
+        last = System.currentTimeMillis();
+        for (MessageExt message : messages) {
+            all++;
+            keys.add(String.valueOf(message.getKeys()));
+            Common.say("GOT", message.getKeys(), Common.sha256(message.getBody()), message.getQueueId(), message.getQueueOffset(),
+                message.getTags(), message.getMsgId(), offsetId(message));
+        }
+    }
+
+    /** getMsgId() is the client's id where there is one; the broker's (by offset) is only in the class beneath. */
+    private static String offsetId(MessageExt message) {
+        try {
+            return String.valueOf(message.getClass().getMethod("getOffsetMsgId").invoke(message));
+        } catch (ReflectiveOperationException e) {
+            return message.getMsgId();
+        }
+    }
+}

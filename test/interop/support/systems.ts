@@ -1,0 +1,193 @@
+/**
+ * A NameServer and a broker as processes of their own, ours or Apache's, behind one face: the same tests run on both.
+ *
+ * BASALT_INTEROP_BROKER=apache runs the whole suite on Apache's broker: it proves the tests, not us.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openCalls } from '../../../bench/load/connection.mjs'
+import { properties, startApacheBroker, startApacheNamesrv } from '../../../tools/apache/apache.mjs'
+import { resolveApache } from '../../../tools/apache/fetch.mjs'
+import { freeBrokerPort, ServerProcess, until } from '../../../tools/apache/process.mjs'
+
+export type Kind = 'basalt' | 'apache'
+export type Config = Record<string, string | number | boolean>
+
+export const KIND: Kind = process.env.BASALT_INTEROP_BROKER === 'apache' ? 'apache' : 'basalt'
+export const CLIENTS = ['4.9.7', '5.3.3'] as const
+/** The 4.9 that is complete at Maven Central; store and wire are those of 4.9.8. */
+export const ORACLE = '4.9.7'
+
+/** Small files, so that every test crosses segment, queue file and index file borders. */
+export const SMALL_FILES: Config = {
+  mappedFileSizeCommitLog: 1 << 20,
+  mappedFileSizeConsumeQueue: 20 * 300,
+  maxHashSlotNum: 500,
+  maxIndexNum: 2000,
+  maxMessageSize: 256 << 10,
+}
+
+const project = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
+const COMMAND = join(project, 'bin', 'basaltmq.js')
+const READY_MS_MAX = 60_000
+const ROUTE = 105
+
+/** True when these versions can be had; else one loud line says why the tests are skipped. */
+export function apacheIsThere(...versions: string[]): boolean {
+  for (const version of versions) {
+    const jars = resolveApache(version)
+    if (!jars.available) {
+      console.error(`\n*** INTEROP TESTS SKIPPED: Apache RocketMQ ${version} cannot be had: ${jars.reason} ***\n`)
+      return false
+    }
+  }
+  return true
+}
+
+/** A folder that goes away with the test. */
+export class Scratch {
+  readonly folder = mkdtempSync(join(tmpdir(), 'basalt-interop-'))
+  #count = 0
+
+  sub(name: string): string {
+    const folder = join(this.folder, `${++this.#count}-${name}`)
+    mkdirSync(folder, { recursive: true })
+    return folder
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+export interface SystemOptions {
+  scratch: Scratch
+  kind?: Kind
+  /** Of Apache's broker, where it is one. */
+  version?: string
+  store?: string
+  config?: Config
+}
+
+/** One NameServer, one broker. The broker can be stopped, killed and started again on the same store and ports. */
+export class System {
+  readonly namesrv: string
+  readonly store: string
+  readonly port: number
+  readonly #options: SystemOptions
+  readonly #namesrvProcess: ServerProcess
+  #broker: ServerProcess | undefined
+
+  constructor(options: SystemOptions, namesrvProcess: ServerProcess, namesrvPort: number, port: number) {
+    this.#options = options
+    this.#namesrvProcess = namesrvProcess
+    this.namesrv = `127.0.0.1:${namesrvPort}`
+    this.port = port
+    this.store = options.store ?? options.scratch.sub('store')
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`
+  }
+
+  /** Starts the broker and waits until the NameServer knows it. */
+  async start(): Promise<void> {
+    const { scratch, version, config } = this.#options
+    const kind = this.#options.kind ?? KIND
+    const folder = scratch.sub(`${kind}-broker`)
+    if (kind === 'apache') {
+      this.#broker = await startApacheBroker({
+        version: version ?? ORACLE,
+        folder,
+        port: this.port,
+        store: this.store,
+        namesrv: this.namesrv,
+        ...(config === undefined ? {} : { config }),
+      })
+    } else {
+      this.#broker = startOurs('broker', folder, {
+        brokerClusterName: 'DefaultCluster',
+        brokerName: 'broker-a',
+        brokerId: 0,
+        namesrvAddr: this.namesrv,
+        brokerIP1: '127.0.0.1',
+        listenPort: this.port,
+        haListenPort: this.port + 1,
+        storePathRootDir: this.store,
+        storePathCommitLog: join(this.store, 'commitlog'),
+        diskMaxUsedSpaceRatio: 95,
+        ...config,
+      })
+    }
+    await until(() => isRegistered(this.namesrv, this.address), READY_MS_MAX, this.#broker, 50)
+  }
+
+  /** A clean stop; true when it went by itself. */
+  async stop(): Promise<boolean> {
+    return (await this.#broker?.stop()) ?? true
+  }
+
+  async kill(): Promise<void> {
+    await this.#broker?.kill()
+  }
+
+  /** What the broker said, for a failed test. */
+  log(): string {
+    return this.#broker?.tail(40) ?? ''
+  }
+
+  async close(): Promise<void> {
+    await this.kill()
+    await this.#namesrvProcess.kill()
+  }
+}
+
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const folder = options.scratch.sub('namesrv')
+  const namesrvPort = await freeBrokerPort()
+  const namesrv =
+    (options.kind ?? KIND) === 'apache'
+      ? await startApacheNamesrv({ version: options.version ?? ORACLE, folder, port: namesrvPort })
+      : startOurs('namesrv', folder, { listenPort: namesrvPort, kvConfigPath: join(folder, 'kvConfig.json') })
+  await namesrv.listening(namesrvPort)
+  const system = new System(options, namesrv, namesrvPort, await freeBrokerPort())
+  try {
+    await system.start()
+  } catch (error) {
+    await system.close()
+    throw error
+  }
+  return system
+}
+
+function startOurs(command: 'broker' | 'namesrv', folder: string, values: Config): ServerProcess {
+  const config = join(folder, `${command}.conf`)
+  writeFileSync(config, properties(values))
+  return new ServerProcess({
+    name: `Basalt ${command}`,
+    command: process.execPath,
+    args: [COMMAND, command, '-c', config],
+    cwd: folder,
+    log: join(folder, `${command}.out`),
+  })
+}
+
+/** Does the NameServer route TBW102, which every broker has, to this broker, and does that one accept? */
+async function isRegistered(namesrv: string, broker: string): Promise<boolean> {
+  try {
+    const names = await openCalls(namesrv)
+    try {
+      const { header, body } = await names.call(ROUTE, { topic: 'TBW102' }, undefined, 2000)
+      if (header.code !== 0 || !body.toString().includes(broker)) return false
+    } finally {
+      names.close()
+    }
+    const calls = await openCalls(broker)
+    calls.close()
+    return true
+  } catch {
+    return false
+  }
+}

@@ -88,7 +88,7 @@ export class ConsumerManager {
   }
 
   /** The connection is gone: it leaves all groups at once. */
-  closed(peer: Peer, reason: string): void {
+  closed(peer: Peer, reason = 'connection closed'): void {
     const names = this.of.get(peer.id)
     if (names === undefined) return
     for (const name of [...names]) if (this.leave(peer.id, name, reason)) this.notifyByName(name)

@@ -60,7 +60,7 @@ export class ProducerManager<P extends Peer = Peer> {
     this.leave(peer.id, name, 'unregistered')
   }
 
-  closed(peer: P, reason: string): void {
+  closed(peer: P, reason = 'connection closed'): void {
     for (const name of [...this.table.keys()]) this.leave(peer.id, name, reason)
   }
 

@@ -1,0 +1,99 @@
+/**
+ * What clients say of themselves: heartbeat 34, unregister 35, who else is in the group 38, client check 46.
+ * Rules: spec/broker-requests.md §9.
+ */
+import { answerTo, type RemotingCommand } from '../../remoting/command.ts'
+import type { Connection } from '../../remoting/connection.ts'
+import { REQUEST } from '../../remoting/request-codes.ts'
+import { RESPONSE } from '../../remoting/response-codes.ts'
+import { decodeHeader } from '../../remoting/schema.ts'
+import { GET_CONSUMER_LIST_BY_GROUP, UNREGISTER_CLIENT } from '../../remoting/schemas/clients.ts'
+import { TAG } from '../groups/index.ts'
+import type { Processor } from '../router.ts'
+import { groupNameFault, PERM_READ_WRITE, retryTopic, SYS_FLAG } from '../topics/index.ts'
+import type { AdminContext } from './context.ts'
+import { type ConsumerData, type HeartbeatBody, readHeartbeat, readSubscription } from './heartbeat-body.ts'
+import { bodyText, jsonAnswer, jsonBody, refuse } from './support.ts'
+
+export function clientProcessors(context: AdminContext): [number, Processor][] {
+  return [
+    [REQUEST.HEART_BEAT, (request, connection) => heartbeat(context, request, connection)],
+    [REQUEST.UNREGISTER_CLIENT, (request, connection) => unregister(context, request, connection)],
+    [REQUEST.GET_CONSUMER_LIST_BY_GROUP, (request) => consumerList(context, request)],
+    [REQUEST.CHECK_CLIENT_CONFIG, (request) => checkClient(context, request)],
+  ]
+}
+
+/**
+ * Takes every group that is well named, then refuses with the first that is not: one bad group of a client must not hold
+ * up its others.
+ */
+function heartbeat(context: AdminContext, request: RemotingCommand, connection: Connection): RemotingCommand {
+  const body = readHeartbeat(request)
+  const client = { clientId: body.clientId, language: request.language, version: request.version }
+  let fault: string | undefined
+  for (const data of body.consumers) {
+    const illegal = groupNameFault(data.group)
+    if (illegal === undefined) takeConsumer(context, connection, client, data)
+    else fault ??= `${illegal} (group "${data.group.slice(0, 300)}")`
+  }
+  for (const group of body.producerGroups) {
+    const illegal = groupNameFault(group)
+    if (illegal === undefined) context.producers.heartbeat(connection, group, client)
+    else fault ??= `${illegal} (producer group "${group.slice(0, 300)}")`
+  }
+  if (fault !== undefined) throw refuse(RESPONSE.SYSTEM_ERROR, fault)
+  return answerTo(request, RESPONSE.SUCCESS)
+}
+
+type Client = { clientId: HeartbeatBody['clientId']; language: string; version: number }
+
+function takeConsumer(context: AdminContext, connection: Connection, client: Client, data: ConsumerData): void {
+  const { group, mode, subscriptions } = data
+  const config = context.groups.find(group)
+  if (config !== undefined && config.retryQueueNums > 0) {
+    context.topics.createInternal({
+      topic: retryTopic(group),
+      queueNums: config.retryQueueNums,
+      perm: PERM_READ_WRITE,
+      topicSysFlag: data.unitMode ? SYS_FLAG.unitSub : 0,
+      remote: connection.remoteAddress,
+    })
+  }
+  const notify = config?.notifyConsumerIdsChangedEnable ?? true
+  context.consumers.heartbeat(connection, { group, ...client, mode, subscriptions, notify })
+}
+
+function unregister(context: AdminContext, request: RemotingCommand, connection: Connection): RemotingCommand {
+  const { producerGroup, consumerGroup } = decodeHeader(UNREGISTER_CLIENT, request.ext)
+  if (producerGroup !== undefined) context.producers.unregister(connection, producerGroup)
+  if (consumerGroup !== undefined) {
+    const notify = context.groups.get(consumerGroup)?.notifyConsumerIdsChangedEnable ?? true
+    context.consumers.unregister(connection, consumerGroup, notify)
+  }
+  return answerTo(request, RESPONSE.SUCCESS)
+}
+
+function consumerList(context: AdminContext, request: RemotingCommand): RemotingCommand {
+  const { consumerGroup } = decodeHeader(GET_CONSUMER_LIST_BY_GROUP, request.ext)
+  const group = context.consumers.group(consumerGroup)
+  if (group === undefined) throw refuse(RESPONSE.SYSTEM_ERROR, `no consumer for this group, ${consumerGroup}`)
+  return jsonAnswer(request, { consumerIdList: [...group.members.values()].map((member) => member.clientId) })
+}
+
+function checkClient(context: AdminContext, request: RemotingCommand): RemotingCommand {
+  const body = jsonBody(request)
+  bodyText(request, body, 'group')
+  if (body.subscriptionData === undefined || body.subscriptionData === null) return answerTo(request, RESPONSE.SUCCESS)
+  const subscription = readSubscription(request, body.subscriptionData)
+  if (subscription.expressionType === TAG) return answerTo(request, RESPONSE.SUCCESS)
+  if (!context.settings.enablePropertyFilter || context.filterFault === undefined) {
+    throw refuse(
+      RESPONSE.SYSTEM_ERROR,
+      `The broker does not support consumer to filter message by ${subscription.expressionType}`,
+    )
+  }
+  const fault = context.filterFault(subscription.subString)
+  if (fault !== undefined) throw refuse(RESPONSE.SUBSCRIPTION_PARSE_FAILED, fault)
+  return answerTo(request, RESPONSE.SUCCESS)
+}

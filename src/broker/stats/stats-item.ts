@@ -1,0 +1,65 @@
+/**
+ * One named counter of 315, such as TOPIC_PUT_NUMS of a topic: its growth over the last minute, hour and day.
+ *
+ * Whoever counts holds the item and adds to `value` and `times`; samples are taken each 10 s, 10 min and hour by the tick.
+ */
+
+export interface StatsWindow {
+  sum: number
+  tps: number
+  /** Growth of the value a call. */
+  avgpt: number
+}
+
+const NO_WINDOW: StatsWindow = { sum: 0, tps: 0, avgpt: 0 }
+
+class Samples {
+  private readonly rows: { time: number; value: number; times: number }[] = []
+  private readonly limit: number
+
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  add(time: number, value: number, times: number): void {
+    if (this.rows.length === this.limit) this.rows.shift()
+    this.rows.push({ time, value, times })
+  }
+
+  window(): StatsWindow {
+    const first = this.rows[0]
+    const last = this.rows[this.rows.length - 1]
+    if (first === undefined || last.time <= first.time) return NO_WINDOW
+    const sum = last.value - first.value
+    const calls = last.times - first.times
+    return { sum, tps: (sum * 1000) / (last.time - first.time), avgpt: calls > 0 ? sum / calls : 0 }
+  }
+}
+
+const SECONDS = { minute: 10, hour: 600, day: 3_600 } as const
+type Span = keyof typeof SECONDS
+const SPANS = Object.keys(SECONDS) as Span[]
+
+export class StatsItem {
+  value = 0
+  times = 0
+  private readonly samples = { minute: new Samples(7), hour: new Samples(7), day: new Samples(25) }
+  private readonly due = { minute: 0, hour: 0, day: 0 }
+
+  add(value: number, times = 1): void {
+    this.value += value
+    this.times += times
+  }
+
+  sample(now: number): void {
+    for (const span of SPANS) {
+      if (now < this.due[span]) continue
+      this.due[span] = now + SECONDS[span] * 1000
+      this.samples[span].add(now, this.value, this.times)
+    }
+  }
+
+  window(span: Span): StatsWindow {
+    return this.samples[span].window()
+  }
+}

@@ -10,7 +10,7 @@
  * a RocketMQ broker that opens the store.
  * Format: spec/store-format.md §6.
  */
-import { closeSync, fdatasyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, StoreError } from '../../errors.ts'
 import { errnoOf, syncFolder } from '../metadata/durable-file.ts'
@@ -60,7 +60,7 @@ export class CheckpointFile {
     try {
       const { fd, isNew } = openOrCreate(this.path)
       try {
-        if (isNew) ftruncateSync(fd, CHECKPOINT_SIZE)
+        if (fstatSync(fd).size < CHECKPOINT_SIZE) ftruncateSync(fd, CHECKPOINT_SIZE)
         writeSync(fd, bytes, 0, TIMES_SIZE, 0)
         fdatasyncSync(fd)
       } finally {

@@ -81,7 +81,7 @@ export class PositionsFile {
   open(): void {
     this.fd = openExisting(this.path) ?? create(this.path)
     this.sequence = newest(this.fd)?.sequence ?? 0
-    this.identity = fileIdentity(this.fd)
+    this.identity = lastingIdentity(this.fd)
   }
 
   get isOpen(): boolean {
@@ -108,8 +108,8 @@ export class PositionsFile {
 }
 
 export function trustOf(slot: FileIdentity, now: FileIdentity): { trust: Trust; reason: string | undefined } {
-  const knowsBirth = slot.birthTime !== 0n && now.birthTime !== 0n
-  if (slot.inode !== now.inode || (knowsBirth && slot.birthTime !== now.birthTime)) {
+  const isReborn = slot.birthTime !== 0n && slot.birthTime !== now.birthTime
+  if (slot.inode !== now.inode || isReborn) {
     return { trust: 'none', reason: 'the positions file was copied or restored' }
   }
   if (slot.bootId === '' || slot.bootId !== now.bootId)
@@ -117,12 +117,25 @@ export function trustOf(slot: FileIdentity, now: FileIdentity): { trust: Trust; 
   return { trust: 'live', reason: undefined }
 }
 
-/** Inode numbers are used again after a file is removed, hence the birth time, where the file system knows it. */
+/** Inode numbers are used again after a file is removed, hence the birth time; 0 where it is not known. */
 export function fileIdentity(fd: number): FileIdentity {
+  const { ino, birthtimeNs } = fstatSync(fd, { bigint: true })
+  return { bootId: bootId(), inode: ino, birthTime: birthtimeNs }
+}
+
+/**
+ * The identity to write down. Where a file system knows no birth time Node gives that of the last change, which moves: a
+ * change of its own tells the two apart.
+ */
+function lastingIdentity(fd: number): FileIdentity {
   const before = fstatSync(fd, { bigint: true })
-  // Node gives the time of the last change where the birth time is unknown.
-  const isKnown = before.birthtimeNs !== 0n && before.birthtimeNs !== before.ctimeNs
-  return { bootId: bootId(), inode: before.ino, birthTime: isKnown ? before.birthtimeNs : 0n }
+  if (before.birthtimeNs === before.ctimeNs) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TICK_MS)
+    const now = new Date()
+    futimesSync(fd, now, now)
+  }
+  const { birthtimeNs, ctimeNs } = fstatSync(fd, { bigint: true })
+  return { ...fileIdentity(fd), birthTime: birthtimeNs === ctimeNs ? 0n : birthtimeNs }
 }
 
 export function bootId(): string {
@@ -164,10 +177,6 @@ function create(path: string): number {
   ftruncateSync(fd, FILE_SIZE)
   // Written once so that its blocks exist: a full disk must not stop the positions from moving.
   writeSync(fd, Buffer.alloc(FILE_SIZE), 0, FILE_SIZE, 0)
-  // One change after its birth makes birth and change time differ where the birth time is real.
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TICK_MS)
-  const now = new Date()
-  futimesSync(fd, now, now)
   fdatasyncSync(fd)
   syncFolder(dirname(path))
   return fd

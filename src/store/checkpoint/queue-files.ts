@@ -6,6 +6,7 @@
  */
 import { closeSync, existsSync, fdatasyncSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
+import { queueFileSize } from '../consumequeue/queue-files.ts'
 import { errnoOf, syncFolder } from '../metadata/durable-file.ts'
 import { FOLDERS, type StoreSettings } from '../settings.ts'
 
@@ -33,8 +34,9 @@ export class QueueFilesSync {
   /** All units of the queue that were in the page cache before the call are on disk after it. */
   syncQueue(queue: TrackedQueue, maxOffset: number): void {
     const { settings } = this
-    const first = Math.floor((queue.syncedUnits * UNIT_SIZE) / settings.mappedFileSizeConsumeQueue)
-    const from = String(first * settings.mappedFileSizeConsumeQueue).padStart(20, '0')
+    const fileSize = queueFileSize(settings)
+    const first = Math.floor((queue.syncedUnits * UNIT_SIZE) / fileSize)
+    const from = String(first * fileSize).padStart(20, '0')
     queue.newestFile = this.syncFiles(FOLDERS.consumeQueue, queue, from, queue.newestFile)
     if (settings.enableConsumeQueueExt) {
       const fromExt = queue.newestExtFile ?? ''

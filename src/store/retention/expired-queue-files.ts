@@ -8,6 +8,7 @@
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { listNumeric } from '../checkpoint/queue-files.ts'
+import { queueFileSize } from '../consumequeue/queue-files.ts'
 import { errnoOf } from '../metadata/durable-file.ts'
 import { FOLDERS, type StoreSettings } from '../settings.ts'
 
@@ -23,7 +24,7 @@ export function* expiredQueueFiles(settings: StoreSettings, min: number): Genera
       const folder = join(root, topic, queueId)
       for (const name of listNumeric(folder).slice(0, -1)) {
         const path = join(folder, name)
-        const last = readAt(path, settings.mappedFileSizeConsumeQueue - UNIT_SIZE, UNIT_SIZE)
+        const last = readAt(path, queueFileSize(settings) - UNIT_SIZE, UNIT_SIZE)
         // A unit without a size was never written: the file's end tells nothing about its age.
         if (last === undefined || last.readInt32BE(8) <= 0 || Number(last.readBigInt64BE(0)) >= min) break
         yield path

@@ -1,0 +1,53 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { readQueuesSnapshot, writeQueuesSnapshot } from '../../../src/store/checkpoint/queues-snapshot.ts'
+import { scratchFolder } from '../scratch.ts'
+
+function root(): string {
+  const folder = scratchFolder()
+  mkdirSync(join(folder, 'basalt'))
+  return folder
+}
+
+const queue = fc.record({
+  topic: fc.oneof(fc.stringMatching(/^[\w|%-]{1,20}$/), fc.constant('__proto__')),
+  queueId: fc.nat({ max: 2 ** 31 - 1 }),
+  maxOffset: fc.nat({ max: 2 ** 52 }),
+})
+
+test('all queues are read back', () => {
+  const folder = root()
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(queue, { selector: (one) => `${one.topic}/${one.queueId}` }),
+      fc.nat(),
+      (queues, position) => {
+        writeQueuesSnapshot(folder, { position, writtenAt: 12, queues })
+        const found = readQueuesSnapshot(folder)
+        expect(found).toMatchObject({ position, writtenAt: 12 })
+        expect(new Set(found?.queues.map((one) => JSON.stringify(one)))).toEqual(
+          new Set(queues.map(({ topic, queueId, maxOffset }) => JSON.stringify({ topic, queueId, maxOffset }))),
+        )
+      },
+    ),
+    { numRuns: 40 },
+  )
+})
+
+test('a missing snapshot is none; a damaged one is none, and said', () => {
+  const folder = root()
+  const said: string[] = []
+  expect(readQueuesSnapshot(folder, (reason) => said.push(reason))).toBeUndefined()
+  expect(said).toEqual([])
+  writeQueuesSnapshot(folder, { position: 5, writtenAt: 1, queues: [{ topic: 'T', queueId: 0, maxOffset: 41 }] })
+  const path = join(folder, 'basalt', 'queues')
+  const text = readFileSync(path, 'utf8')
+  for (const damaged of [text.replace('41', '40'), text.slice(0, -8), '', '{}\n', 'x']) {
+    writeFileSync(path, damaged)
+    expect(readQueuesSnapshot(folder, (reason) => said.push(reason))).toBeUndefined()
+  }
+  expect(said).toHaveLength(5)
+  expect(said[0]).toContain('damaged')
+})

@@ -36,7 +36,7 @@ function integer(value: unknown, name: string): number {
   if (value === undefined || value === null) return 0
   const number = typeof value === 'string' ? Number(value) : value
   if (typeof number !== 'number' || (number | 0) !== number) throw badHeader(`has no 32-bit integer in ${name}`)
-  return number
+  return number | 0
 }
 
 function textFields(value: unknown): Record<string, string> | undefined {

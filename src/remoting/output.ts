@@ -11,19 +11,24 @@
  */
 import type { Socket } from 'node:net'
 
-/** 16 KiB hold the answers to 64 sends in flight (240 bytes each). */
-export const CHUNK_SIZE = 16_384
-const POOLED_MAX = 256
+/**
+ * Sizes that are pooled, and how many of each: 16 KiB hold the answers to 64 sends in flight (240 bytes each), 64 KiB a
+ * pull of 32 small messages, 512 KiB the largest pull that the default limits allow.
+ */
+const CLASSES = [
+  { size: 16_384, most: 256, free: [] as Buffer[] },
+  { size: 65_536, most: 64, free: [] as Buffer[] },
+  { size: 524_288, most: 8, free: [] as Buffer[] },
+]
 const EMPTY = Buffer.alloc(0)
-const pool: Buffer[] = []
 
 function takeChunk(length: number): Buffer {
-  if (length > CHUNK_SIZE) return Buffer.allocUnsafeSlow(length)
-  return pool.pop() ?? Buffer.allocUnsafeSlow(CHUNK_SIZE)
+  for (const { size, free } of CLASSES) if (length <= size) return free.pop() ?? Buffer.allocUnsafeSlow(size)
+  return Buffer.allocUnsafeSlow(length)
 }
 
 function giveChunk(chunk: Buffer): void {
-  if (chunk.length === CHUNK_SIZE && pool.length < POOLED_MAX) pool.push(chunk)
+  for (const { size, most, free } of CLASSES) if (chunk.length === size && free.length < most) free.push(chunk)
 }
 
 export class Output {

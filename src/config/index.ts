@@ -1,0 +1,29 @@
+/**
+ * Configuration: RocketMQ's keys and ours in one table (keys/), read from files in Java's properties syntax, the command
+ * line and code, checked once, with the origin of each value.
+ */
+import type { StoreSettings } from '../store/settings.ts'
+import type { BrokerConfig } from './keys/index.ts'
+
+export { type Change, changeConfig } from './change.ts'
+export { runsNameServer } from './checks.ts'
+export { configText, printConfig } from './format.ts'
+export {
+  type AnyKey,
+  type BrokerConfig,
+  type ConfigOf,
+  type Group,
+  groupOf,
+  KEYS,
+  type NamesrvConfig,
+  type Role,
+} from './keys/index.ts'
+export { nearest } from './nearest.ts'
+export { decodeText, formatProperties, type Property, parseProperties } from './properties.ts'
+export { type Origin, type Resolved, type ResolveOptions, resolveConfig } from './resolve.ts'
+export { allowed, parseValue, type Value } from './values.ts'
+
+/** Refused by the compiler when the store asks for a key that the table does not have, or has otherwise. */
+export type BrokerConfigIsStoreSettings = BrokerConfig extends StoreSettings ? true : never
+const isStoreSettings: BrokerConfigIsStoreSettings = true
+void isStoreSettings

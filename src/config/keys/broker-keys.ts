@@ -1,0 +1,128 @@
+/**
+ * RocketMQ's BrokerConfig (4.9.8). Defaults are Apache's. Empty text stands for "not set"; resolve.ts fills in what is
+ * derived (brokerName from the host's name, …).
+ */
+import { hostname } from 'node:os'
+import { ADDRESSES } from '../syntax.ts'
+import { bool, INT_MAX, int, type KeyTable, LONG_MAX, later, live, text, unused } from './key.ts'
+
+const threads = (value: number, name: string) =>
+  unused('threads are fixed stages', int(value, 0, INT_MAX, 'count', name))
+const queue = (value: number, name: string) =>
+  unused('rings and limits by connection take the place of thread pools', int(value, 0, INT_MAX, 'count', name))
+const wait = (value: number, help: string) => int(value, 0, LONG_MAX, 'ms', help)
+const commercial = (value: number) => unused('commercial statistics', int(value, 0, INT_MAX, 'count', 'Statistics.'))
+
+export const BROKER_KEYS = {
+  brokerName: text(hostname(), 'Name in routes; several brokers of one name are a master and its slaves.'),
+  brokerClusterName: text('DefaultCluster', 'Cluster that the broker belongs to.'),
+  brokerId: int(0, 0, LONG_MAX, 'count', '0 for a master, above 0 for a slave.'),
+  brokerIP1: text('', 'Address that clients are told; empty: the first of this machine that is not loopback.'),
+  brokerIP2: text('', 'Address that slaves are told; empty: brokerIP1.'),
+  namesrvAddr: live(
+    text('', 'NameServers, "host:port;host:port". Empty: one runs inside. Environment: NAMESRV_ADDR.', ADDRESSES),
+  ),
+  fetchNamesrvAddrByAddressServer: later(bool(false, 'Ask an address server for the NameServers.')),
+  brokerPermission: live(int(6, 0, 7, 'bits', 'What clients may do: 4 read, 2 write.')),
+  defaultTopicQueueNums: int(
+    8,
+    1,
+    65_535,
+    'count',
+    'Queues of TBW102, the pattern of topics that are created by sending.',
+  ),
+  autoCreateTopicEnable: live(bool(true, 'A send to an unknown topic creates it.')),
+  autoCreateSubscriptionGroup: live(bool(true, 'A consumer of an unknown group creates it.')),
+  clusterTopicEnable: bool(true, "The topic with the cluster's name is readable and writable."),
+  brokerTopicEnable: bool(true, "The topic with the broker's name is readable and writable."),
+  traceTopicEnable: bool(false, 'Create the topic for message traces.'),
+  msgTraceTopicName: text('RMQ_SYS_TRACE_TOPIC', 'Topic for message traces.'),
+  traceOn: live(bool(true, 'Tell clients to trace.')),
+  regionId: text('DefaultRegion', 'Region that answers to sends name.'),
+  messageStorePlugIn: unused('there are no plug-ins', text('', 'Class of a store plug-in.')),
+  flushConsumerOffsetInterval: wait(5000, 'Between two writes of consumerOffset.json.'),
+  flushConsumerOffsetHistoryInterval: unused(
+    'no history is kept',
+    wait(60_000, 'Between two writes of the offset history.'),
+  ),
+  flushDelayOffsetInterval: wait(10_000, 'Between two writes of delayOffset.json.'),
+  rejectTransactionMessage: live(bool(false, 'Refuse half messages of transactions.')),
+  longPollingEnable: live(
+    bool(true, 'Hold a pull that finds nothing until its own time-out; false: for shortPollingTimeMills.'),
+  ),
+  shortPollingTimeMills: live(wait(1000, 'How long a pull is held without long polling.')),
+  notifyConsumerIdsChangedEnable: live(bool(true, 'Tell the members of a group when one comes or goes.')),
+  slaveReadEnable: later(bool(false, 'Send consumers that are far behind to a slave.')),
+  disableConsumeIfConsumerReadSlowly: later(bool(false, 'Stop a group that is consumerFallbehindThreshold behind.')),
+  consumerFallbehindThreshold: later(
+    int(17_179_869_184, 0, LONG_MAX, 'bytes', 'See disableConsumeIfConsumerReadSlowly.'),
+  ),
+  brokerFastFailureEnable: live(bool(true, 'Refuse a request that waited too long instead of serving it late.')),
+  waitTimeMillsInSendQueue: live(wait(200, 'Longest wait of a send for room in the ring, then "system busy".')),
+  waitTimeMillsInPullQueue: live(wait(5000, 'Longest wait of a pull.')),
+  waitTimeMillsInHeartbeatQueue: live(wait(31_000, 'Longest wait of a heartbeat.')),
+  waitTimeMillsInTransactionQueue: live(wait(3000, 'Longest wait of the end of a transaction.')),
+  startAcceptSendRequestTimeStamp: live(int(0, 0, LONG_MAX, 'ms', 'Time (since 1970) before which sends are refused.')),
+  enablePropertyFilter: live(later(bool(false, 'Filter by SQL92 expressions.'))),
+  filterSupportRetry: later(bool(false, 'Filter the retry topic too.')),
+  enableCalcFilterBitMap: later(bool(false, 'Keep bloom filters of SQL92 expressions in ConsumeQueueExt.')),
+  expectConsumerNumUseFilter: later(int(32, 0, INT_MAX, 'count', 'Size of those bloom filters.')),
+  maxErrorRateOfBloomFilter: later(int(20, 1, 100, 'percent', 'Error rate of those bloom filters.')),
+  filterDataCleanTimeSpan: later(wait(86_400_000, 'Filters of groups that are gone are kept that long.')),
+  filterServerNums: unused('class filters are gone', int(0, 0, INT_MAX, 'count', 'Filter servers.')),
+  registerNameServerPeriod: wait(30_000, 'Between two registrations at the NameServers (10 to 60 s).'),
+  forceRegister: bool(true, 'Register in full each time, and not only when something changed.'),
+  registerBrokerTimeoutMills: wait(6000, 'Longest wait for a NameServer.'),
+  compressedRegister: bool(false, 'Compress the registration.'),
+  transactionTimeOut: later(wait(6000, 'Age of a half message at its first check.')),
+  transactionCheckMax: later(int(15, 0, INT_MAX, 'count', 'Checks of a half message.')),
+  transactionCheckInterval: later(wait(60_000, 'Between two rounds of checks.')),
+  enableScheduleMessageStats: later(bool(true, 'Count delayed messages.')),
+  enableScheduleAsyncDeliver: unused(
+    'deliveries go through the ring',
+    bool(false, 'Deliver delayed messages without waiting.'),
+  ),
+  scheduleAsyncDeliverMaxPendingLimit: unused(
+    'see enableScheduleAsyncDeliver',
+    int(2000, 0, INT_MAX, 'count', 'Limit.'),
+  ),
+  scheduleAsyncDeliverMaxResendNum2Blocked: unused(
+    'see enableScheduleAsyncDeliver',
+    int(3, 0, INT_MAX, 'count', 'Limit.'),
+  ),
+  aclEnable: later(bool(false, 'Check signatures and permissions (plain_acl.yml).')),
+  storeReplyMessageEnable: live(later(bool(true, 'Store replies to requests.'))),
+  transferMsgByHeap: unused('answers are always written from the map', bool(true, 'Copy messages for an answer.')),
+  autoDeleteUnusedStats: live(later(bool(false, 'Forget the statistics of deleted topics and groups.'))),
+  enableDetailStat: later(bool(true, 'Detailed statistics.')),
+  isolateLogEnable: unused('one log', bool(false, "A log folder of one's own for each broker.")),
+  highSpeedMode: unused('it has no effect in RocketMQ either', bool(false, 'Unused.')),
+  configBlackList: text('configBlackList;brokerConfigPath', 'Keys that request 25 may not change.'),
+  brokerConfigPath: text('', 'The file that was read.'),
+  rocketmqHome: unused('there is no home folder', text('', "Apache's home folder.")),
+  commercialEnable: unused('commercial statistics', bool(true, 'Statistics.')),
+  commercialTimerCount: commercial(1),
+  commercialTransCount: commercial(1),
+  commercialBigCount: commercial(1),
+  commercialBaseCount: commercial(1),
+  channelNotActiveInterval: unused('not read by RocketMQ either', wait(60_000, 'Unused.')),
+  sendMessageThreadPoolNums: threads(1, 'Threads for sends.'),
+  putMessageFutureThreadPoolNums: threads(4, 'Threads for answers.'),
+  pullMessageThreadPoolNums: threads(20, 'Threads for pulls.'),
+  processReplyMessageThreadPoolNums: threads(20, 'Threads for replies.'),
+  queryMessageThreadPoolNums: threads(10, 'Threads for queries.'),
+  adminBrokerThreadPoolNums: threads(16, 'Threads for administration.'),
+  clientManageThreadPoolNums: threads(32, 'Threads for clients.'),
+  consumerManageThreadPoolNums: threads(32, 'Threads for consumers.'),
+  heartbeatThreadPoolNums: threads(4, 'Threads for heartbeats.'),
+  endTransactionThreadPoolNums: threads(12, 'Threads for the ends of transactions.'),
+  sendThreadPoolQueueCapacity: queue(10_000, 'Sends that may wait.'),
+  putThreadPoolQueueCapacity: queue(10_000, 'Answers that may wait.'),
+  pullThreadPoolQueueCapacity: queue(100_000, 'Pulls that may wait.'),
+  replyThreadPoolQueueCapacity: queue(10_000, 'Replies that may wait.'),
+  queryThreadPoolQueueCapacity: queue(20_000, 'Queries that may wait.'),
+  clientManagerThreadPoolQueueCapacity: queue(1_000_000, 'Requests of clients that may wait.'),
+  consumerManagerThreadPoolQueueCapacity: queue(1_000_000, 'Requests of consumers that may wait.'),
+  heartbeatThreadPoolQueueCapacity: queue(50_000, 'Heartbeats that may wait.'),
+  endTransactionPoolQueueCapacity: queue(100_000, 'Ends of transactions that may wait.'),
+} as const satisfies KeyTable

@@ -1,0 +1,67 @@
+/** Basalt's own keys. Those of both kinds of server, then the broker's, then the NameServer's (RocketMQ's NamesrvConfig). */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { bool, choice, INT_MAX, int, type KeyTable, KIB, LONG_MAX, live, MIB, ours, text, unused } from './key.ts'
+
+export const SERVER_KEYS = {
+  bindAddress: ours(text('0.0.0.0', 'Address that is listened on; "::" is IPv6 and IPv4.')),
+  maxConnections: ours(
+    int(65_535, 1, 1_000_000, 'count', 'Open connections; further ones are closed with a line in the log.'),
+  ),
+  maxFrameSize: ours(int(16 * MIB, 4 * KIB, 64 * MIB, 'bytes', 'Largest frame; a larger one costs its connection.')),
+  maxPendingBytes: ours(
+    int(64 * MIB, 64 * KIB, INT_MAX, 'bytes', 'Unread answers of a connection; with more it is closed.'),
+  ),
+  logLevel: ours(choice('info', ['info', 'warn', 'error', 'silent'], 'Least serious line that is logged.')),
+  logFile: ours(text('', 'File for the log; empty: standard error.')),
+} as const satisfies KeyTable
+
+export const OUR_BROKER_KEYS = {
+  nameServerInside: ours(
+    choice('auto', ['auto', 'always', 'never'], 'Whether a NameServer runs inside; auto: without namesrvAddr.'),
+  ),
+  nameServerInsidePort: ours(int(9876, 0, 65_535, 'port', 'Its port; 0 takes a free one.')),
+  fastListenPort: ours(int(0, 0, 65_535, 'port', 'Second port for clients ("VIP"); 0: listenPort - 2.')),
+  tailWriter: ours(
+    choice('map', ['map', 'pwrite'], 'How the log is written: stores into the map, or pwrite of batches.'),
+  ),
+  submitRingSize: ours(
+    int(0, 0, 1024 * MIB, 'bytes', 'Ring from network to append; 0: as the largest record needs it.'),
+  ),
+  readUnCommitted: ours(
+    bool(false, 'Consumers see messages before the promise to the sender holds, as in RocketMQ 4.9.'),
+  ),
+  stageClockSampling: ours(int(64, 0, INT_MAX, '1 in N', 'Sends that carry time stamps through the stages; 0: none.')),
+  diskSpaceCleanForciblyRatio: live(ours(int(85, 10, 100, 'percent', 'Disk use above which segments of any age go.'))),
+  diskSpaceWarningLevelRatio: live(ours(int(90, 10, 100, 'percent', 'Disk use above which sends are refused.'))),
+  maxHeldPulls: ours(
+    int(100_000, 1, 10_000_000, 'count', 'Pulls that may be held; a further one is answered at once.'),
+  ),
+} as const satisfies KeyTable
+
+const home = join(homedir(), 'namesrv')
+
+export const NAMESRV_KEYS = {
+  rocketmqHome: unused('there is no home folder', text('', "Apache's home folder.")),
+  kvConfigPath: text(join(home, 'kvConfig.json'), 'File of the KV configuration; empty: memory only.'),
+  configStorePath: text(
+    '',
+    'File that keeps what request 318 changed; empty: memory only (Apache: ~/namesrv/namesrv.properties).',
+  ),
+  configBlackList: text('configBlackList;configStorePath;kvConfigPath', 'Keys that request 318 may not change.'),
+  productEnvName: unused('it has no effect in RocketMQ either', text('center', 'Unused.')),
+  clusterTest: unused('it needs a second environment', bool(false, 'Look unknown topics up elsewhere.')),
+  orderMessageEnable: live(bool(false, 'Routes carry the order configuration of a topic.')),
+  scanNotActiveBrokerInterval: int(
+    10_000,
+    1,
+    LONG_MAX,
+    'ms',
+    'Between two looks for silent brokers (RocketMQ 5: 5000).',
+  ),
+  returnOrderTopicConfigToBroker: live(
+    bool(true, 'Answers to registrations carry ORDER_TOPIC_CONFIG (key of RocketMQ 5).'),
+  ),
+  enableAllTopicList: live(bool(true, 'Answer the list of all topics (key of RocketMQ 5).')),
+  enableTopicList: live(bool(true, "Answer the list of a cluster's topics (key of RocketMQ 5).")),
+} as const satisfies KeyTable

@@ -1,0 +1,21 @@
+/** The small languages inside values: hours of deleteWhen, delay levels, addresses. */
+
+/** "04" or "04;16": hours of the day. */
+export const HOURS = {
+  words: 'hours of the day, 00 to 23, separated by ";": "04" or "04;16"',
+  test: (text: string) => text.split(';').every((hour) => /^([01]?\d|2[0-3])$/.test(hour.trim())),
+} as const
+
+/** "1s 5s 10s 30s 1m": level 1 is the first. */
+export const DELAY_LEVELS = {
+  words: 'delays of a whole number and s, m, h or d, separated by a blank: "1s 5s 1m 2h"',
+  test: (text: string) => text.split(' ').every((level) => /^[1-9]\d{0,8}[smhd]$/.test(level)),
+} as const
+
+/** "host:port;host:port", or empty. A comma or blank between them is a common mistake. */
+export const ADDRESSES = {
+  words: 'addresses "host:port", separated by ";"',
+  test: (text: string) =>
+    text === '' ||
+    text.split(';').every((address) => /^[^\s;,:]+:\d{1,5}$|^\[[0-9a-fA-F:.]+\]:\d{1,5}$/.test(address.trim())),
+} as const

@@ -282,7 +282,7 @@ export function decodeRecord(bytes: Uint8Array, at = 0): Message | undefined {
   if (r.read(bytes, view, at, bytes.length) !== 'record') return undefined
   const text = (start: number, length: number) => Buffer.from(bytes.subarray(start, start + length)).toString('utf8')
   const host = (start: number, length: number): Host => ({
-    address: bytes.slice(start, start + length),
+    address: Uint8Array.from(bytes.subarray(start, start + length)),
     port: view.getInt32(start + length),
   })
   const propertiesText = text(r.propertiesStart, r.propertiesLength)

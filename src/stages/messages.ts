@@ -15,6 +15,9 @@ export interface KnownQueue {
   queueId: number
   /** Next queue offset (append), and end of its ConsumeQueue (dispatch). */
   nextOffset: number
+  /** Units in its files, and end of the record that the last one points at; dispatch looks for itself without them. */
+  end?: number
+  maxPhysical?: number
 }
 
 /** workerData of every stage. */

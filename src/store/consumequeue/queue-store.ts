@@ -6,7 +6,8 @@
  * it has been busier itself. "Busy" is units written, halved every EPOCH_UNITS.
  */
 import { closeSync, openSync } from 'node:fs'
-import { MapSlot } from '../../native/index.ts'
+import { dirname } from 'node:path'
+import { fdatasync, MapSlot, syncFolder } from '../../native/index.ts'
 import { ChunkAllocator, type QueueSettings, queueFileSize } from './queue-files.ts'
 import { UNIT_SIZE } from './unit.ts'
 
@@ -37,6 +38,9 @@ export class QueueStore {
   readonly unitsPerFile: number
   readonly allocator: ChunkAllocator
   readonly fds: FdCache
+  /** While the log is dispatched again at start: files that are left behind are not those that housekeeping syncs. */
+  isCatchingUp = false
+  private readonly rewritten = new Set<string>()
   private readonly slotCount: number
   private readonly free: MapSlot[] = []
   private readonly held = new Map<MapSlot, SlotHolder>()
@@ -77,6 +81,26 @@ export class QueueStore {
     if (this.unitsInEpoch < EPOCH_UNITS) return
     this.unitsInEpoch = 0
     this.epoch += 1
+  }
+
+  /** A file was written to that is not the queue's newest: housekeeping would not sync it. */
+  markRewritten(path: string): void {
+    this.rewritten.add(path)
+  }
+
+  get hasRewritten(): boolean {
+    return this.rewritten.size > 0
+  }
+
+  /** Puts those files on the disk, and their names. Before `dispatched` says that they are whole. */
+  syncRewritten(): void {
+    const folders = new Set<string>()
+    for (const path of this.rewritten) {
+      fdatasync(this.fds.get(path))
+      folders.add(dirname(path))
+    }
+    for (const folder of folders) syncFolder(folder)
+    this.rewritten.clear()
   }
 
   close(): void {

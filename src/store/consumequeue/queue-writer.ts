@@ -112,6 +112,23 @@ export class QueueWriter implements SlotHolder {
     return units
   }
 
+  /**
+   * Lets the queue end at `end`: what is missing is blank. For queues whose last records went with old segments, or were
+   * lost, so that queue offsets go on where they were, with RocketMQ too. False when that would be too many.
+   */
+  fillTo(end: number): boolean {
+    if (end <= this.end) return true
+    if (this.end === 0 || !this.hasFiles()) this.startAt(end)
+    if (end - this.end > GAP_UNITS_MAX) return false
+    // A queue that starts with the next file has no unit to show for it.
+    if (end === this.end) {
+      this.openFile(end)
+      if (this.slot === undefined) this.stage()
+    }
+    while (this.end < end) this.appendBlank()
+    return true
+  }
+
   slotTaken(): void {
     this.slot = undefined
     this.stage()
@@ -173,6 +190,7 @@ export class QueueWriter implements SlotHolder {
 
   private openFile(fileStart: number): void {
     const { store } = this
+    if (store.isCatchingUp && this.fileStart >= 0) store.markRewritten(this.path)
     this.leaveFile()
     const path = queueFilePath(this.folder, fileStart * UNIT_SIZE)
     const fd = this.openOrCreate(path)
@@ -277,6 +295,7 @@ export class QueueWriter implements SlotHolder {
     if (right.compare(window, at, at + UNIT_SIZE) === 0) return 'present'
     const path = queueFilePath(this.folder, fileStart * UNIT_SIZE)
     this.writeAt(path, right, UNIT_SIZE, (q - fileStart) * UNIT_SIZE)
+    this.store.markRewritten(path)
     right.copy(window, at)
     return 'written'
   }

@@ -177,7 +177,11 @@ export class Dispatcher {
     }
     const result = queue.put(queueOffset, position, record.totalSize, tagsHigh, tagsLow)
     if (result === 'misplaced') {
-      this.tellDamage('a record names a queue offset that cannot be', position, { topic: topic.name, queueId, queueOffset })
+      this.tellDamage('a record names a queue offset that cannot be', position, {
+        topic: topic.name,
+        queueId,
+        queueOffset,
+      })
     }
     if (queue.batch === this.batch) return
     queue.batch = this.batch
@@ -214,7 +218,8 @@ export class Dispatcher {
     if (candidate < at + RECORD_SIZE_MIN || candidate > end || !this.isStart(segment, candidate, end)) {
       next = at + 1
       while (next < end) {
-        if (layout.read(record, bytes, view, next, end) === 'record' && record.physicalOffset === start + record.at) break
+        if (layout.read(record, bytes, view, next, end) === 'record' && record.physicalOffset === start + record.at)
+          break
         next += 1
       }
     }

@@ -19,8 +19,8 @@ import { recordKeysAt } from '../dispatch/record-keys.ts'
 import { type IndexFile, indexFolder, listIndexFiles, readIndexHeader } from './index-files.ts'
 import {
   ENTRY,
-  HEADER,
   getInt64,
+  HEADER,
   type IndexHeader,
   type IndexLayout,
   type IndexSettings,
@@ -156,7 +156,9 @@ class IndexMender {
     const broken = this.brokenSlots(slotView, count, mustCheck)
     this.mendSlots(slotView, broken, count)
     if (count !== indexCount || broken.count > 0) {
-      findings.push(`index file ${this.file.name}: ${indexCount - count} entries dropped, ${broken.count} slots computed`)
+      findings.push(
+        `index file ${this.file.name}: ${indexCount - count} entries dropped, ${broken.count} slots computed`,
+      )
       this.zero(count, Math.min(indexCount + 1, this.layout.entryCount))
       this.writeBack(slots, slotView, count)
     }
@@ -298,7 +300,13 @@ class IndexMender {
     if (this.chunkStart < 0 || entry < this.chunkStart || entry >= this.chunkStart + CHUNK_ENTRIES) {
       const isBack = this.chunkStart >= 0 && entry < this.chunkStart
       this.chunkStart = isBack || this.chunkStart < 0 ? Math.max(0, entry - CHUNK_ENTRIES + 1) : entry
-      const read = readSync(this.fd, this.bytes, 0, this.bytes.length, this.layout.entriesAt + this.chunkStart * ENTRY.size)
+      const read = readSync(
+        this.fd,
+        this.bytes,
+        0,
+        this.bytes.length,
+        this.layout.entriesAt + this.chunkStart * ENTRY.size,
+      )
       this.bytes.fill(0, read)
     }
     return (entry - this.chunkStart) * ENTRY.size

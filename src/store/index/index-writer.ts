@@ -26,8 +26,8 @@ import {
   type IndexSettings,
   indexLayout,
   readHeader,
-  setInt64,
   SLOT_SIZE,
+  setInt64,
   writeHeader,
 } from './layout.ts'
 

@@ -15,7 +15,16 @@ import { decodeRecord, FIELD, RECORD_SIZE_MIN } from '../commitlog/record.ts'
 import { indexHash } from '../dispatch/property-scan.ts'
 import type { KeyQuery, KeyQueryResult } from '../message-store.ts'
 import { indexFolder, listIndexFiles, readIndexHeader } from './index-files.ts'
-import { ENTRY, getInt64, HEADER, type IndexHeader, type IndexLayout, type IndexSettings, indexLayout, SLOT_SIZE } from './layout.ts'
+import {
+  ENTRY,
+  getInt64,
+  HEADER,
+  type IndexHeader,
+  type IndexLayout,
+  type IndexSettings,
+  indexLayout,
+  SLOT_SIZE,
+} from './layout.ts'
 
 /** RocketMQ 4.9.8: maxMsgsNumBatch. */
 const RESULTS_MAX = 64

@@ -1,0 +1,306 @@
+/**
+ * Dispatch: builds ConsumeQueues and the index from what consumers may see of the log, and moves `dispatched`.
+ *
+ *   log [dispatched, visible) ─▶ units, index entries ─▶ max of each queue ─▶ dispatched ─▶ arrivals for held pulls
+ *
+ * Owns:      ConsumeQueue and index files, max and min in the queue table, `dispatched`.
+ * Invariant: a queue's max is stored after its units are in the page cache and its dirty mark is set; `dispatched` after all.
+ * Blocks on: the disk when a file has to be allocated, and for reads of cold log pages after a start.
+ * Errors:    no room or a failed write raises FLAGS.dispatchFailed and is tried again each second from the same record.
+ *            The flag goes down by itself. Anything else ends the broker.
+ * Lingers:   up to LINGER_MS while no pull waits and little is there, so that small appends share a batch and a wake-up.
+ */
+import { rmdirSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
+import { RingConsumer, RingProducer } from '../concurrency/byte-ring.ts'
+import { ControlBlock, FLAGS, NETWORK, type PositionWriter } from '../concurrency/control-block.ts'
+import { linger } from '../concurrency/wake.ts'
+import { StoreError } from '../errors.ts'
+import { failpoint } from '../faults.ts'
+import { wakeNetwork } from '../native/index.ts'
+import { LogReader } from '../store/commitlog/log-reader.ts'
+import { queueFolder } from '../store/consumequeue/queue-files.ts'
+import { firstUnitAtOrAbove } from '../store/consumequeue/queue-min.ts'
+import { QueueStore } from '../store/consumequeue/queue-store.ts'
+import type { QueueWriter } from '../store/consumequeue/queue-writer.ts'
+import { Dispatcher } from '../store/dispatch/dispatcher.ts'
+import { IndexWriter } from '../store/index/index-writer.ts'
+import type { KnownQueue, StageStart, ToStage } from './messages.ts'
+import { ARRIVAL, DEFINE } from './ring-records.ts'
+import { runStage, type Stage, type StageRuntime } from './run-stage.ts'
+
+/** Bytes of the log a batch may take before its queues grow: bounds how late the first of them is seen. */
+const BATCH_BYTES_MAX = 512 * 1024
+/** Less than this is worth waiting for more. */
+const LINGER_BELOW_BYTES = 64 * 1024
+const LINGER_MS = 1
+const RETRY_MS = 1000
+/** Old files that were mended are synced after so much of the log, and `dispatched` waits for that. */
+const REWRITE_SYNC_BYTES = 64 * 1024 * 1024
+/** Queues whose min is looked up between two batches. */
+const MINIMA_A_STEP = 32
+
+export class DispatchStage implements Stage {
+  private readonly start: StageStart
+  private readonly runtime: StageRuntime
+  private readonly dispatched: PositionWriter
+  private readonly definitions: RingConsumer
+  private readonly arrivals: RingProducer
+  private readonly source: LogReader
+  private readonly queues: QueueStore
+  private readonly dispatcher: Dispatcher
+  private readonly index: IndexWriter | undefined
+  /** Queues that the network thread has to give an integer first. */
+  private readonly discovered = new Set<QueueWriter>()
+  /** Arrivals that found the ring full. */
+  private readonly unsaid = new Set<number>()
+  private readonly hasUrgentWork: () => boolean
+  private position: number
+  /** End of the log at start; queues are complete once it is reached. */
+  private readonly catchUpTo: number
+  private isCaughtUp = false
+  private retained: number
+  private minima: Iterator<QueueWriter> | undefined
+  private retryAt = 0
+
+  constructor(start: StageStart, runtime: StageRuntime) {
+    const { settings } = start
+    const { control, faults, log } = runtime
+    const isDiskFull = () => faults !== undefined && faults.get('diskFull') !== 0
+    this.start = start
+    this.runtime = runtime
+    this.dispatched = control.writer('dispatched')
+    this.definitions = new RingConsumer(start.definitions)
+    this.arrivals = new RingProducer(start.arrivals)
+    this.source = new LogReader(settings, 2)
+    this.queues = new QueueStore({ settings, isDiskFull })
+    this.index = settings.messageIndexEnable ? new IndexWriter({ settings, clock: control, isDiskFull }) : undefined
+    this.dispatcher = new Dispatcher({ settings, source: this.source, queues: this.queues, index: this.index, log })
+    this.position = this.dispatched.load()
+    this.catchUpTo = control.load('appended')
+    this.retained = control.load('retained')
+    this.queues.isCatchingUp = this.position < this.catchUpTo
+    this.hasUrgentWork = () => control.word('heldPulls') > 0 || control.word('stop') !== 0
+    for (const known of start.knownQueues) this.adopt(known)
+  }
+
+  /** Nobody wakes this thread for a retry, nor when the network thread has emptied a full ring. */
+  get idleMs(): number {
+    return this.unsaid.size > 0 ? 5 : RETRY_MS
+  }
+
+  hasWork(): boolean {
+    if (this.definitions.hasNext() || this.minima !== undefined) return true
+    if (this.runtime.control.load('retained') !== this.retained) return true
+    return !this.isWaitingForRetry() && this.runtime.control.visible() > this.position
+  }
+
+  step(): number {
+    const { control } = this.runtime
+    let done = this.takeMessages() + this.takeDefinitions() + this.refreshMinima()
+    if (this.unsaid.size > 0) this.sayUnsaid()
+    if (this.isWaitingForRetry()) return done
+    if (!this.isCaughtUp && this.position >= this.catchUpTo) done += this.try(() => this.finishCatchUp())
+    let to = control.visible()
+    if (to <= this.position) return done
+    if (to - this.position < LINGER_BELOW_BYTES && this.isCaughtUp) {
+      linger(control.words, ControlBlock.index('dispatch'), this.hasUrgentWork, LINGER_MS)
+      to = control.visible()
+    }
+    return done + this.try(() => this.dispatch(to))
+  }
+
+  close(): void {
+    this.dispatcher.close()
+    this.source.close()
+  }
+
+  private adopt({ queue, topic, queueId, end, maxPhysical }: KnownQueue): void {
+    const known = end === undefined || maxPhysical === undefined ? undefined : { end, maxPhysical }
+    const writer = this.dispatcher.queue(topic, queueId, known)
+    if (writer !== undefined) writer.integer = queue
+  }
+
+  private dispatch(to: number): number {
+    const { dispatcher, queues } = this
+    if (this.position < this.retained) this.position = this.retained
+    const from = this.position
+    const position = dispatcher.dispatch(from, to, BATCH_BYTES_MAX)
+    failpoint('mid-dispatch')
+    let wakes = false
+    for (let index = 0; index < dispatcher.touchedCount; index += 1) {
+      if (this.publish(dispatcher.touched[index])) wakes = true
+    }
+    this.position = position
+    if (!queues.hasRewritten) {
+      this.dispatched.advance(position)
+    } else if (position - this.dispatched.load() >= REWRITE_SYNC_BYTES || position >= this.catchUpTo) {
+      queues.syncRewritten()
+      this.dispatched.advance(position)
+    }
+    if (wakes) this.wakeNetwork()
+    return position - from
+  }
+
+  /** Makes the queue's new units visible. True when a pull waits for them. */
+  private publish(writer: QueueWriter): boolean {
+    const { queues } = this.runtime
+    if (writer.integer < 0) {
+      this.takeDefinitions()
+      if (writer.integer < 0) {
+        this.discover(writer)
+        return false
+      }
+    }
+    const queue = writer.integer
+    queues.markDirty(queue)
+    // At start max is where the next record goes, which is ahead of units that are being built again.
+    if (this.isCaughtUp || writer.end > queues.max(queue)) queues.setMax(queue, writer.end)
+    if (!queues.isWaiting(queue)) return false
+    this.sayArrival(queue)
+    return true
+  }
+
+  private discover(writer: QueueWriter): void {
+    if (this.discovered.has(writer)) return
+    this.discovered.add(writer)
+    const { topic, queueId, end: maxOffset } = writer
+    this.runtime.post({ kind: 'discovered', topic, queueId, maxOffset })
+  }
+
+  private takeDefinitions(): number {
+    const { definitions } = this
+    let taken = 0
+    for (let at = definitions.next(); at >= 0; at = definitions.next()) {
+      const { view, bytes, length } = definitions
+      const topic = bytes.toString('utf8', at + DEFINE.topic, at + length)
+      this.define(view.getInt32(at + DEFINE.queue, true), topic, view.getInt32(at + DEFINE.queueId, true))
+      taken += 1
+    }
+    if (taken > 0) definitions.release()
+    return taken
+  }
+
+  private define(queue: number, topic: string, queueId: number): void {
+    const writer = this.dispatcher.queue(topic, queueId)
+    if (writer === undefined) return
+    writer.integer = queue
+    if (!this.discovered.delete(writer) && writer.end === 0) return
+    const { queues } = this.runtime
+    queues.markDirty(queue)
+    queues.setMin(queue, this.minOf(writer))
+    queues.setMax(queue, writer.end)
+  }
+
+  private takeMessages(): number {
+    let taken = 0
+    for (let message = this.runtime.receive(); message !== undefined; message = this.runtime.receive()) {
+      if (message.kind === 'forget') this.forget(message)
+      taken += 1
+    }
+    return taken
+  }
+
+  private forget({ topic, queueId }: ToStage & { kind: 'forget' }): void {
+    const folder = queueFolder(this.start.settings, topic, queueId)
+    this.dispatcher.forget(topic, queueId)
+    rmSync(folder, { recursive: true, force: true })
+    try {
+      rmdirSync(dirname(folder))
+    } catch {
+      // Other queues of the topic are still there.
+    }
+  }
+
+  /** After retention: each queue's smallest offset whose record exists, a few queues a step. */
+  private refreshMinima(): number {
+    const retained = this.runtime.control.load('retained')
+    if (retained !== this.retained) {
+      this.retained = retained
+      this.source.dropBelow(retained)
+      this.minima = this.dispatcher.writers()
+    }
+    if (this.minima === undefined) return 0
+    for (let count = 0; count < MINIMA_A_STEP; count += 1) {
+      const next = this.minima.next()
+      if (next.done) {
+        this.minima = undefined
+        return count + 1
+      }
+      if (next.value.integer >= 0) this.runtime.queues.setMin(next.value.integer, this.minOf(next.value))
+    }
+    return MINIMA_A_STEP
+  }
+
+  private minOf(writer: QueueWriter): number {
+    return firstUnitAtOrAbove(writer.folder, this.queues.fileSize, writer.end, this.retained)
+  }
+
+  /** Queues whose last records are gone go on where they were. */
+  private finishCatchUp(): number {
+    for (const { topic, queueId, nextOffset } of this.start.knownQueues) {
+      const writer = this.dispatcher.queue(topic, queueId)
+      if (writer === undefined || writer.end >= nextOffset) continue
+      const { end } = writer
+      const isFilled = writer.fillTo(nextOffset)
+      writer.endBatch()
+      this.runtime.log.warn(`ConsumeQueue ends at ${end}, its queue at ${nextOffset}`, { topic, queueId, isFilled })
+      if (writer.integer >= 0) this.runtime.queues.markDirty(writer.integer)
+    }
+    if (this.queues.hasRewritten) this.queues.syncRewritten()
+    this.queues.isCatchingUp = false
+    this.isCaughtUp = true
+    return 1
+  }
+
+  private isWaitingForRetry(): boolean {
+    return this.retryAt > 0 && performance.now() < this.retryAt
+  }
+
+  private try(work: () => number): number {
+    const { control, log } = this.runtime
+    try {
+      const done = work()
+      if (this.retryAt > 0) {
+        this.retryAt = 0
+        control.lowerFlag(FLAGS.dispatchFailed)
+        log.info('ConsumeQueue and index are written again', { position: this.position })
+      }
+      return done
+    } catch (error) {
+      if (!(error instanceof StoreError) || !error.retriable) throw error
+      if (this.retryAt === 0)
+        log.error(`ConsumeQueue or index cannot be written: ${error.message}`, { code: error.code })
+      this.retryAt = performance.now() + RETRY_MS
+      control.raiseFlag(FLAGS.dispatchFailed)
+      return 0
+    }
+  }
+
+  private sayArrival(queue: number): void {
+    const at = this.arrivals.claim(ARRIVAL.size)
+    if (at < 0) {
+      this.unsaid.add(queue)
+      return
+    }
+    this.arrivals.view.setInt32(at + ARRIVAL.queue, queue, true)
+    this.arrivals.commit()
+  }
+
+  private sayUnsaid(): void {
+    const queues = [...this.unsaid]
+    this.unsaid.clear()
+    for (const queue of queues) this.sayArrival(queue)
+    this.wakeNetwork()
+  }
+
+  private wakeNetwork(): void {
+    const { words } = this.runtime.control
+    const word = ControlBlock.index('network')
+    if (Atomics.load(words, word) === NETWORK.awake) return
+    if (Atomics.exchange(words, word, NETWORK.awake) !== NETWORK.awake) wakeNetwork(this.start.waker)
+  }
+}
+
+if (!isMainThread) runStage((start, runtime) => new DispatchStage(start, runtime))

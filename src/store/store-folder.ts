@@ -147,7 +147,7 @@ function pidFromLocks(inode: number): number | undefined {
     return undefined
   }
   for (const line of text.split('\n')) {
-    const match = /(\d+) \S+:\S+:(\d+) \d+ \S+$/.exec(line)
+    const match = / (\d+) \S+:\S+:(\d+) \d+ \S+$/.exec(line)
     if (match !== null && Number(match[2]) === inode && Number(match[1]) > 0) return Number(match[1])
   }
   return undefined

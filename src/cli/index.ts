@@ -1,0 +1,2 @@
+/** The command `basaltmq` (bin/basaltmq.js runs main()). Nothing here is part of the library. */
+export { main, version } from './main.ts'

@@ -1,0 +1,45 @@
+/** What a command sees of the world, so that tests can run it in their own process. */
+
+import type { Resolved } from '../config/index.ts'
+import type { Log } from '../log.ts'
+
+/** What startBroker() gives, as far as the command needs it. Addresses are "host:port". */
+export interface BrokerHandle {
+  readonly addresses: {
+    readonly broker: string
+    readonly fast?: string | undefined
+    readonly ha?: string | undefined
+    /** Of the NameServer inside, where one runs. */
+    readonly namesrv?: string | undefined
+  }
+  readonly store: { readonly folder: string; readonly recoveredMs: number; readonly found: string }
+  /** Fulfilled once it is closed; rejected when it ended because of a failure. */
+  readonly closed: Promise<void>
+  close(): Promise<void>
+}
+
+export interface NamesrvHandle {
+  readonly address: string
+  close(): Promise<void>
+}
+
+/** The servers, loaded when one is started: --help and -p need none of it. */
+export interface Engine {
+  startBroker(resolved: Resolved<'broker'>, log: Log): Promise<BrokerHandle>
+  startNamesrv(resolved: Resolved<'namesrv'>, log: Log): Promise<NamesrvHandle>
+}
+
+export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
+
+export interface Io {
+  out(text: string): void
+  error(text: string): void
+  /** Whether lines of the log are for eyes. */
+  readonly isTerminal: boolean
+  readonly env: Record<string, string | undefined>
+  readonly cwd: string
+  engine(): Promise<Engine>
+  onSignal(listener: (signal: StopSignal) => void): () => void
+  /** Ends the process at once. */
+  exit(status: number): void
+}

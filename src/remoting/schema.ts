@@ -125,7 +125,8 @@ function parseValue(kind: Kind, value: string, code: number, name: string): stri
   const limit = kind === 'i32' ? 0x8000_0000 : 2 ** 63
   // For i64 the bound itself passes: Long.MAX_VALUE rounds to 2^63.
   const fits = kind === 'i32' ? number >= -limit && number < limit : number >= -limit && number <= limit
-  if (INTEGER.test(trimmed) && fits) return number
+  // + 0: "-0" is 0.
+  if (INTEGER.test(trimmed) && fits) return number + 0
   throw new RemotingError('BAD_FIELD', {
     what: `field ${name} of request ${code} is "${value.slice(0, 64)}", expected ${kind === 'i32' ? 'a 32-bit' : 'a 64-bit'} integer`,
   })

@@ -84,7 +84,7 @@ function scanFields(bytes: Uint8Array, from: number, end: number, out: SendField
   let at = from + 1
   while (at + 4 < end && bytes[at] === QUOTE) {
     let key = bytes[at + 1]
-    if (bytes[at + 2] === QUOTE && bytes[at + 3] === COLON && key !== BACKSLASH && key >= 0x20) {
+    if (bytes[at + 2] === QUOTE && bytes[at + 3] === COLON && key > QUOTE && key !== BACKSLASH) {
       at += 4
     } else {
       key = 0

@@ -158,7 +158,7 @@ describe.skipIf(!apacheIsThere(...CLIENTS)).each(CLIENTS)(`Java client %s and th
       topics: topic,
       lookup: 3,
     })
-    expect(bad).toEqual([])
+    expect(bad.slice(0, 5)).toEqual([])
     expect(lookups).toBe(COUNT / 3)
     expect(holes(records)).toEqual([])
     expect(differences(hashes(acknowledged), hashes(records))).toEqual([])

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openCalls } from '../../../bench/load/connection.mjs'
+import { createTopic } from '../../../bench/load/drain.mjs'
 import { properties, startApacheBroker, startApacheNamesrv } from '../../../tools/apache/apache.mjs'
 import { resolveApache } from '../../../tools/apache/fetch.mjs'
 import { freeBrokerPort, ServerProcess, until } from '../../../tools/apache/process.mjs'
@@ -68,6 +69,8 @@ export interface SystemOptions {
   /** Of Apache's broker, where it is one. */
   version?: string
   store?: string
+  /** A store names its broker's port in every record: whoever takes it over listens there, so that ids find it. */
+  port?: number
   config?: Config
 }
 
@@ -121,7 +124,13 @@ export class System {
         ...config,
       })
     }
-    await until(() => isRegistered(this.namesrv, this.address), READY_MS_MAX, this.#broker, 50)
+    await until(() => isRouted(this.namesrv, 'TBW102', this.address), READY_MS_MAX, this.#broker, 50)
+  }
+
+  /** Creates a topic and waits until clients can find it. */
+  async createTopic(topic: string, queues = 4): Promise<void> {
+    await createTopic(this.address, topic, queues)
+    await until(() => isRouted(this.namesrv, topic, this.address), READY_MS_MAX, this.#broker, 50)
   }
 
   /** A clean stop; true when it went by itself. */
@@ -152,7 +161,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       ? await startApacheNamesrv({ version: options.version ?? ORACLE, folder, port: namesrvPort })
       : startOurs('namesrv', folder, { listenPort: namesrvPort, kvConfigPath: join(folder, 'kvConfig.json') })
   await namesrv.listening(namesrvPort)
-  const system = new System(options, namesrv, namesrvPort, await freeBrokerPort())
+  const system = new System(options, namesrv, namesrvPort, options.port ?? (await freeBrokerPort()))
   try {
     await system.start()
   } catch (error) {
@@ -174,12 +183,12 @@ function startOurs(command: 'broker' | 'namesrv', folder: string, values: Config
   })
 }
 
-/** Does the NameServer route TBW102, which every broker has, to this broker, and does that one accept? */
-async function isRegistered(namesrv: string, broker: string): Promise<boolean> {
+/** Does the NameServer route the topic (TBW102: every broker has it) to this broker, and does that one accept? */
+async function isRouted(namesrv: string, topic: string, broker: string): Promise<boolean> {
   try {
     const names = await openCalls(namesrv)
     try {
-      const { header, body } = await names.call(ROUTE, { topic: 'TBW102' }, undefined, 2000)
+      const { header, body } = await names.call(ROUTE, { topic }, undefined, 2000)
       if (header.code !== 0 || !body.toString().includes(broker)) return false
     } finally {
       names.close()

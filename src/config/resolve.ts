@@ -4,6 +4,7 @@
  * Later wins: default, environment (NAMESRV_ADDR), file, --set, overrides. Then what follows from other keys (checks.ts).
  */
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { ConfigError, describe } from '../errors.ts'
 import { type Context, checkBroker, deriveBroker } from './checks.ts'
 import { type AnyKey, type BrokerConfig, type ConfigOf, KEYS, type KeyTable, type Role } from './keys/index.ts'
@@ -60,6 +61,9 @@ export function resolveConfig<R extends Role>(options: ResolveOptions<R>): Resol
     const context = layers.context(options.cwd ?? process.cwd())
     deriveBroker(context)
     checkBroker(context)
+  }
+  if (options.role === 'namesrv' && layers.values.kvConfigPath !== '') {
+    layers.values.kvConfigPath = resolve(options.cwd ?? process.cwd(), String(layers.values.kvConfigPath))
   }
   const { values, origins, warnings } = layers
   return { role: options.role, config: values as unknown as ConfigOf[R], origins, warnings }

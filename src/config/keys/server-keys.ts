@@ -1,6 +1,4 @@
 /** Basalt's own keys. Those of both kinds of server, then the broker's, then the NameServer's (RocketMQ's NamesrvConfig). */
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { bool, choice, INT_MAX, int, type KeyTable, KIB, LONG_MAX, live, MIB, ours, text, unused } from './key.ts'
 
 export const SERVER_KEYS = {
@@ -39,11 +37,12 @@ export const OUR_BROKER_KEYS = {
   ),
 } as const satisfies KeyTable
 
-const home = join(homedir(), 'namesrv')
-
 export const NAMESRV_KEYS = {
   rocketmqHome: unused('there is no home folder', text('', "Apache's home folder.")),
-  kvConfigPath: text(join(home, 'kvConfig.json'), 'File of the KV configuration; empty: memory only.'),
+  kvConfigPath: text(
+    './data/namesrv/kvConfig.json',
+    'File of the KV configuration; empty: memory (Apache: ~/namesrv/…).',
+  ),
   configStorePath: text(
     '',
     'File that keeps what request 318 changed; empty: memory only (Apache: ~/namesrv/namesrv.properties).',

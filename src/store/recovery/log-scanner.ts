@@ -59,6 +59,7 @@ export class LogScanner {
     if (!layout.fits(this.entrySize, left)) return this.complain('bad', 'a record too close to the end of its file')
     if (record.physicalOffset !== at + layout.headerSize) return this.complain('content', 'the offset of another place')
     if (record.storeTimestamp <= 0) return this.complain('content', 'no store time')
+    if (this.endsInZeros()) return this.complain('content', 'a topic or properties cut short')
     if (this.checkCRC && !record.bodyIsIntact(window.bytes))
       return this.complain('content', 'a body that differs from its CRC')
     return 'ok'
@@ -84,6 +85,14 @@ export class LogScanner {
     const { record, layout } = this
     const isRecord = record.magic === RECORD_MAGIC || record.magic === RECORD_MAGIC_V2
     return isRecord && record.physicalOffset === at + layout.headerSize
+  }
+
+  /** Neither text ends in a zero byte, unless its end was never written: no checksum covers these two. */
+  private endsInZeros(): boolean {
+    const { bytes } = this.window
+    const { topicStart, topicLength, propertiesStart, propertiesLength } = this.record
+    if (topicLength > 0 && bytes[topicStart + topicLength - 1] === 0) return true
+    return propertiesLength > 0 && bytes[propertiesStart + propertiesLength - 1] === 0
   }
 
   private complain(verdict: Verdict, problem: string): Verdict {

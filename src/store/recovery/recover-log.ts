@@ -177,12 +177,19 @@ class Recovery {
     if (next < 0) return -1
     if (brokenFrom > at) this.reportDamage('RECORD_DAMAGED', at, brokenFrom, `${problem}; left as it is`)
     if (next > brokenFrom) {
-      const { window, layout, ownFolder, lastStoreTimestamp: storeTimestamp } = this
+      const { window, layout, ownFolder } = this
+      const storeTimestamp = this.timeFor(next)
       const isSealed = sealDamage({ window, layout, ownFolder, from: brokenFrom, to: next, storeTimestamp })
       const outcome = isSealed ? 'kept in basalt/damaged and sealed' : 'not sealed'
       this.reportDamage('LOG_DAMAGED', brokenFrom, next, `${brokenFrom > at ? 'no record' : problem}; ${outcome}`)
     }
     return next
+  }
+
+  /** For what fills the gap before `next`: the time of a neighbour. */
+  private timeFor(next: number): number {
+    if (this.lastStoreTimestamp > 0) return this.lastStoreTimestamp
+    return this.scanner.check(next) === 'ok' ? this.scanner.record.storeTimestamp : 1
   }
 
   private searchUntil(at: number): number {

@@ -216,16 +216,6 @@ describe('the table of keys', () => {
   })
 })
 
-test('the NameServer reads the same keys with the same defaults', async () => {
-  const { NAMESRV_KEYS } = await import('../../src/namesrv/index.ts')
-  const table: Record<string, { value: unknown; live: boolean }> = KEYS.namesrv
-  for (const [name, { value, change }] of Object.entries(NAMESRV_KEYS)) {
-    // From the environment, and memory for who starts one as a library.
-    if (name === 'rocketmqHome' || name === 'kvConfigPath') continue
-    expect({ [name]: [String(table[name]?.value), table[name]?.live] }).toEqual({ [name]: [value, change === 'run'] })
-  }
-})
-
 describe('a configuration as text', () => {
   test('of -p names the origin of every value and can be read again', () => {
     const path = file('brokerName=b\n')

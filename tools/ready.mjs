@@ -18,5 +18,5 @@ function run(command, args) {
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 }
-run(process.execPath, [join(root, 'native-bindings', 'build.mjs'), '--if-needed'])
+run(process.execPath, [join(root, 'native-bindings', 'build.mjs')])
 run(process.execPath, [join(root, 'tools', 'build.mjs'), '--if-needed'])

@@ -9,9 +9,10 @@
  * Append answers in the order of the claims and the gate's positions only grow, so both fronts move over one circular
  * table of columns: nothing is looked up and nothing is allocated for a message.
  */
+
+import type { Clock } from '../clock.ts'
 import type { RingConsumer } from '../concurrency/byte-ring.ts'
 import type { ControlBlock } from '../concurrency/control-block.ts'
-import type { Clock } from '../clock.ts'
 import type { StageClock } from '../metrics/stage-clock.ts'
 import { stampSample } from '../metrics/stage-clock.ts'
 import type { Connection } from '../remoting/connection.ts'

@@ -1,40 +1,41 @@
 /**
- * Where frames of both ports come in: hot commands go to their scanners, the rest through the generic codec to the router.
+ * Where frames of a port come in: hot commands go to their scanners, the rest through the generic codec to the router.
  *
- *   frame ─┬─ 310, 320 ─▶ scanSend ─▶ SendProcessor ─▶ submit ring
- *          ├─ 11, 361 ──▶ scanPull ─▶ PullProcessor
- *          └─ others, and whatever a scanner declines ─▶ decodeCommand ─▶ router
+ *   frame ─┬─ 310, 320, 10 ─▶ scanSend ─▶ SendProcessor ─▶ submit ring
+ *          ├─ 11, 361 ──────▶ scanPull ─▶ PullProcessor          (main port only)
+ *          └─ others, and whatever a scanner declines ─▶ decodeCommand ─▶ genericSend, genericPull, router
  *
  * Back-pressure: a frame that cannot be taken stays in its socket, which is not read for at most PAUSE_MS_MAX (pulls and
  * heartbeats come over it too); then its sends are refused with "system busy", naming the stage that is behind.
  */
+import { AssertionError } from '../assert.ts'
 import type { Clock } from '../clock.ts'
-import { describe, RemotingError } from '../errors.ts'
-import { isOneway, type RemotingCommand } from '../remoting/command.ts'
+import { describe } from '../errors.ts'
+import { answerTo, isOneway, type RemotingCommand } from '../remoting/command.ts'
 import type { Connection, FrameHandler } from '../remoting/connection.ts'
 import { decodeCommand } from '../remoting/frame.ts'
-import { PullFields, SendFields, scanPull, scanSend } from '../remoting/hot/index.ts'
+import { genericPull, genericSend, PullFields, SendFields, scanPull, scanSend } from '../remoting/hot/index.ts'
 import type { Router } from './router.ts'
+import { SEND_CODE } from './send/send-checks.ts'
 
 export interface FrontOptions {
   clock: Clock
   router: Router
+  /** False on the fast port: pulls are unknown there. */
+  servesPulls: boolean
   /** A send whose header is in `fields`; the ranges point into `bytes`. */
   send(connection: Connection, bytes: Buffer, fields: SendFields): 'taken' | 'later'
-  /** A send that the scanner declined: V1 names, odd headers. */
-  sendGeneric(connection: Connection, command: RemotingCommand): 'taken' | 'later'
   pull(connection: Connection, bytes: Buffer, fields: PullFields): void
-  pullGeneric(connection: Connection, command: RemotingCommand): void
   /** Answers a send "system busy". */
-  busy(connection: Connection, command: RemotingCommand): void
+  busy(connection: Connection, fields: SendFields): void
   opened(connection: Connection): void
-  closed(connection: Connection): void
+  closed(connection: Connection, reason: string): void
 }
 
 /** A socket is paused at most so long; its sends are refused from then on until the rings have room. */
 const PAUSE_MS_MAX = 200
-const SEND_CODES = new Set([10, 310, 320])
-const PULL_CODES = new Set([11, 361])
+const SEND_CODES: ReadonlySet<number> = new Set([10, 310, 320])
+const PULL_CODES: ReadonlySet<number> = new Set([11, 361])
 
 export class Front implements FrameHandler {
   private readonly options: FrontOptions
@@ -52,28 +53,37 @@ export class Front implements FrameHandler {
     this.options.opened(connection)
   }
 
-  closed(connection: Connection): void {
+  closed(connection: Connection, reason: string): void {
     this.waiting.delete(connection)
-    this.options.closed(connection)
+    this.options.closed(connection, reason)
   }
 
   frame(connection: Connection, bytes: Buffer, start: number, end: number): 'taken' | 'later' {
-    if (scanSend(bytes, start, end, this.sendFields)) {
-      const taken = this.options.send(connection, bytes, this.sendFields)
-      return taken === 'taken' ? taken : this.postpone(connection, bytes, start, end)
-    }
-    if (scanPull(bytes, start, end, this.pullFields)) {
+    if (scanSend(bytes, start, end, this.sendFields)) return this.send(connection, bytes)
+    if (this.options.servesPulls && scanPull(bytes, start, end, this.pullFields)) {
       this.options.pull(connection, bytes, this.pullFields)
       return 'taken'
     }
     const command = decodeCommand(bytes, start, end)
-    if (SEND_CODES.has(command.code)) {
-      const taken = this.options.sendGeneric(connection, command)
-      return taken === 'taken' ? taken : this.postpone(connection, bytes, start, end)
+    try {
+      if (SEND_CODES.has(command.code)) return this.send(connection, genericSend(command, this.sendFields))
+      if (PULL_CODES.has(command.code) && this.options.servesPulls) {
+        this.options.pull(connection, genericPull(command, this.pullFields), this.pullFields)
+        return 'taken'
+      }
+    } catch (error) {
+      // A header that misses a field costs its request an answer, not its connection.
+      if (error instanceof AssertionError) throw error
+      if (!isOneway(command)) connection.send(answerTo(command, SEND_CODE.systemError, describe(error)))
+      return 'taken'
     }
-    if (PULL_CODES.has(command.code)) this.options.pullGeneric(connection, command)
-    else this.route(connection, command)
+    this.route(connection, command)
     return 'taken'
+  }
+
+  /** Connections that wait for room. */
+  get waitingCount(): number {
+    return this.waiting.size
   }
 
   /** The rings have room again: offers what waits. */
@@ -87,7 +97,7 @@ export class Front implements FrameHandler {
   /** Every few milliseconds while something waits: whoever waits too long is refused. */
   tick(): void {
     const now = this.options.clock.now()
-    for (const [connection, since] of this.waiting) {
+    for (const [connection, since] of [...this.waiting]) {
       if (now - since < PAUSE_MS_MAX) continue
       this.waiting.delete(connection)
       this.isOverdue = true
@@ -96,13 +106,10 @@ export class Front implements FrameHandler {
     }
   }
 
-  get waitingCount(): number {
-    return this.waiting.size
-  }
-
-  private postpone(connection: Connection, bytes: Buffer, start: number, end: number): 'taken' | 'later' {
+  private send(connection: Connection, bytes: Buffer): 'taken' | 'later' {
+    if (this.options.send(connection, bytes, this.sendFields) === 'taken') return 'taken'
     if (this.isOverdue) {
-      this.options.busy(connection, decodeCommand(bytes, start, end))
+      this.options.busy(connection, this.sendFields)
       return 'taken'
     }
     if (!this.waiting.has(connection)) this.waiting.set(connection, this.options.clock.now())
@@ -114,11 +121,13 @@ export class Front implements FrameHandler {
     if (command.body !== undefined) command.body = Buffer.from(command.body)
     this.options.router.handle(command, connection).then(
       (answer) => {
-        if (answer !== undefined && !isOneway(command)) connection.send(answer)
+        if (answer !== undefined) connection.send(answer)
       },
       (error: unknown) => {
-        const cause = error instanceof RemotingError ? error : undefined
-        connection.close(cause?.message ?? describe(error))
+        // The router turns every operating error into an answer: this one ends the process.
+        queueMicrotask(() => {
+          throw error
+        })
       },
     )
   }

@@ -1,17 +1,30 @@
 /**
- * Tasks of the pool (piscina): whatever may wait for a disk, away from the network thread. One function a task, named by
- * `task`; results that are bytes are transferred, not copied.
+ * Tasks of the pool (piscina): whatever may wait for a disk, away from the network thread. One exported function a task;
+ * results that are bytes are transferred, not copied.
  */
 import { move } from 'piscina'
-import { LogReader } from '../store/commitlog/log-reader.ts'
-import type { StoreSettings } from '../store/settings.ts'
+import { LogReader, type LogReaderSettings } from '../store/commitlog/log-reader.ts'
+import { RecordView } from '../store/commitlog/record.ts'
+
+export { offsetByTime } from '../store/consumequeue/offset-by-time.ts'
+export { queryByKey } from '../store/index/query-by-key.ts'
 
 export interface ReadRecordsTask {
-  task: 'readRecords'
-  settings: Pick<StoreSettings, 'storePathCommitLog' | 'mappedFileSizeCommitLog'>
+  settings: LogReaderSettings
   offsets: Float64Array
   sizes: Int32Array
 }
+
+export interface ViewRecordTask {
+  settings: LogReaderSettings
+  physicalOffset: number
+  /** The log may be read up to here. */
+  end: number
+}
+
+/** A record's first read: most are shorter. */
+const FIRST_READ = 4096
+const SIZE_FIELD = 4
 
 const readers = new Map<string, LogReader>()
 
@@ -30,7 +43,22 @@ export function readRecords({ settings, offsets, sizes }: ReadRecordsTask): Uint
   return move(body) as Uint8Array
 }
 
-function readerOf(settings: ReadRecordsTask['settings']): LogReader {
+/** The record that starts at the offset, or undefined when none does. */
+export function viewRecord({ settings, physicalOffset, end }: ViewRecordTask): Uint8Array | undefined {
+  const reader = readerOf(settings)
+  let bytes = reader.readCold(physicalOffset, Math.min(FIRST_READ, end - physicalOffset))
+  if (bytes === undefined || bytes.length < SIZE_FIELD) return undefined
+  const size = bytes.readInt32BE(0)
+  if (size <= SIZE_FIELD || size > end - physicalOffset) return undefined
+  if (size > bytes.length) bytes = reader.readCold(physicalOffset, size)
+  if (bytes === undefined || bytes.length < size) return undefined
+  const record = new RecordView()
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (record.read(bytes, view, 0, size) !== 'record' || record.physicalOffset !== physicalOffset) return undefined
+  return move(Uint8Array.from(bytes.subarray(0, size))) as Uint8Array
+}
+
+function readerOf(settings: LogReaderSettings): LogReader {
   const known = readers.get(settings.storePathCommitLog)
   if (known !== undefined) return known
   const reader = new LogReader(settings, 1)

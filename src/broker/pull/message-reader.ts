@@ -13,7 +13,9 @@ export interface Units {
   physicalOffset(index: number): number
   size(index: number): number
   /** Low half of tagsCode: the tag's hash. */
-  tagsHash(index: number): number
+  tagsCodeLow(index: number): number
+  /** No record here: the store never had it, or the unit is damaged. */
+  isBlank(index: number): boolean
 }
 
 export interface UnitSource {
@@ -33,8 +35,6 @@ export interface ReadLimits {
 /** Units that one pull looks at, at most: 16,000 bytes of them, or what the client asked for. */
 const SCAN_UNITS = 800
 const PICKED_MAX = 1024
-/** A unit that stands for nothing: the front of a queue whose first records were never here. */
-const PRE_BLANK_SIZE = 0x7fffffff
 
 export class Reading {
   status: ReadStatus = 'NO_MESSAGE_IN_QUEUE'
@@ -114,13 +114,13 @@ export class MessageReader {
     for (; looked < units.count; looked += 1) {
       const physicalOffset = units.physicalOffset(looked)
       const size = units.size(looked)
-      if (size === PRE_BLANK_SIZE || physicalOffset < retained) {
+      if (units.isBlank(looked) || physicalOffset < retained) {
         isRemoving = true
         continue
       }
       if (this.isFull(out, size, logEnd - physicalOffset > this.limits.inMemoryBytes, wanted, maxBytes)) break
       out.lastOffset = physicalOffset
-      if (!matches(filter, units.tagsHash(looked))) continue
+      if (!matches(filter, units.tagsCodeLow(looked))) continue
       out.offsets[out.count] = physicalOffset
       out.sizes[out.count] = size
       out.count += 1

@@ -61,7 +61,10 @@ function registeredFilter(checks: PullChecks, request: PullRequest, mayBroadcast
     return refused(PULL_CODE.subscriptionNotExist, `the consumer's group info not exist\n${FAQ}`)
   }
   if (online.messageModel === 'BROADCASTING' && !mayBroadcast) {
-    return refused(PULL_CODE.noPermission, `the consumer group[${request.consumerGroup}] can not consume by broadcast way`)
+    return refused(
+      PULL_CODE.noPermission,
+      `the consumer group[${request.consumerGroup}] can not consume by broadcast way`,
+    )
   }
   const subscription = online.subscription(request.topic)
   if (subscription === undefined) {
@@ -73,7 +76,11 @@ function registeredFilter(checks: PullChecks, request: PullRequest, mayBroadcast
   return filterOf(checks, subscription.subString, subscription.expressionType)
 }
 
-function filterOf(checks: PullChecks, expression: string | undefined, type: string | undefined): TagFilter | PullRefusal {
+function filterOf(
+  checks: PullChecks,
+  expression: string | undefined,
+  type: string | undefined,
+): TagFilter | PullRefusal {
   if (type === undefined || type === '' || type === 'TAG') return checks.filters.of(expression)
   if (!checks.settings.enablePropertyFilter) {
     return refused(PULL_CODE.systemError, `The broker does not support consumer to filter message by ${type}`)

@@ -11,16 +11,15 @@
  * Rules: spec/broker-requests.md §7.
  */
 import type { Clock } from '../../clock.ts'
+import { PULL_ANSWER_ROOM, type PullAnswer, writePullAnswerHeader } from '../../remoting/hot/index.ts'
 import type { LogReader } from '../../store/commitlog/log-reader.ts'
-import type { Connection } from '../../remoting/connection.ts'
-import { type PullAnswer, writePullAnswerHeader } from '../../remoting/hot/index.ts'
 import type { ConsumerOffsets } from '../offsets/consumer-offsets.ts'
 import type { QueueIds } from '../queue-ids.ts'
 import type { Holds } from './holds.ts'
 import type { MessageReader, UnitSource } from './message-reader.ts'
 import { Reading } from './message-reader.ts'
 import { admitPull, type PullChecks } from './pull-checks.ts'
-import { codeOf, PULL_CODE, PULL_FLAG, type PullRequest } from './pull-request.ts'
+import { codeOf, PULL_CODE, PULL_FLAG, type PullRequest, type ReadStatus } from './pull-request.ts'
 
 export interface PullDependencies {
   checks: PullChecks
@@ -42,9 +41,6 @@ export interface PullDependencies {
 
 /** Ranges up to this are asked for with one mincore; 1 byte of its answer stands for 4 KiB. */
 const RESIDENT_SPAN_MAX = 4 * 1024 * 1024
-const HEADER_BYTES_MAX = 512
-const BODY_NONE = new Uint8Array(0)
-
 export class PullProcessor {
   private readonly deps: PullDependencies
   private readonly reading = new Reading()
@@ -124,9 +120,8 @@ export class PullProcessor {
     const answer = { ...this.fill(request) }
     deps.readCold(offsets, sizes).then(
       (body) => {
-        const { connection } = request
-        if (body !== undefined) this.sendBody(connection, answer, body)
-        else writeEmpty(connection, answer, PULL_CODE.retryImmediately, 'MESSAGE_WAS_REMOVING')
+        if (body !== undefined) sendBody(request, answer, body)
+        else writeEmpty(request, answer, PULL_CODE.retryImmediately, 'MESSAGE_WAS_REMOVING')
       },
       (error: unknown) => deps.failed(request, error),
     )
@@ -149,10 +144,9 @@ export class PullProcessor {
   private answerFromMap(request: PullRequest): void {
     const { reading, deps } = this
     const { connection } = request
-    const at = connection.reserve(HEADER_BYTES_MAX + reading.bytes)
+    const at = connection.reserve(PULL_ANSWER_ROOM + reading.bytes)
     const { out } = connection
-    const headerBytes = writePullAnswerHeader(out, at, this.fill(request), PULL_CODE.found, 'FOUND', reading.bytes)
-    let to = at + headerBytes
+    let to = at + writePullAnswerHeader(out, at, this.fill(request), PULL_CODE.found, 'FOUND', reading.bytes)
     for (let i = 0; i < reading.count; ) {
       // Neighbours in the log are one copy.
       const from = reading.offsets[i]
@@ -167,21 +161,14 @@ export class PullProcessor {
     connection.advance(to - at)
   }
 
-  private sendBody(connection: Connection, answer: PullAnswer, body: Uint8Array): void {
-    const header = Buffer.allocUnsafe(HEADER_BYTES_MAX)
-    const length = writePullAnswerHeader(header, 0, answer, PULL_CODE.found, 'FOUND', body.length)
-    connection.sendFrame(header.subarray(0, length), [body])
-  }
-
   private answerEmpty(request: PullRequest, code: number): void {
-    writeEmpty(request.connection, this.fill(request), code, this.reading.status)
+    writeEmpty(request, this.fill(request), code, this.reading.status)
   }
 
   private fill(request: PullRequest): PullAnswer {
     const { answer, reading } = this
     answer.opaque = request.opaque
     answer.serialize = request.serialize
-    answer.suggestWhichBrokerId = 0
     answer.nextBeginOffset = reading.nextBeginOffset
     answer.minOffset = reading.minOffset
     answer.maxOffset = reading.maxOffset
@@ -189,8 +176,13 @@ export class PullProcessor {
   }
 }
 
-function writeEmpty(connection: Connection, answer: PullAnswer, code: number, remark: string): void {
-  const at = connection.reserve(HEADER_BYTES_MAX)
-  const length = writePullAnswerHeader(connection.out, at, answer, code, remark, BODY_NONE.length)
-  connection.advance(length)
+function sendBody({ connection }: PullRequest, answer: PullAnswer, body: Uint8Array): void {
+  const header = Buffer.allocUnsafe(PULL_ANSWER_ROOM)
+  const length = writePullAnswerHeader(header, 0, answer, PULL_CODE.found, 'FOUND', body.length)
+  connection.sendFrame(header.subarray(0, length), [body])
+}
+
+function writeEmpty({ connection }: PullRequest, answer: PullAnswer, code: number, status: ReadStatus): void {
+  const at = connection.reserve(PULL_ANSWER_ROOM)
+  connection.advance(writePullAnswerHeader(connection.out, at, answer, code, status, 0))
 }

@@ -10,7 +10,7 @@ export interface Refusal {
   remark: string
 }
 
-export const RESPONSE = {
+export const SEND_CODE = {
   success: 0,
   systemError: 1,
   systemBusy: 2,
@@ -37,13 +37,13 @@ export function checkBroker(
 ): Refusal | undefined {
   if (now < settings.startAcceptSendRequestTimeStamp) {
     return {
-      code: RESPONSE.systemError,
+      code: SEND_CODE.systemError,
       remark: `broker unable to service, until ${new Date(settings.startAcceptSendRequestTimeStamp).toISOString()}`,
     }
   }
   // 4.9.8 refuses only order topics here; an operator who takes the write permission away means every send.
   if ((settings.brokerPermission & PERM_WRITE) === 0) {
-    return { code: RESPONSE.noPermission, remark: `the broker[${settings.brokerIP1}] sending message is forbidden` }
+    return { code: SEND_CODE.noPermission, remark: `the broker[${settings.brokerIP1}] sending message is forbidden` }
   }
   return undefined
 }
@@ -52,14 +52,14 @@ export function checkQueueId(queueId: number, config: TopicConfig, remoteAddress
   const count = Math.max(config.writeQueueNums, config.readQueueNums)
   if (queueId < count) return undefined
   return {
-    code: RESPONSE.systemError,
+    code: SEND_CODE.systemError,
     remark: `request queueId[${queueId}] is illegal, topic ${config.topicName} has ${count} queues; producer: ${remoteAddress}`,
   }
 }
 
 export function unknownTopic(topic: string): Refusal {
   return {
-    code: RESPONSE.topicNotExist,
+    code: SEND_CODE.topicNotExist,
     remark: `topic[${topic}] not exist, apply first please!\nSee http://rocketmq.apache.org/docs/faq/ for further details.`,
   }
 }
@@ -71,7 +71,7 @@ export function checkSizes(
   maxMessageSize: number,
 ): Refusal | undefined {
   const illegal = (what: string): Refusal => ({
-    code: RESPONSE.messageIllegal,
+    code: SEND_CODE.messageIllegal,
     remark: `the message is illegal: ${what}`,
   })
   if (topicLength > TOPIC_LENGTH_MAX) return illegal(`its topic has ${topicLength} bytes, at most ${TOPIC_LENGTH_MAX}`)

@@ -25,10 +25,10 @@ import {
   checkQueueId,
   checkSizes,
   DLQ_PREFIX,
-  RESPONSE,
   RETRY_PREFIX,
   type Refusal,
   retriesMax,
+  SEND_CODE,
   unknownTopic,
 } from './send-checks.ts'
 import { type SendTarget, TopicCache } from './topic-cache.ts'
@@ -151,9 +151,9 @@ export class SendProcessor {
     const { topics } = this.deps
     const name = bytes.toString('utf8', fields.topicStart, fields.topicEnd)
     const invalid = topics.validateName(name)
-    if (invalid !== undefined) return { code: RESPONSE.systemError, remark: invalid }
+    if (invalid !== undefined) return { code: SEND_CODE.systemError, remark: invalid }
     if (topics.isForbiddenToSend(name)) {
-      return { code: RESPONSE.noPermission, remark: `Sending message to topic[${name}] is forbidden.` }
+      return { code: SEND_CODE.noPermission, remark: `Sending message to topic[${name}] is forbidden.` }
     }
     const config =
       topics.get(name) ??
@@ -176,22 +176,18 @@ export class SendProcessor {
   }
 
   /** Sends to %RETRY%group: what was tried too often goes to %DLQ%group, queue 0. */
-  private admitRetry(
-    connection: Connection,
-    fields: SendFields,
-    target: SendTarget,
-  ): SendTarget | Refusal {
+  private admitRetry(connection: Connection, fields: SendFields, target: SendTarget): SendTarget | Refusal {
     const { groups, topics } = this.deps
     const name = target.name.slice(RETRY_PREFIX.length)
     const group = groups.find(name)
     if (group === undefined) {
-      return { code: RESPONSE.groupNotExist, remark: `subscription group not exist, ${name}` }
+      return { code: SEND_CODE.groupNotExist, remark: `subscription group not exist, ${name}` }
     }
     if (fields.reconsumeTimes < retriesMax(group, fields.version, fields.maxReconsumeTimes)) return target
     const dead = `${DLQ_PREFIX}${name}`
     const wish = { topic: dead, queueNums: 1, perm: 6, topicSysFlag: 0, remote: connection.remoteAddress }
     const config = topics.get(dead) ?? topics.createInternal(wish)
-    if (config === undefined) return { code: RESPONSE.systemError, remark: `topic[${dead}] not exist` }
+    if (config === undefined) return { code: SEND_CODE.systemError, remark: `topic[${dead}] not exist` }
     fields.queueId = 0
     return this.cache.find(Buffer.from(dead), 0, Buffer.byteLength(dead)) ?? this.remember(dead)
   }
@@ -201,7 +197,7 @@ export class SendProcessor {
     const { rewritten } = this
     if (rewritten.isHalf || rewritten.delayLevel > 0) {
       const kind = rewritten.isHalf ? 'half messages of transactions' : 'delayed messages'
-      return { code: RESPONSE.messageIllegal, remark: `this release of basaltmq does not store ${kind} yet` }
+      return { code: SEND_CODE.messageIllegal, remark: `this release of basaltmq does not store ${kind} yet` }
     }
     return checkSizes(target.bytes.length, rewritten.length, fields.bodyEnd - fields.bodyStart, settings.maxMessageSize)
   }
@@ -259,7 +255,7 @@ export class SendProcessor {
     const { head, deps, body, properties, rewritten } = this
     const items = readBatch(bytes, fields.bodyStart, fields.bodyEnd)
     if (typeof items === 'string') {
-      deps.refuse(connection, fields, { code: RESPONSE.messageIllegal, remark: `the message is illegal: ${items}` })
+      deps.refuse(connection, fields, { code: SEND_CODE.messageIllegal, remark: `the message is illegal: ${items}` })
       return 'taken'
     }
     const texts = items.map((item) => joinProperties(bytes, item, fields.properties, rewritten.length))
@@ -298,7 +294,7 @@ export class SendProcessor {
     )
     if (size <= room) return undefined
     return {
-      code: RESPONSE.messageIllegal,
+      code: SEND_CODE.messageIllegal,
       remark: `the message is illegal: it takes ${size} bytes of the log, at most ${room}`,
     }
   }

@@ -45,12 +45,15 @@ export interface TopicChange {
   incremental: boolean
 }
 
+/** What it returns is waited for where an administrator waits (17, 215): the NameServers know the topic by then. */
+export type TopicListener = (change: TopicChange) => void | Promise<unknown>
+
 export class TopicTable {
   readonly dataVersion: DataVersion
   /** Names that neither 17 nor 215 may touch (305). */
   readonly systemTopics: ReadonlySet<string>
   private readonly table = new Map<string, TopicConfig>()
-  private readonly listeners: ((change: TopicChange) => void)[] = []
+  private readonly listeners: TopicListener[] = []
   private readonly settings: BrokerSettings
   private readonly log: Log
   private readonly file: TableFile
@@ -179,7 +182,7 @@ export class TopicTable {
   }
 
   /** Called at once after each change, before it is on disk. */
-  onChange(listener: (change: TopicChange) => void): void {
+  onChange(listener: TopicListener): void {
     this.listeners.push(listener)
   }
 
@@ -232,11 +235,13 @@ export class TopicTable {
     return topic
   }
 
-  private changed(change: TopicChange): Promise<void> {
+  /** Rejects when topics.json could not be written; what listeners do fails by itself. */
+  private async changed(change: TopicChange): Promise<void> {
     this.dataVersion.next()
     const saved = this.file.persist()
-    for (const listener of this.listeners) listener(change)
-    return saved
+    const told = this.listeners.map((listener) => listener(change))
+    await Promise.allSettled(told)
+    await saved
   }
 }
 

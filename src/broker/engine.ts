@@ -1,0 +1,200 @@
+/**
+ * The store of a running broker, from the network thread's side: opened, recovered, its threads started, and stopped in
+ * the order in which messages pass.
+ *
+ *   start   folder locked ─▶ log recovered ─▶ doubtful range written again ─▶ queues recovered ─▶ threads ─▶ caught up
+ *   stop    append drains ─▶ flush ─▶ dispatch ─▶ housekeeping settles ─▶ abort removed ─▶ lock released
+ *
+ * Owns:      the shared memory, the supervisor, the network thread's ends of all rings.
+ */
+import { createRing, RingConsumer, RingProducer, ringCapacityFor } from '../concurrency/byte-ring.ts'
+import { ControlBlock, FLAGS, GATE } from '../concurrency/control-block.ts'
+import { QueueTable } from '../concurrency/queue-table.ts'
+import { StoreError } from '../errors.ts'
+import type { FaultSwitches } from '../faults.ts'
+import type { Log } from '../log.ts'
+import { createStageClock } from '../metrics/stage-clock.ts'
+import { Waker } from '../native/index.ts'
+import type { FromStage, KnownQueue, StageName } from '../stages/messages.ts'
+import { SUBMIT } from '../stages/ring-records.ts'
+import { type StageFailure, Supervisor } from '../stages/supervisor.ts'
+import { StagedMetadataStore } from '../store/metadata/index.ts'
+import { type RecoveredStore, recoverStore } from '../store/recovery/recover-store.ts'
+import type { StoreSettings } from '../store/settings.ts'
+import { abandonStoreFolder, closeStoreFolder, openStoreFolder, type StoreFolder } from '../store/store-folder.ts'
+import { QueueIds } from './queue-ids.ts'
+
+export interface EngineOptions {
+  settings: StoreSettings
+  faults: FaultSwitches | undefined
+  log: Log
+  /** Something happened in a ring or position: the network thread looks. */
+  onWake(): void
+  onFailure(failure: StageFailure): void
+  onMessage(stage: StageName, message: FromStage): void
+}
+
+const ACK_RING_BYTES = 1024 * 1024
+const ARRIVAL_RING_BYTES = 256 * 1024
+const DEFINITION_RING_BYTES = 256 * 1024
+/** In the order in which they stop. */
+const STAGES: StageName[] = ['append', 'flush', 'dispatch', 'housekeeping']
+/** Largest topic and properties, and the record's fixed parts, beside the body. */
+const RECORD_OVERHEAD = 65_536
+const CATCH_UP_POLL_MS = 2
+
+export class Engine {
+  readonly control: ControlBlock
+  readonly table: QueueTable
+  readonly submit: RingProducer
+  readonly acks: RingConsumer
+  readonly arrivals: RingConsumer
+  readonly queueIds: QueueIds
+  readonly metadata: StagedMetadataStore
+  readonly stageClock: SharedArrayBuffer
+  readonly recovered: RecoveredStore
+  readonly settings: StoreSettings
+  private readonly folder: StoreFolder
+  private readonly supervisor: Supervisor
+  private readonly waker: Waker
+
+  /** Throws StoreError; nothing stays locked or running then. */
+  static async start(options: EngineOptions): Promise<Engine> {
+    const folder = openStoreFolder(options.settings)
+    let engine: Engine | undefined
+    try {
+      const recovered = recoverStore(options.settings, folder, options.log)
+      engine = new Engine(options, folder, recovered)
+      await engine.supervisor.start(STAGES)
+      await engine.caughtUp()
+      return engine
+    } catch (error) {
+      await engine?.abandon()
+      if (engine === undefined) abandonStoreFolder(folder)
+      throw error
+    }
+  }
+
+  private constructor(options: EngineOptions, folder: StoreFolder, recovered: RecoveredStore) {
+    const { settings, log } = options
+    this.settings = settings
+    this.folder = folder
+    this.recovered = recovered
+    this.control = ControlBlock.create()
+    this.table = QueueTable.create()
+    setPositions(this.control, recovered, settings)
+    for (const { queue, nextOffset, minOffset } of recovered.queues) {
+      this.table.setMax(queue, nextOffset)
+      this.table.setMin(queue, minOffset)
+    }
+    const submit = createRing(
+      ringCapacityFor(settings.maxMessageSize + RECORD_OVERHEAD + SUBMIT.records, settings.submitRingSize),
+    )
+    const acks = createRing(ACK_RING_BYTES)
+    const arrivals = createRing(ARRIVAL_RING_BYTES)
+    const definitions = createRing(DEFINITION_RING_BYTES)
+    this.stageClock = createStageClock()
+    this.submit = new RingProducer(submit)
+    this.acks = new RingConsumer(acks)
+    this.arrivals = new RingConsumer(arrivals)
+    this.waker = new Waker(options.onWake)
+    this.metadata = new StagedMetadataStore({
+      folder: folder.configFolder,
+      log,
+      post: (request) => this.supervisor.post('housekeeping', request),
+    })
+    this.supervisor = new Supervisor({
+      control: this.control,
+      log,
+      start: {
+        control: this.control.buffer,
+        queues: this.table.buffer,
+        submit,
+        acks,
+        definitions,
+        arrivals,
+        stageClock: this.stageClock,
+        faults: options.faults?.buffer,
+        settings,
+        knownQueues: recovered.queues,
+        waker: this.waker.handle,
+      },
+      onFailure: options.onFailure,
+      onMessage: (stage, message) => {
+        if (message.kind === 'persisted') this.metadata.persisted(message.ticket, message.error)
+        else if (message.kind === 'discovered') this.queueIds.ensure(message.topic, message.queueId, message.maxOffset)
+        else options.onMessage(stage, message)
+      },
+    })
+    this.queueIds = new QueueIds({
+      control: this.control,
+      table: this.table,
+      submit: this.submit,
+      definitions: new RingProducer(definitions),
+      known: recovered.queues,
+      onDefined: (queue, { topic, queueId }) =>
+        this.supervisor.post('housekeeping', { kind: 'defined', queue, topic, queueId }),
+    })
+  }
+
+  /** Deletes expired segments now. */
+  clean(): void {
+    this.supervisor.post('housekeeping', { kind: 'clean' })
+  }
+
+  /** The topic is gone: its queues' files go too. */
+  forgetTopic(topic: string): void {
+    for (const { queue, queueId } of this.queueIds.forget(topic)) {
+      this.supervisor.post('dispatch', { kind: 'forget', queue, topic, queueId })
+      this.supervisor.post('housekeeping', { kind: 'forget', queue, topic, queueId })
+    }
+  }
+
+  /** Drains and stops all threads; the store is clean afterwards unless a stage failed. */
+  async stop(): Promise<void> {
+    for (const stage of STAGES) await this.supervisor.stop(stage)
+    const end = this.control.load('appended')
+    const isWhole = this.control.load('flushed') === end && this.control.load('dispatched') === end
+    this.metadata.abandon('the broker has stopped')
+    await this.close(isWhole && !this.control.hasFlag(FLAGS.flushFailed) && !this.control.hasFlag(FLAGS.dispatchFailed))
+  }
+
+  /** After a failure: lets the flush thread sync what is appended if it still can, then ends all threads. */
+  async abandon(): Promise<void> {
+    if (!this.control.hasFlag(FLAGS.flushFailed)) {
+      await Promise.race([this.supervisor.stop('flush'), new Promise((resolve) => setTimeout(resolve, 1000).unref())])
+    }
+    await this.supervisor.terminate()
+    this.metadata.abandon('the broker has failed')
+    await this.close(false)
+  }
+
+  private async close(isClean: boolean): Promise<void> {
+    this.waker.close()
+    closeStoreFolder(this.folder, isClean)
+  }
+
+  /** Until everything recovered is in its ConsumeQueue: clients must not see queues that still grow into the past. */
+  private async caughtUp(): Promise<void> {
+    while (this.control.load('dispatched') < this.control.load('appended')) {
+      if (this.control.hasFlag(FLAGS.dispatchFailed)) {
+        throw new StoreError('DISPATCH_FAILED', { what: 'ConsumeQueues cannot be written', where: this.folder.root })
+      }
+      await new Promise((resolve) => setTimeout(resolve, CATCH_UP_POLL_MS))
+    }
+  }
+}
+
+function setPositions(control: ControlBlock, recovered: RecoveredStore, settings: StoreSettings): void {
+  control.writer('retained').reset(recovered.min)
+  control.writer('settled').reset(recovered.settled)
+  control.writer('dispatched').reset(recovered.dispatchFrom)
+  control.writer('flushed').reset(recovered.end)
+  control.writer('replicated').reset(recovered.end)
+  control.writer('appended').reset(recovered.end)
+  control.writer('allocated').reset(recovered.allocated)
+  const flushed = settings.flushDiskType === 'SYNC_FLUSH' ? GATE.flushed : 0
+  control.setWord('gate', flushed | (settings.readUnCommitted ? GATE.openRead : 0))
+}
+
+export type { KnownQueue }

@@ -1,0 +1,366 @@
+/**
+ * Sends and pulls of one broker: the network thread's hot half.
+ *
+ *   frames ─▶ SendProcessor ─▶ submit ring          (committed once a tick)
+ *   waker ──▶ pump(): ack ring ─▶ answers · arrival ring ─▶ held pulls · room ─▶ paused sockets
+ *
+ * Owns:      acks, holds, the two processors. Never blocks.
+ */
+import type { Clock } from '../clock.ts'
+import { ControlBlock, FLAGS, NETWORK } from '../concurrency/control-block.ts'
+import { wake } from '../concurrency/wake.ts'
+import type { BrokerConfig } from '../config/index.ts'
+import { describe } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { StageClock } from '../metrics/stage-clock.ts'
+import { FLAG_ANSWER, FLAG_ONEWAY, OWN_LANGUAGE, OWN_VERSION, type SerializeType } from '../remoting/command.ts'
+import type { Connection } from '../remoting/connection.ts'
+import { type PullFields, type SendFields, sendAnswerRoom, writeSendAnswer } from '../remoting/hot/index.ts'
+import { ARRIVAL } from '../stages/ring-records.ts'
+import { Acks, type SendOutcome } from './acks.ts'
+import type { Engine } from './engine.ts'
+import type { ConsumerManager, SubscriptionGroups } from './groups/index.ts'
+import type { ConsumerOffsets } from './offsets/index.ts'
+import { Holds } from './pull/holds.ts'
+import { MessageReader } from './pull/message-reader.ts'
+import { admitPull, type PullChecks } from './pull/pull-checks.ts'
+import { PullProcessor } from './pull/pull-processor.ts'
+import { PULL_CODE, PULL_FLAG, type PullRequest } from './pull/pull-request.ts'
+import { TagFilters } from './pull/tag-filter.ts'
+import type { Host } from './send/record-encoder.ts'
+import { type Refusal, SEND_CODE } from './send/send-checks.ts'
+import { SendProcessor } from './send/send-processor.ts'
+import type { BrokerStats } from './stats/index.ts'
+import { StatsCounters } from './stats-counters.ts'
+import type { StoreView } from './store-view.ts'
+import type { TopicTable } from './topics/index.ts'
+
+export interface MessageServiceOptions {
+  config: BrokerConfig
+  engine: Engine
+  store: StoreView
+  topics: TopicTable
+  groups: SubscriptionGroups
+  consumers: ConsumerManager
+  offsets: ConsumerOffsets
+  stats: BrokerStats
+  storeHost: Host
+  clock: Clock
+  log: Log
+  /** The rings have room again. */
+  onRoom(): void
+}
+
+const PUMPS_MAX = 16
+
+export class MessageService {
+  readonly stageClock: StageClock
+  readonly acks: Acks
+  readonly holds: Holds
+  private readonly options: MessageServiceOptions
+  private readonly sends: SendProcessor
+  private readonly pulls: PullProcessor
+  private readonly counters: StatsCounters
+  private hostHex: Buffer
+  private readonly checks: PullChecks
+  private isCommitDue = false
+  private waitsForRoom = false
+  private closedBecause: string | undefined
+  /** Why there is no room on the disk, while senders are refused for it. */
+  private diskProblem: string | undefined
+  private readonly commit = (): void => {
+    this.isCommitDue = false
+    const { submit, control } = this.options.engine
+    submit.commit()
+    wake(control.words, ControlBlock.index('append'))
+  }
+
+  constructor(options: MessageServiceOptions) {
+    const { engine, config, storeHost, clock, store } = options
+    const { control, table } = engine
+    this.options = options
+    this.hostHex = hexOf(storeHost)
+    this.stageClock = new StageClock(engine.stageClock, config.stageClockSampling)
+    this.counters = new StatsCounters(options.stats, config.brokerClusterName)
+    this.acks = new Acks({
+      ring: engine.acks,
+      control,
+      clock,
+      stageClock: this.stageClock,
+      answer: (connection, outcome) => this.answer(connection, outcome),
+    })
+    this.checks = { settings: config, filters: new TagFilters(), ...options }
+    this.holds = new Holds({
+      control,
+      table,
+      maxHeldPulls: config.maxHeldPulls,
+      mayMatch: (request, queue) => this.mayMatch(request, queue),
+      run: (request) => this.pulls.wake(request),
+    })
+    this.sends = new SendProcessor({
+      ...options,
+      settings: config,
+      control,
+      submit: engine.submit,
+      acks: this.acks,
+      queueIds: engine.queueIds,
+      stageClock: this.stageClock,
+      unavailable: () => this.unavailable(),
+      refuse: (connection, fields, refusal) => this.refuseSend(connection, fields, refusal),
+      claimed: () => this.scheduleCommit(),
+      counted: (topic, _queueId, messages, bytes) => this.counters.put(topic, messages, bytes),
+    })
+    this.pulls = new PullProcessor({
+      checks: this.checks,
+      settings: config,
+      clock,
+      queueIds: engine.queueIds,
+      messages: new MessageReader(control, table, { ...config, inMemoryBytes: store.inMemoryBytes }),
+      unitsOf: (queue) => store.unitsOf(queue),
+      log: store.log,
+      readCold: (offsets, sizes) => store.readRecords(offsets, sizes),
+      holds: () => this.holds,
+      offsets: options.offsets,
+      refuse: (request, code, remark) => refusePull(request, code, remark),
+      counted: (request, messages, bytes) => this.counters.get(request.consumerGroup, request.topic, messages, bytes),
+      failed: (request, error) => refusePull(request, PULL_CODE.systemError, describe(error)),
+    })
+  }
+
+  /** The port that is in every record and id, known once it is listened on. */
+  setStorePort(port: number): void {
+    const { storeHost } = this.options
+    storeHost.port = port
+    this.hostHex = hexOf(storeHost)
+  }
+
+  send(connection: Connection, bytes: Buffer, fields: SendFields): 'taken' | 'later' {
+    const taken = this.sends.take(connection, bytes, fields)
+    if (taken === 'later') this.awaitRoom()
+    return taken
+  }
+
+  pull(connection: Connection, bytes: Buffer, fields: PullFields): void {
+    this.pulls.take(pullRequest(connection, bytes, fields))
+    this.scheduleDefinitions()
+  }
+
+  /** Refuses a send that has waited too long for room, naming who is behind. */
+  busy(connection: Connection, fields: SendFields): void {
+    const { control, submit } = this.options.engine
+    const behind = `append has ${submit.used} bytes to take, flush ${control.load('appended') - control.load('flushed')}`
+    this.refuseSend(connection, fields, {
+      code: SEND_CODE.systemBusy,
+      remark: `[REJECTREQUEST]system busy, start flow control for a while: ${behind} bytes behind, dispatch ${control.visible() - control.load('dispatched')}`,
+    })
+  }
+
+  /** Whatever the other threads have published since: called by the waker, and now and then by a timer. */
+  pump(): void {
+    const { control } = this.options.engine
+    const word = ControlBlock.index('network')
+    for (let i = 0; i < PUMPS_MAX; i += 1) {
+      Atomics.store(control.words, word, this.waitsForRoom ? NETWORK.append : NETWORK.gate)
+      // After the word, so that what is published from here on wakes this thread again.
+      if (this.pumpOnce() === 0) return
+    }
+    setImmediate(() => this.pump())
+  }
+
+  /** Deadlines of held pulls, on the injected clock. */
+  tick(): void {
+    this.holds.tick(this.options.clock.now())
+  }
+
+  closed(connection: Connection): void {
+    this.holds.drop(connection)
+  }
+
+  /** From now on sends are refused with this reason. */
+  refuseSends(reason: string): void {
+    this.closedBecause = reason
+  }
+
+  setDiskProblem(problem: string | undefined): void {
+    this.diskProblem = problem
+  }
+
+  /** A stage has failed: everybody who waits is told. */
+  fail(): void {
+    this.acks.failAll()
+    this.holds.releaseAll()
+  }
+
+  private pumpOnce(): number {
+    const { arrivals } = this.options.engine
+    let done = this.acks.pump()
+    for (let at = arrivals.next(); at >= 0; at = arrivals.next()) {
+      this.holds.arrived(arrivals.view.getInt32(at + ARRIVAL.queue, true))
+      done += 1
+    }
+    if (done > 0) arrivals.release()
+    if (this.waitsForRoom && this.hasRoom()) {
+      this.waitsForRoom = false
+      this.options.onRoom()
+      done += 1
+    }
+    return done
+  }
+
+  /** A quarter free again: waking for each record would pause and resume sockets without end. */
+  private hasRoom(): boolean {
+    const { submit } = this.options.engine
+    return submit.used <= submit.capacity - submit.capacity / 4
+  }
+
+  private awaitRoom(): void {
+    const { control } = this.options.engine
+    this.commit()
+    this.waitsForRoom = true
+    Atomics.store(control.words, ControlBlock.index('network'), NETWORK.append)
+    // Append may have made room, and looked for a sleeper, before the word said so.
+    if (this.hasRoom()) setImmediate(() => this.pump())
+  }
+
+  private scheduleCommit(): void {
+    if (this.isCommitDue) return
+    this.isCommitDue = true
+    queueMicrotask(this.commit)
+  }
+
+  /** A held pull may have defined its queue: that claim has to be committed too. */
+  private scheduleDefinitions(): void {
+    this.scheduleCommit()
+  }
+
+  private unavailable(): Refusal | undefined {
+    if (this.closedBecause !== undefined) return notAvailable(this.closedBecause)
+    const { control } = this.options.engine
+    if (control.word('flags') === 0)
+      return this.options.config.brokerRole === 'SLAVE' ? notAvailable('the broker is a slave') : undefined
+    if (control.hasFlag(FLAGS.flushFailed)) return notAvailable('fdatasync of the CommitLog failed')
+    if (control.hasFlag(FLAGS.diskFull)) return notAvailable(this.diskProblem ?? 'disk full')
+    if (control.hasFlag(FLAGS.dispatchFailed)) return notAvailable('ConsumeQueue or index cannot be written')
+    return undefined
+  }
+
+  private mayMatch(request: PullRequest, queue: number): boolean {
+    const filter = admitPull(this.checks, request)
+    if ('remark' in filter || filter.all) return true
+    return this.options.store.hasMatch(queue, request.queueOffset, filter)
+  }
+
+  private answer(connection: Connection, outcome: SendOutcome): void {
+    const { region } = this
+    const code = ANSWER_CODES[outcome.status]
+    if (code === undefined) {
+      const remark =
+        outcome.status === 'oldEpoch'
+          ? 'the role of the broker changed while the message was under way: nothing is stored'
+          : outcome.status === 'tooLarge'
+            ? 'the message is larger than a CommitLog file: nothing is stored'
+            : `the broker failed before it could confirm: ${this.closedBecause ?? 'a stage ended'}`
+      connection.send(
+        refusalCommand(outcome.opaque, outcome.serialize as SerializeType, SEND_CODE.systemError, remark, region),
+      )
+      this.options.stats.putFailures += 1
+      return
+    }
+    const room = sendAnswerRoom(outcome.sizes?.length ?? 1, this.hostHex.length, region)
+    const at = connection.reserve(room)
+    const length = writeSendAnswer(
+      connection.out,
+      at,
+      outcome,
+      code,
+      this.hostHex,
+      outcome.queueId,
+      outcome.physicalOffset,
+      outcome.queueOffset,
+      region,
+      outcome.sizes,
+    )
+    connection.advance(length)
+  }
+
+  private get region(): string {
+    return this.options.config.regionId
+  }
+
+  private refuseSend(connection: Connection, fields: SendFields, refusal: Refusal): void {
+    this.options.stats.putFailures += 1
+    if ((fields.flag & FLAG_ONEWAY) !== 0) return
+    const { opaque, serialize } = fields
+    connection.send(refusalCommand(opaque, serialize as SerializeType, refusal.code, refusal.remark, this.region))
+  }
+}
+
+const ANSWER_CODES: Partial<Record<SendOutcome['status'], number>> = {
+  ok: SEND_CODE.success,
+  flushTimeout: SEND_CODE.flushDiskTimeout,
+}
+
+function notAvailable(why: string): Refusal {
+  return { code: SEND_CODE.serviceNotAvailable, remark: `service not available now. ${why}` }
+}
+
+function refusalCommand(opaque: number, serialize: SerializeType, code: number, remark: string, region: string) {
+  return {
+    code,
+    language: OWN_LANGUAGE,
+    version: OWN_VERSION,
+    opaque,
+    flag: FLAG_ANSWER,
+    remark,
+    ext: { MSG_REGION: region, TRACE_ON: 'true' },
+    body: undefined,
+    serialize,
+  }
+}
+
+function refusePull({ connection, isOneway, opaque, serialize }: PullRequest, code: number, remark: string): void {
+  if (isOneway) return
+  connection.send({
+    code,
+    language: OWN_LANGUAGE,
+    version: OWN_VERSION,
+    opaque,
+    flag: FLAG_ANSWER,
+    remark,
+    ext: undefined,
+    body: undefined,
+    serialize,
+  })
+}
+
+function pullRequest(connection: Connection, bytes: Buffer, f: PullFields): PullRequest {
+  const hasSubscription = (f.sysFlag & PULL_FLAG.subscription) !== 0 && f.subscriptionStart >= 0
+  return {
+    connection,
+    opaque: f.opaque,
+    serialize: f.serialize as SerializeType,
+    isOneway: (f.flag & FLAG_ONEWAY) !== 0,
+    version: f.version,
+    consumerGroup: bytes.toString('utf8', f.groupStart, f.groupEnd),
+    topic: bytes.toString('utf8', f.topicStart, f.topicEnd),
+    queueId: f.queueId,
+    queueOffset: f.queueOffset,
+    maxMsgNums: f.maxMsgNums,
+    sysFlag: f.sysFlag,
+    commitOffset: f.commitOffset,
+    suspendTimeoutMillis: f.suspendTimeoutMillis,
+    subscription: hasSubscription ? bytes.toString('utf8', f.subscriptionStart, f.subscriptionEnd) : undefined,
+    subVersion: f.subVersion,
+    expressionType:
+      f.expressionTypeStart < 0 ? undefined : bytes.toString('utf8', f.expressionTypeStart, f.expressionTypeEnd),
+    maxMsgBytes: f.maxMsgBytes < 0 ? undefined : f.maxMsgBytes,
+  }
+}
+
+/** Upper-case hex of ip and port, the front part of every offsetMsgId. */
+function hexOf(host: Host): Buffer {
+  const bytes = Buffer.alloc(host.address.length + 4)
+  bytes.set(host.address)
+  bytes.writeInt32BE(host.port, host.address.length)
+  return Buffer.from(bytes.toString('hex').toUpperCase())
+}

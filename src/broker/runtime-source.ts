@@ -1,0 +1,83 @@
+/**
+ * The facts of the runtime table (28) that come from the engine: positions, disk, what waits; and our own rows, among them
+ * the stage clock and "what would I lose now".
+ */
+import { statfsSync } from 'node:fs'
+import type { BrokerConfig } from '../config/index.ts'
+import type { StageClock } from '../metrics/stage-clock.ts'
+import type { Engine } from './engine.ts'
+import type { MessageService } from './message-service.ts'
+import type { Pool } from './pool.ts'
+import type { RuntimeSource, WaitingLine } from './processors/index.ts'
+
+export interface RuntimeOptions {
+  config: BrokerConfig
+  engine: Engine
+  service: MessageService
+  pool: Pool
+  bootTimestamp: number
+  /** Store time of the oldest message, or -1. */
+  earliest(): number
+}
+
+const NOTHING_WAITS: WaitingLine = { size: 0, capacity: 0, headWaitMs: 0 }
+
+export function runtimeSource(options: RuntimeOptions): RuntimeSource {
+  const { config, engine, service, pool } = options
+  const { control } = engine
+  return {
+    bootTimestamp: () => options.bootTimestamp,
+    startAcceptSendRequestTimeStamp: () => config.startAcceptSendRequestTimeStamp,
+    sends: () => ({ size: service.acks.pending, capacity: config.sendThreadPoolQueueCapacity, headWaitMs: 0 }),
+    pulls: () => ({ size: pool.waiting, capacity: config.pullThreadPoolQueueCapacity, headWaitMs: 0 }),
+    queries: () => ({ size: pool.waiting, capacity: config.queryThreadPoolQueueCapacity, headWaitMs: 0 }),
+    endTransactions: () => NOTHING_WAITS,
+    bytesToFlush: () => control.load('appended') - control.load('flushed'),
+    // Append holds no lock and waits for nobody; a full ring shows in `sends` and in our rows.
+    pageCacheLockMs: () => 0,
+    earliestMessageTimestamp: () => options.earliest(),
+    disk: () => diskOf(config.storePathCommitLog),
+    delayProgress: () => [],
+    more: () => ({
+      ...positionRows(engine),
+      ...stageRows(service.stageClock),
+      basalt_pending_sends: String(service.acks.pending),
+      basalt_held_pulls: String(service.holds.count),
+      basalt_submit_ring_used: String(engine.submit.used),
+    }),
+  }
+}
+
+function positionRows({ control }: Engine): Record<string, string> {
+  const rows: Record<string, string> = {}
+  for (const name of ['appended', 'flushed', 'replicated', 'dispatched', 'retained', 'allocated', 'settled'] as const) {
+    rows[`basalt_position_${name}`] = String(control.load(name))
+  }
+  rows.basalt_position_committed = String(control.committed())
+  return rows
+}
+
+function stageRows(clock: StageClock): Record<string, string> {
+  const rows: Record<string, string> = {}
+  for (const { stage, count, p50Us, p99Us, p999Us } of clock.summary()) {
+    const name = stage === 'received' ? 'total' : stage
+    rows[`basalt_stage_${name}`] = `count=${count} p50=${p50Us}us p99=${p99Us}us p99.9=${p999Us}us`
+  }
+  return rows
+}
+
+function diskOf(commitLogPath: string) {
+  try {
+    const { blocks, bsize, bavail, bfree } = statfsSync(commitLogPath)
+    const used = blocks === 0 ? 0 : (blocks - bfree) / (blocks - bfree + bavail)
+    return {
+      commitLogPath,
+      totalBytes: blocks * bsize,
+      freeBytes: bavail * bsize,
+      commitLogRatio: used,
+      consumeQueueRatio: used,
+    }
+  } catch {
+    return { commitLogPath, totalBytes: 0, freeBytes: 0, commitLogRatio: -1, consumeQueueRatio: -1 }
+  }
+}

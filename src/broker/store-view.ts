@@ -1,0 +1,149 @@
+/**
+ * The store as request processors see it, from the network thread: queue numbers from shared memory, units by pread, hot
+ * records from maps, and everything that may wait for a disk from the pool.
+ */
+import { totalmem } from 'node:os'
+import type { ControlBlock } from '../concurrency/control-block.ts'
+import type { QueueTable } from '../concurrency/queue-table.ts'
+import { type LogReader, RecordView } from '../store/commitlog/index.ts'
+import { QueueReader, QueueReaders } from '../store/consumequeue/index.ts'
+import type { KeyQuery, KeyQueryResult, MessageStore } from '../store/message-store.ts'
+import type { StoreSettings } from '../store/settings.ts'
+import type { Pool } from './pool.ts'
+import { matches, type TagFilter } from './pull/tag-filter.ts'
+import type { QueueIds } from './queue-ids.ts'
+
+export interface StoreViewOptions {
+  settings: StoreSettings
+  control: ControlBlock
+  table: QueueTable
+  queueIds: QueueIds
+  log: LogReader
+  pool: Pool
+}
+
+/** Smallest record: what must be readable to know how long one is. */
+const RECORD_HEAD = 4
+
+export class StoreView implements MessageStore {
+  readonly log: LogReader
+  /** Bytes from the log's end within which messages count as "in memory". */
+  readonly inMemoryBytes: number
+  private readonly options: StoreViewOptions
+  private readonly readers = new Map<number, QueueReader>()
+  private readonly shared: QueueReaders
+  private readonly record = new RecordView()
+
+  constructor(options: StoreViewOptions) {
+    this.options = options
+    this.log = options.log
+    this.shared = new QueueReaders(options.settings)
+    this.inMemoryBytes = Math.floor((totalmem() * options.settings.accessMessageInMemoryMaxRatio) / 100)
+  }
+
+  /** Reader of a queue's units, by its integer. */
+  unitsOf(queue: number): QueueReader {
+    let reader = this.readers.get(queue)
+    if (reader === undefined) {
+      const { topic, queueId } = this.options.queueIds.nameOf(queue)!
+      reader = new QueueReader({ settings: this.options.settings, topic, queueId, shared: this.shared })
+      this.readers.set(queue, reader)
+    }
+    return reader
+  }
+
+  /** The queue's files are gone with its topic. */
+  forget(queue: number): void {
+    this.readers.get(queue)?.close()
+    this.readers.delete(queue)
+  }
+
+  /** Whether a unit from queue offset `from` on has one of the filter's tags. */
+  hasMatch(queue: number, from: number, filter: TagFilter): boolean {
+    const max = this.options.table.max(queue)
+    const reader = this.unitsOf(queue)
+    for (let offset = from; offset < max; ) {
+      const units = reader.read(offset, max - offset, max)
+      for (let i = 0; i < units.count; i += 1) if (matches(filter, units.tagsCodeLow(i))) return true
+      offset = units.count > 0 ? offset + units.count : reader.nextFile(offset)
+    }
+    return false
+  }
+
+  /** Whole records side by side, read by the pool. */
+  readRecords(offsets: Float64Array, sizes: Int32Array): Promise<Uint8Array | undefined> {
+    return this.options.pool.readRecords(offsets, sizes)
+  }
+
+  queueMax(topic: string, queueId: number): number {
+    const queue = this.options.queueIds.find(topic, queueId)
+    return queue < 0 ? 0 : this.options.table.max(queue)
+  }
+
+  queueMin(topic: string, queueId: number): number {
+    const queue = this.options.queueIds.find(topic, queueId)
+    return queue < 0 ? 0 : this.options.table.min(queue)
+  }
+
+  isInMemory(topic: string, queueId: number, queueOffset: number): boolean {
+    const physicalOffset = this.physicalOffsetAt(topic, queueId, queueOffset)
+    return physicalOffset >= 0 && this.logMax() - physicalOffset <= this.inMemoryBytes
+  }
+
+  offsetByTime(topic: string, queueId: number, timestamp: number): Promise<number> {
+    const max = this.queueMax(topic, queueId)
+    if (max === 0) return Promise.resolve(0)
+    const min = this.queueMin(topic, queueId)
+    return this.options.pool.offsetByTime({ topic, queueId, timestamp, min, max, logMin: this.logMin() })
+  }
+
+  async storeTimeAt(topic: string, queueId: number, queueOffset: number): Promise<number> {
+    const physicalOffset = this.physicalOffsetAt(topic, queueId, queueOffset)
+    if (physicalOffset < 0) return -1
+    const record = await this.view(physicalOffset)
+    if (record === undefined) return -1
+    const view = new DataView(record.buffer, record.byteOffset, record.length)
+    return this.record.read(record, view, 0, record.length) === 'record' ? this.record.storeTimestamp : -1
+  }
+
+  view(physicalOffset: number): Promise<Uint8Array | undefined> {
+    const isInside = physicalOffset >= this.logMin() && physicalOffset + RECORD_HEAD <= this.visibleEnd()
+    if (!Number.isSafeInteger(physicalOffset) || !isInside) return Promise.resolve(undefined)
+    return this.options.pool.view(physicalOffset, this.visibleEnd())
+  }
+
+  queryByKey(query: KeyQuery): Promise<KeyQueryResult> {
+    return this.options.pool.queryByKey({ query, logMin: this.logMin(), logEnd: this.visibleEnd() })
+  }
+
+  logMin(): number {
+    return this.options.control.load('retained')
+  }
+
+  logMax(): number {
+    return this.options.control.load('appended')
+  }
+
+  dispatchBehindBytes(): number {
+    return this.options.control.load('appended') - this.options.control.load('dispatched')
+  }
+
+  close(): void {
+    this.shared.close()
+    this.log.close()
+  }
+
+  /** Nothing is shown that a crash could take back. */
+  private visibleEnd(): number {
+    return this.options.control.visible()
+  }
+
+  private physicalOffsetAt(topic: string, queueId: number, queueOffset: number): number {
+    const queue = this.options.queueIds.find(topic, queueId)
+    if (queue < 0) return -1
+    const max = this.options.table.max(queue)
+    if (queueOffset < this.options.table.min(queue) || queueOffset >= max) return -1
+    const units = this.unitsOf(queue).read(queueOffset, 1, max)
+    return units.count === 0 || units.isBlank(0) ? -1 : units.physicalOffset(0)
+  }
+}

@@ -1,7 +1,8 @@
-// Compiles src to dist, and the addon if it is not there yet. Run by `npm run build`, `npm start` and `npm test`.
-// `--if-needed` does nothing while dist is newer than every source file.
+// Compiles src to dist. Run by `npm run build`, `npm start` and `npm test`.
+// `--if-needed` does nothing while dist is newer than every source file. The new dist takes the old one's place at once,
+// so that a broker or test that starts meanwhile finds one or the other.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,12 +19,18 @@ function newest(folder) {
   return latest
 }
 
-const needed =
-  !process.argv.includes('--if-needed') || !existsSync(stamp) || newest(join(root, 'src')) > statSync(stamp).mtimeMs
-if (needed) {
-  rmSync(dist, { recursive: true, force: true })
-  const packageFile = createRequire(import.meta.url).resolve('typescript/package.json')
-  const tsc = join(dirname(packageFile), 'bin', 'tsc')
-  const result = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], { stdio: 'inherit' })
-  if (result.status !== 0) process.exit(result.status ?? 1)
+const isCurrent = existsSync(stamp) && newest(join(root, 'src')) < statSync(stamp).mtimeMs
+if (!isCurrent || !process.argv.includes('--if-needed')) {
+  const fresh = join(root, 'build', `dist-${process.pid}`)
+  const old = join(root, 'build', `old-${process.pid}`)
+  const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
+  const result = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json'), '--outDir', fresh], {
+    stdio: 'inherit',
+  })
+  if (result.status === 0) {
+    if (existsSync(dist)) renameSync(dist, old)
+    renameSync(fresh, dist)
+  }
+  for (const folder of [fresh, old]) rmSync(folder, { recursive: true, force: true })
+  process.exitCode = result.status ?? 1
 }

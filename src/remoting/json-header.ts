@@ -6,6 +6,7 @@
  */
 import { RemotingError } from '../errors.ts'
 import { command, OWN_LANGUAGE, type RemotingCommand } from './command.ts'
+import { parse, stringify, type Writable } from './fastjson.ts'
 
 /** Header of bytes[start, end); its body is undefined. Throws RemotingError BAD_HEADER. */
 export function decodeJsonHeader(bytes: Buffer, start: number, end: number): RemotingCommand {
@@ -13,8 +14,8 @@ export function decodeJsonHeader(bytes: Buffer, start: number, end: number): Rem
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
-  } catch (cause) {
-    throw badHeader(`is not JSON: ${JSON.stringify(text.slice(0, 80))}`, cause)
+  } catch {
+    parsed = dialect(text)
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw badHeader('is not a JSON object')
   const it = parsed as Record<string, unknown>
@@ -29,6 +30,15 @@ export function decodeJsonHeader(bytes: Buffer, start: number, end: number): Rem
     undefined,
     0,
   )
+}
+
+/** What Java's reader takes beyond JSON: control characters in texts, above all. */
+function dialect(text: string): unknown {
+  try {
+    return parse(text)
+  } catch (cause) {
+    throw badHeader(`is not JSON: ${JSON.stringify(text.slice(0, 80))}`, cause)
+  }
 }
 
 /** Absent numbers are 0, as in a new Java object. */
@@ -47,9 +57,17 @@ function textFields(value: unknown): Record<string, string> | undefined {
     const field = fields[key]
     if (typeof field === 'string') continue
     if (field === null) delete fields[key]
-    else fields[key] = typeof field === 'object' ? JSON.stringify(field) : String(field)
+    else fields[key] = typeof field === 'object' ? nestedText(field) : String(field)
   }
   return fields as Record<string, string>
+}
+
+function nestedText(value: object): string {
+  try {
+    return stringify(value as Writable)
+  } catch (cause) {
+    throw badHeader('has members nested too deep', cause)
+  }
 }
 
 /** The header as JSON text in Java's key order. */

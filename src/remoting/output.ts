@@ -20,6 +20,8 @@ const CLASSES = [
   { size: 65_536, most: 64, free: [] as Buffer[] },
   { size: 524_288, most: 8, free: [] as Buffer[] },
 ]
+/** Longer frames get a chunk of their own, which is not kept. */
+export const CHUNK_LARGEST = CLASSES[CLASSES.length - 1].size
 const EMPTY = Buffer.alloc(0)
 
 function takeChunk(length: number): Buffer {

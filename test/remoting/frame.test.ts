@@ -76,6 +76,14 @@ test('numbers and booleans in extFields become text, null goes, unknown keys are
   expect(it).toEqual(command(310, 'JAVA', 121, 7, 0, undefined, { e: '0', k: 'false', j: 'x' }, undefined, 0))
 })
 
+test('control characters in texts are taken, as Java takes them; nested values become text', () => {
+  const it = decodeCommand(jsonFrame('{"code":310,"extFields":{"i":"TAGS\u0001a\u0002KEYS\u0001b","x":{"y":[1]}}}'))
+  expect(it.ext).toEqual({ i: 'TAGS\u0001a\u0002KEYS\u0001b', x: '{"y":[1]}' })
+  expect(() => decodeCommand(jsonFrame(`{"extFields":{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`))).toThrow(
+    expect.objectContaining({ code: 'BAD_HEADER' }),
+  )
+})
+
 test.each([
   ['a serialize type of 7', Buffer.from([0, 0, 0, 4, 7, 0, 0, 0]), 'BAD_SERIALIZE_TYPE'],
   ['a header longer than the frame', Buffer.from([0, 0, 0, 4, 0, 0, 0, 1]), 'BAD_HEADER_LENGTH'],

@@ -134,7 +134,7 @@ export class HousekeepingStage implements Stage {
     if (fingerprint === this.fingerprint && now - this.positionsWritten < POSITIONS_IDLE_MS) return
     this.fingerprint = fingerprint
     this.positionsWritten = now
-    this.settler.writePositions()
+    this.settler.refreshPositions()
   }
 
   private giveBack(appended: number): void {

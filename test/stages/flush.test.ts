@@ -243,7 +243,7 @@ describe('in its own thread', () => {
     const channel = new MessageChannel()
     port.close()
     const posted: FromStage[] = []
-    channel.port1.addEventListener('message', (event) => posted.push(event.data as FromStage))
+    channel.port1.addEventListener('message', (event) => posted.push((event as MessageEvent).data as FromStage))
     channel.port1.start()
     const worker = new Worker(entry, {
       workerData: { ...data, port: channel.port2 },

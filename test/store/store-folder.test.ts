@@ -17,7 +17,8 @@ async function holder(root: string): Promise<ChildProcess> {
     setInterval(() => {}, 1000)`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
-  await once(child.stdout!, 'data')
+  await Promise.race([once(child.stdout!, 'data'), once(child, 'exit')])
+  expect(child.exitCode).toBeNull()
   return child
 }
 
@@ -95,7 +96,9 @@ describe('two brokers on one store', () => {
       expect.objectContaining({
         code: 'STORE_IN_USE',
         where: root,
-        message: expect.stringMatching(new RegExp(`another broker, process ${child.pid} \\(.*node.*\\).*storePathRootDir`)),
+        message: expect.stringMatching(
+          new RegExp(`another broker, process ${child.pid} \\(.*node.*\\).*storePathRootDir`),
+        ),
       }),
     )
     // The refused one changed nothing: the store is still held and in use.
@@ -127,7 +130,11 @@ test('a path that is a file is refused with what, where and what to do', () => {
   const root = scratchFolder()
   writeFileSync(join(root, 'commitlog'), 'a file')
   expect(() => openStoreFolder(storeSettings(root))).toThrow(
-    expect.objectContaining({ code: 'STORE_FOLDER', where: join(root, 'commitlog'), todo: expect.stringContaining('storePathRootDir') }),
+    expect.objectContaining({
+      code: 'STORE_FOLDER',
+      where: join(root, 'commitlog'),
+      todo: expect.stringContaining('storePathRootDir'),
+    }),
   )
   expect(existsSync(join(root, 'abort'))).toBe(false)
   expect(statSync(join(root, 'commitlog')).isFile()).toBe(true)

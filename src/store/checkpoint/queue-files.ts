@@ -58,7 +58,7 @@ export class QueueFilesSync {
     const newest = files.at(-1)
     for (const file of files) if (file >= from) syncFile(join(folder, file))
     if (newest !== undefined && newest !== newestBefore) {
-      syncFolder(folder)
+      syncIfThere(folder)
       if (newestBefore === undefined) this.syncParents(base, kind, queue.topic)
     }
     return newest ?? newestBefore
@@ -66,11 +66,11 @@ export class QueueFilesSync {
 
   /** A queue that is new to this process may be new in its topic's folder, and the topic in the base folder. */
   private syncParents(base: string, kind: string, topic: string): void {
-    syncFolder(join(base, topic))
+    syncIfThere(join(base, topic))
     const key = `${kind}/${topic}`
     if (this.topicsSynced.has(key)) return
     this.topicsSynced.add(key)
-    syncFolder(base)
+    syncIfThere(base)
   }
 }
 
@@ -99,15 +99,24 @@ export class IndexFilesSync {
   }
 }
 
-/** Names of digits, ascending; empty where the folder is missing. */
+/** Names of digits, ascending; empty where the folder is missing or no folder. */
 export function listNumeric(folder: string): string[] {
   try {
     return readdirSync(folder)
       .filter((name) => /^\d+$/.test(name))
       .sort()
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return []
     throw error
+  }
+}
+
+/** A topic may be removed while its queues are synced. */
+function syncIfThere(folder: string): void {
+  try {
+    syncFolder(folder)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
   }
 }
 

@@ -26,6 +26,8 @@ import { StoreTimeAnchor } from './store-times.ts'
 /** A power cut costs building this much again at most, about a second of it. */
 export const UNSETTLED_BYTES_MAX = 256 * 1024 * 1024
 const RETRY_MS = 1000
+/** What recovery built is on disk soon after a start, so that a second power cut does not cost it again. */
+const FIRST_CYCLE_MS = 5000
 
 export interface SettlerOptions {
   settings: StoreSettings
@@ -64,6 +66,7 @@ export class Settler {
   private snapshot: QueuesSnapshot | undefined
   private lastCycle: number
   private retryAt = 0
+  private hasNoRoom = false
 
   /** `now`: monotonic milliseconds. */
   constructor(options: SettlerOptions, now: number) {
@@ -85,7 +88,8 @@ export class Settler {
     this.dispatchedTimes = new StoreTimeAnchor(dispatched)
     this.flushedTimes = new StoreTimeAnchor(options.control.load('flushed'))
     this.formerMarks = isOwnStore ? formerMarks(root, options.log) : new Map()
-    this.lastCycle = now
+    const { flushConsumeQueueThoroughInterval: interval } = options.settings
+    this.lastCycle = now - Math.max(0, interval - FIRST_CYCLE_MS)
   }
 
   /** A queue of which dispatch may write units from now on. `nextOffset`: end of its ConsumeQueue at start. */
@@ -117,6 +121,18 @@ export class Settler {
     this.dispatchedTimes.observe(this.control.load('dispatched'))
     this.flushedTimes.observe(this.control.load('flushed'))
     this.positions.write(marksOf(this.control, this.settings, isClean))
+  }
+
+  /** The same, ten times a second: a file system that copies on write and is full may refuse it for a while. */
+  refreshPositions(): void {
+    try {
+      this.writePositions()
+      this.hasNoRoom = false
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+      if (!this.hasNoRoom) this.log.warn(`positions file cannot be written: ${describe(error)}`)
+      this.hasNoRoom = true
+    }
   }
 
   isDue(now: number): boolean {
@@ -166,7 +182,7 @@ export class Settler {
   private *settle(): Generator<void> {
     const { control, checkpoint } = this
     const target = control.load('dispatched')
-    const { storePathRootDir: root, mappedFileSizeCommitLog: segmentSize } = this.settings
+    const { mappedFileSizeCommitLog: segmentSize } = this.settings
     const folder = commitLogFolder(this.settings)
     this.dispatchedTimes.observe(target)
     this.flushedTimes.observe(control.load('flushed'))
@@ -194,7 +210,6 @@ export class Settler {
     checkpoint.indexMsgTimestamp = indexTime ?? checkpoint.indexMsgTimestamp
     this.checkpointFile.write(checkpoint)
     this.snapshot = this.takeSnapshot()
-    this.log.info('settled', { settled: target, store: root })
   }
 
   /** Maxima first, the position afterwards: no record at or above it is counted. */

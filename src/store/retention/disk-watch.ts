@@ -2,7 +2,7 @@
  * Looks at the disk once a second: how full it is, and whether somebody else removed, replaced or cut the segment that
  * the broker writes to. Both are said once when they begin and once when they end.
  */
-import { statSync } from 'node:fs'
+import { type Stats, statSync } from 'node:fs'
 import type { ControlBlock } from '../../concurrency/control-block.ts'
 import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
@@ -72,7 +72,7 @@ export class DiskWatch {
     const size = settings.mappedFileSizeCommitLog
     const segment = segmentStart(control.load('appended'), size)
     const path = segmentPath(this.folder, segment)
-    const status = statSync(path, { throwIfNoEntry: false })
+    const status = statusOf(path)
     if (segment !== this.segment) {
       // Not made yet: the supply comes first.
       if (status === undefined) return
@@ -91,5 +91,14 @@ export class DiskWatch {
     if (this.said === text) return
     this.said = text
     this.options.log.error(text)
+  }
+}
+
+/** What cannot be asked (a folder without permission) counts as removed: a next start could not read it either. */
+function statusOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch {
+    return undefined
   }
 }

@@ -38,7 +38,7 @@ export interface RetentionOptions {
 }
 
 /** Each yield is a place to return to the stage's loop; a number is a pause in milliseconds. */
-type Round = Generator<number>
+type Round = Generator<number, void>
 
 export class Retention {
   private readonly options: RetentionOptions
@@ -77,7 +77,7 @@ export class Retention {
   step(now: number): number {
     if (!this.isDue(now)) return 0
     this.round ??= this.work()
-    const { done, value } = this.round.next()
+    const { done, value } = this.next(this.round)
     if (done) {
       this.round = undefined
       const { cleanResourceInterval } = this.options.settings
@@ -89,9 +89,19 @@ export class Retention {
     return 1
   }
 
+  /** A disk that will not list, unlink or sync costs a round: nothing that was acknowledged depends on it. */
+  private next(round: Round): IteratorResult<number, void> {
+    try {
+      return round.next()
+    } catch (error) {
+      this.options.log.error(`retention skips a round: ${describe(error)}`)
+      return { done: true, value: undefined }
+    }
+  }
+
   private *work(): Round {
     const { settings } = this.options
-    const segments = this.segments()
+    const segments = listSegments(this.folder, settings.mappedFileSizeCommitLog)
     const decision = this.decide()
     if (decision.reason !== undefined) yield* this.removeSegments(segments, decision)
     const min = this.retained.load()
@@ -159,15 +169,6 @@ export class Retention {
       if (errnoOf(error) === 'ENOENT') return true
       this.options.log.error(`expired file cannot be removed: ${describe(error)}`, { path })
       return false
-    }
-  }
-
-  private segments(): Segment[] {
-    try {
-      return listSegments(this.folder, this.options.settings.mappedFileSizeCommitLog)
-    } catch (error) {
-      this.options.log.error(`retention skips a round: ${describe(error)}`)
-      return []
     }
   }
 

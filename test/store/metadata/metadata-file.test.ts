@@ -197,7 +197,7 @@ test('a full disk leaves the table as it was, says path and cause, and writes ag
     console.warn(`SKIPPED: a tmpfs cannot be mounted here, a full disk is not tested (${error})`)
     return
   }
-  onTestFinished(() => void execFileSync('umount', [folder]))
+  onTestFinished(() => void execFileSync('umount', ['-l', folder]))
   const path = join(folder, 'topics.json')
   const file = new MetadataFile(path)
   file.write(table(1))

@@ -19,7 +19,12 @@ describe('when expired files go', () => {
     ['of the queues’ disk too', { ...calm, queuePercent: 76 }, {}, { reason: 'space', isForced: false }],
     ['85 % spares the young ones', { ...calm, logPercent: 85 }, {}, { reason: 'space', isForced: false }],
     ['above it all go', { ...calm, logPercent: 86 }, {}, { reason: 'space', isForced: true }],
-    ['unless that is switched off', { ...calm, logPercent: 86 }, { cleanFileForciblyEnable: false }, { reason: 'space', isForced: false }],
+    [
+      'unless that is switched off',
+      { ...calm, logPercent: 86 },
+      { cleanFileForciblyEnable: false },
+      { reason: 'space', isForced: false },
+    ],
     ['when an operator asks', { ...calm, isManual: true }, {}, { reason: 'manual', isForced: false }],
   ])('%s', (_, input, changes, decision) => {
     expect(decide(input, { ...settings, ...changes })).toEqual(decision)
@@ -60,16 +65,21 @@ describe('which files go', () => {
   test('whatever the ages: a run from the oldest, below what is needed, never the last', () => {
     const age = fc.integer({ min: -10, max: 200 })
     fc.assert(
-      fc.property(fc.array(age, { maxLength: 20 }), fc.boolean(), fc.nat({ max: 20 * SIZE }), (ages, isForced, keepFrom) => {
-        const segments = aged(...ages)
-        const going = expired(segments, { ...base, isForced, keepFrom })
-        going.forEach((start, index) => expect(start).toBe(index * SIZE))
-        expect(going.length).toBeLessThan(Math.max(1, segments.length))
-        for (const start of going) {
-          expect(start + SIZE).toBeLessThanOrEqual(keepFrom)
-          if (!isForced) expect(ages[start / SIZE]).toBeGreaterThanOrEqual(72)
-        }
-      }),
+      fc.property(
+        fc.array(age, { maxLength: 20 }),
+        fc.boolean(),
+        fc.nat({ max: 20 * SIZE }),
+        (ages, isForced, keepFrom) => {
+          const segments = aged(...ages)
+          const going = expired(segments, { ...base, isForced, keepFrom })
+          expect(going).toEqual(going.map((_, index) => index * SIZE))
+          expect(going.length).toBeLessThan(Math.max(1, segments.length))
+          for (const start of going) {
+            expect(start + SIZE).toBeLessThanOrEqual(keepFrom)
+            if (!isForced) expect(ages[start / SIZE]).toBeGreaterThanOrEqual(72)
+          }
+        },
+      ),
     )
   })
 })

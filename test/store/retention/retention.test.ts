@@ -93,23 +93,27 @@ describe('segments', () => {
     const { run, pass, segments, control, use } = keeper(scratchFolder(), [3, 2, 1, 0, 0], {
       diskSpaceCleanForciblyRatio: 85,
     })
-    for (const name of ['appended', 'flushed', 'dispatched', 'settled'] as const) control.writer(name).reset(2 * SIZE + 5)
+    for (const name of ['appended', 'flushed', 'dispatched', 'settled'] as const)
+      control.writer(name).reset(2 * SIZE + 5)
     use.percent = 86
     pass(MINUTE)
     run()
     expect(segments()).toEqual([2, 3, 4])
   })
 
-  test.each(['flushed', 'dispatched', 'settled'] as const)('what is not %s yet stays, however full the disk is', (name) => {
-    const { run, pass, segments, control, use } = keeper(scratchFolder(), [100, 100, 100, 1], {
-      diskSpaceCleanForciblyRatio: 85,
-    })
-    control.writer(name).reset(SIZE + 1)
-    use.percent = 99
-    pass(MINUTE)
-    run()
-    expect(segments()).toEqual([1, 2, 3])
-  })
+  test.each(['flushed', 'dispatched', 'settled'] as const)(
+    'what is not %s yet stays, however full the disk is',
+    (name) => {
+      const { run, pass, segments, control, use } = keeper(scratchFolder(), [100, 100, 100, 1], {
+        diskSpaceCleanForciblyRatio: 85,
+      })
+      control.writer(name).reset(SIZE + 1)
+      use.percent = 99
+      pass(MINUTE)
+      run()
+      expect(segments()).toEqual([1, 2, 3])
+    },
+  )
 
   test('files go one by one, deleteCommitLogFilesInterval apart, without holding up the thread', () => {
     const { pass, segments, retention, time } = keeper(scratchFolder(), [100, 100, 100, 1], {

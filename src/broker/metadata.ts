@@ -34,10 +34,11 @@ export class DataVersion {
   assign(value: unknown): void {
     if (typeof value !== 'object' || value === null) return
     const { counter, timestamp, stateVersion } = value as Record<string, unknown>
-    if (!Number.isSafeInteger(Number(counter)) || !Number.isSafeInteger(Number(timestamp))) return
-    this.counter = Number(counter)
-    this.timestamp = Number(timestamp)
-    this.stateVersion = Number.isSafeInteger(stateVersion) ? (stateVersion as number) : undefined
+    const [count, time] = [integerOf(counter), integerOf(timestamp)]
+    if (count === undefined || time === undefined) return
+    this.counter = count
+    this.timestamp = time
+    this.stateVersion = integerOf(stateVersion)
   }
 
   toJSON(): { counter: number; timestamp: number; stateVersion?: number } {
@@ -108,4 +109,10 @@ export class TableFile {
 /** The entries of an object in a file; nothing when it is no object. */
 export function entriesOf(value: unknown): [string, unknown][] {
   return typeof value === 'object' && value !== null ? Object.entries(value) : []
+}
+
+/** An integer from a file, where fastjson may have written it as text; undefined for anything else (null is not 0). */
+export function integerOf(value: unknown): number | undefined {
+  const number = typeof value === 'string' && /^-?[0-9]+$/.test(value) ? Number(value) : value
+  return Number.isSafeInteger(number) ? (number as number) : undefined
 }

@@ -9,7 +9,7 @@
  */
 import type { Log } from '../../log.ts'
 import type { MetadataStore } from '../../store/metadata/index.ts'
-import { entriesOf, TableFile } from '../metadata.ts'
+import { entriesOf, integerOf, TableFile } from '../metadata.ts'
 
 const FILE = 'consumerOffset.json'
 /** Stands between topic and group in the file; legal in neither name. */
@@ -31,9 +31,9 @@ export class ConsumerOffsets {
     for (const [key, queues] of entriesOf(this.file.load()?.offsetTable)) {
       const at = key.indexOf(SEPARATOR)
       for (const [queue, offset] of entriesOf(queues)) {
-        const queueId = Number(queue)
-        const value = Number(offset)
-        if (at > 0 && Number.isInteger(queueId) && queueId >= 0 && Number.isSafeInteger(value)) {
+        const queueId = integerOf(queue)
+        const value = integerOf(offset)
+        if (at > 0 && queueId !== undefined && queueId >= 0 && value !== undefined) {
           this.queuesOf(key.slice(0, at), key.slice(at + 1)).set(queueId, value)
         } else {
           this.log.error(`offset of "${key}" queue ${queue} in ${FILE} is left out: ${JSON.stringify(offset)}`, {

@@ -2,6 +2,8 @@
  * One topic as topics.json, 21, 103 and 351 carry it (spec/store-format.md §7). Keys in the order that fastjson writes.
  */
 
+import { integerOf } from '../metadata.ts'
+
 export const PERM = { inherit: 1, write: 2, read: 4, priority: 8 } as const
 export const PERM_READ_WRITE = 6
 
@@ -76,12 +78,12 @@ export function readTopicConfig(name: string, value: unknown): TopicConfig {
   if (filter !== 'SINGLE_TAG' && filter !== 'MULTI_TAG') throw new Error(`topicFilterType is ${String(filter)}`)
   const config: TopicConfig = {
     order: entry.order === true || entry.order === 'true',
-    perm: Number(entry.perm ?? PERM_READ_WRITE),
-    readQueueNums: Number(entry.readQueueNums ?? 16),
+    perm: number(entry.perm, PERM_READ_WRITE),
+    readQueueNums: number(entry.readQueueNums, 16),
     topicFilterType: filter,
     topicName: name,
-    topicSysFlag: Number(entry.topicSysFlag ?? 0),
-    writeQueueNums: Number(entry.writeQueueNums ?? 16),
+    topicSysFlag: number(entry.topicSysFlag, 0),
+    writeQueueNums: number(entry.writeQueueNums, 16),
   }
   const fault = topicNumbersFault(config)
   if (fault !== undefined) throw new Error(fault)
@@ -89,4 +91,9 @@ export function readTopicConfig(name: string, value: unknown): TopicConfig {
   const { attributes } = entry
   if (typeof attributes !== 'object' || attributes === null) return config
   return { ...config, attributes: attributes as Record<string, string> }
+}
+
+/** NaN where something is there that is no integer. */
+function number(value: unknown, fallback: number): number {
+  return value === undefined || value === null ? fallback : (integerOf(value) ?? Number.NaN)
 }

@@ -50,7 +50,7 @@ export function brokerProcessors({ tables, kv, config, log }: NamesrvState): [nu
     const { dataVersion, topics, filterServerList } = body
     const broker = { clusterName, brokerName, brokerAddr, brokerId, haServerAddr, heartbeatTimeoutMs }
     const result = tables.register({ ...broker, dataVersion, topics, filterServerList }, channel)
-    const order = config.flag('returnOrderTopicConfigToBroker') ? kv.entries(ORDER_NAMESPACE) : undefined
+    const order = config.returnOrderTopicConfigToBroker ? kv.entries(ORDER_NAMESPACE) : undefined
     const answer = order === undefined ? answerTo(request, RESPONSE.SUCCESS) : withText(request, kvTableText(order))
     answer.ext = encodeHeader(REGISTER_BROKER_ANSWER, result)
     return answer

@@ -1,4 +1,5 @@
 /** The KV configuration (100, 101, 102, 219) and the NameServer's own (318, 319). */
+import { changeConfig, configText, decodeText, parseProperties } from '../config/index.ts'
 import { describe, RemotingError } from '../errors.ts'
 import { answerTo, type RemotingCommand } from '../remoting/command.ts'
 import { REQUEST } from '../remoting/request-codes.ts'
@@ -12,7 +13,6 @@ import {
   PUT_KV_CONFIG,
 } from '../remoting/schemas/namesrv.ts'
 import { checkKey, wrongEntry } from './names.ts'
-import { parseProperties } from './namesrv-config.ts'
 import type { NamesrvProcessor, NamesrvState } from './processors.ts'
 import { withText } from './route-processors.ts'
 import { kvTableText } from './texts.ts'
@@ -24,7 +24,7 @@ export function configProcessors({ kv, config, log, saveConfig }: NamesrvState):
     [REQUEST.DELETE_KV_CONFIG, remove],
     [REQUEST.GET_KVLIST_BY_NAMESPACE, list],
     [REQUEST.UPDATE_NAMESRV_CONFIG, update],
-    [REQUEST.GET_NAMESRV_CONFIG, (request) => withText(request, config.properties())],
+    [REQUEST.GET_NAMESRV_CONFIG, (request) => withText(request, configText('namesrv', config))],
   ]
 
   async function put(request: RemotingCommand): Promise<RemotingCommand> {
@@ -60,13 +60,13 @@ export function configProcessors({ kv, config, log, saveConfig }: NamesrvState):
   }
 
   async function update(request: RemotingCommand): Promise<RemotingCommand> {
-    const result = config.change(parseProperties(Buffer.from(request.body ?? []).toString()))
+    const result = changeConfig('namesrv', config, parseProperties(decodeText(request.body ?? new Uint8Array(0))))
     if ('refused' in result) {
       log.warn(`update of the configuration refused: ${result.refused}`)
       return answerTo(request, RESPONSE.NO_PERMISSION, result.refused)
     }
-    for (const [name, value] of result.changed) log.info(`configuration changed: ${name}=${value}`)
-    return saved(request, result.changed.size === 0 ? Promise.resolve() : saveConfig())
+    for (const { key, from, to } of result.changes) log.info(`configuration changed: ${key} from ${from} to ${to}`)
+    return saved(request, result.changes.length === 0 ? Promise.resolve() : saveConfig())
   }
 
   /** Code 0 once it is on disk; code 1 when it is only in memory, so that nobody takes it for safe. */

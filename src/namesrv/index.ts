@@ -5,10 +5,9 @@
  *   processors.ts       one function a request code: route-, broker-, admin-, config-processors.ts
  *   route-tables.ts     what changes the tables;  route-queries.ts  what is asked of them;  texts.ts  as JSON
  *   register-body.ts    topics of a registration, JSON or compressed
- *   kv-config.ts, namesrv-config.ts, durable-file.ts   what is kept on disk, and what may be changed over the wire
+ *   kv-config.ts, stored-config.ts, durable-file.ts   what is kept on disk
  *   names.ts            what a name may be
  */
 export { type NamesrvHandle, type NamesrvOptions, startNamesrv } from './namesrv.ts'
-export { isNamesrvKey, NAMESRV_KEYS, type NamesrvKey } from './namesrv-config.ts'
 export type { Tables } from './route-tables.ts'
 export type { BrokerData, DataVersion, LiveBroker, QueueData } from './types.ts'

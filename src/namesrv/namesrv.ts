@@ -6,18 +6,19 @@
  * Clock:     by default one that only goes forward, so that a step of the system's time does not expire every broker.
  */
 import type { Clock } from '../clock.ts'
-import { describe, RemotingError } from '../errors.ts'
+import { type NamesrvConfig, resolveConfig } from '../config/index.ts'
+import { BasaltError, describe } from '../errors.ts'
 import { type Log, silentLog } from '../log.ts'
 import { answerTo, isOneway, type RemotingCommand } from '../remoting/command.ts'
 import type { Connection, FrameHandler } from '../remoting/connection.ts'
 import { decodeCommand } from '../remoting/frame.ts'
+import { LimitedLog } from '../remoting/limited-log.ts'
 import { RESPONSE } from '../remoting/response-codes.ts'
 import { RemotingServer } from '../remoting/server.ts'
-import { DurableFile } from './durable-file.ts'
 import { KvConfig } from './kv-config.ts'
-import { isNamesrvKey, NAMESRV_KEYS, NamesrvConfig, parseProperties } from './namesrv-config.ts'
 import { type NamesrvProcessor, namesrvProcessors } from './processors.ts'
 import { RouteTables, type Tables } from './route-tables.ts'
+import { StoredConfig } from './stored-config.ts'
 
 export interface NamesrvOptions {
   /** listenPort; 0 takes a free one. Default 9876. */
@@ -28,8 +29,8 @@ export interface NamesrvOptions {
   kvConfigPath?: string
   log?: Log
   clock?: Clock
-  /** RocketMQ's keys (namesrv-config.ts); `port`, `host` and `kvConfigPath` win over them. */
-  config?: Readonly<Record<string, string>>
+  /** RocketMQ's keys and ours (src/config); `port`, `host` and `kvConfigPath` win over them. */
+  config?: Readonly<Record<string, string | number | boolean>>
 }
 
 export interface NamesrvHandle {
@@ -44,6 +45,8 @@ export interface NamesrvHandle {
 
 /** How often the timer looks at the clock. */
 const STEP_MS = 1000
+/** Of refused requests; the rest is counted. */
+const LINES_PER_SECOND = 20
 /** RocketMQ 4.9.8: the first scan comes 5 s after the start. */
 const FIRST_SCAN_MS = 5000
 
@@ -51,42 +54,38 @@ const FIRST_SCAN_MS = 5000
 export async function startNamesrv(options: NamesrvOptions = {}): Promise<NamesrvHandle> {
   const log = options.log ?? silentLog
   const clock = options.clock ?? steadyClock
-  const config = new NamesrvConfig({
-    ...options.config,
-    ...(options.port === undefined ? {} : { listenPort: String(options.port) }),
-    ...(options.host === undefined ? {} : { bindAddress: options.host }),
-    ...(options.kvConfigPath === undefined ? {} : { kvConfigPath: options.kvConfigPath }),
-  })
-  const configFile = storedConfig(config)
-  await configFile?.load(
-    (text) => applyStored(config, text),
-    (path, error) => log.error(`stored configuration ${path} is damaged: ${describe(error)}`),
-  )
-  const kvGiven = options.kvConfigPath ?? options.config?.kvConfigPath ?? ''
-  const kv = new KvConfig(kvGiven === '' ? undefined : kvGiven, log)
+  const config = configOf(options, log)
+  const stored = new StoredConfig(config, log)
+  await stored.load()
+  const kv = new KvConfig(config.kvConfigPath === '' ? undefined : config.kvConfigPath, log)
   await kv.load()
 
   const tables = new RouteTables(clock, log)
-  const saveConfig = () => configFile?.save(() => config.stored()) ?? Promise.resolve()
-  const processors = namesrvProcessors({ tables, kv, config, log, saveConfig })
-  const host = config.text('bindAddress')
+  const processors = namesrvProcessors({ tables, kv, config, log, saveConfig: () => stored.save() })
+  const host = config.bindAddress
   const server = new RemotingServer({
     host,
-    port: config.int('listenPort'),
+    port: config.listenPort,
     handler: frameHandler(tables, processors, log),
     limits: {
-      idleMs: config.int('serverChannelMaxIdleTimeSeconds') * 1000,
-      maxConnections: config.int('maxConnections'),
+      idleMs: config.serverChannelMaxIdleTimeSeconds * 1000,
+      maxConnections: config.maxConnections,
+      maxFrame: config.maxFrameSize,
+      maxPendingBytes: config.maxPendingBytes,
     },
     log,
     clock,
   })
   const port = await server.listen()
+  config.listenPort = port
 
+  const scanMs = config.scanNotActiveBrokerInterval
   let scanAt = clock.now() + FIRST_SCAN_MS
   const step = () => {
-    if (clock.now() < scanAt) return
-    scanAt = clock.now() + config.int('scanNotActiveBrokerInterval')
+    const wait = scanAt - clock.now()
+    // A clock that was put back must not put the scan off.
+    if (wait > 0 && wait <= Math.max(scanMs, FIRST_SCAN_MS)) return
+    scanAt = clock.now() + scanMs
     tables.expire()
   }
   // After a pause of the process the timer comes before the sockets are read: what waits there are signs of life.
@@ -103,13 +102,14 @@ export async function startNamesrv(options: NamesrvOptions = {}): Promise<Namesr
       clearInterval(timer)
       await server.close()
       await kv.close()
-      await configFile?.settled()
+      await stored.settled()
       log.info(`NameServer on ${host}:${port} stopped`)
     },
   }
 }
 
 function frameHandler(tables: RouteTables, processors: ReadonlyMap<number, NamesrvProcessor>, log: Log): FrameHandler {
+  const limited = new LimitedLog(log, LINES_PER_SECOND)
   return {
     opened() {},
     closed(connection, reason) {
@@ -139,10 +139,10 @@ function frameHandler(tables: RouteTables, processors: ReadonlyMap<number, Names
   }
 
   function failed(request: RemotingCommand, connection: Connection, error: unknown): RemotingCommand {
-    const ours = !(error instanceof RemotingError) && !(error instanceof Error && error.name === 'ConfigError')
+    const ours = !(error instanceof BasaltError)
     const line = `request ${request.code} from ${connection.remoteAddress} failed: ${describe(error)}`
-    if (ours) log.error(line, { stack: error instanceof Error ? error.stack : undefined })
-    else log.warn(line)
+    if (ours) limited.error(line, { stack: error instanceof Error ? error.stack : undefined })
+    else limited.warn(line, { code: error.code })
     return answerTo(request, RESPONSE.SYSTEM_ERROR, describe(error))
   }
 }
@@ -151,16 +151,18 @@ function send(connection: Connection, request: RemotingCommand, answer: Remoting
   if (!isOneway(request) && !connection.closed) connection.send(answer)
 }
 
-function storedConfig(config: NamesrvConfig): DurableFile | undefined {
-  const path = config.text('configStorePath')
-  return path === '' ? undefined : new DurableFile(path)
-}
-
-/** Only what 318 may change: a file cannot move paths or ports. Throws ConfigError. */
-function applyStored(config: NamesrvConfig, text: string): void {
-  for (const [name, value] of parseProperties(text)) {
-    if (isNamesrvKey(name) && NAMESRV_KEYS[name].change === 'run') config.set(name, value)
+/** Without a path that somebody gave, the KV configuration stays in memory: a library must not write to the home folder. */
+function configOf({ port, host, kvConfigPath, config: given }: NamesrvOptions, log: Log): NamesrvConfig {
+  const overrides = {
+    kvConfigPath: '',
+    ...given,
+    ...(port === undefined ? {} : { listenPort: port }),
+    ...(host === undefined ? {} : { bindAddress: host }),
+    ...(kvConfigPath === undefined ? {} : { kvConfigPath }),
   }
+  const { config, warnings } = resolveConfig({ role: 'namesrv', overrides: overrides as Partial<NamesrvConfig> })
+  for (const warning of warnings) log.warn(warning)
+  return config
 }
 
 const startedAt = Date.now() - performance.now()

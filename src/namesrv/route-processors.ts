@@ -28,7 +28,7 @@ export function routeProcessors({ tables, kv, config }: NamesrvState): [number, 
 
   function route(request: RemotingCommand): RemotingCommand {
     const { topic, acceptStandardJsonOnly } = decodeHeader(GET_ROUTEINFO_BY_TOPIC, request.ext)
-    const order = config.flag('orderMessageEnable') ? kv.get(ORDER_NAMESPACE, topic) : undefined
+    const order = config.orderMessageEnable ? kv.get(ORDER_NAMESPACE, topic) : undefined
     const found = routeOf(tables, topic, order)
     if (found === undefined) {
       const remark = `No topic route info in name server for the topic: ${topic}${FAQ}`
@@ -38,13 +38,13 @@ export function routeProcessors({ tables, kv, config }: NamesrvState): [number, 
   }
 
   function allTopics(request: RemotingCommand): RemotingCommand {
-    if (!config.flag('enableAllTopicList')) return answerTo(request, RESPONSE.SYSTEM_ERROR, 'disable')
+    if (!config.enableAllTopicList) return answerTo(request, RESPONSE.SYSTEM_ERROR, 'disable')
     return withText(request, topicListText(tables.topicQueueTable.keys()))
   }
 
   function clusterTopics(request: RemotingCommand): RemotingCommand {
     const { cluster } = decodeHeader(GET_TOPICS_BY_CLUSTER, request.ext)
-    if (!config.flag('enableTopicList')) return answerTo(request, RESPONSE.SYSTEM_ERROR, 'disable')
+    if (!config.enableTopicList) return answerTo(request, RESPONSE.SYSTEM_ERROR, 'disable')
     return withText(request, topicListText(topicsOfCluster(tables, cluster)))
   }
 

@@ -456,13 +456,13 @@ describe('configuration over the wire', () => {
     const answer = await admin.ask(318, undefined, 'orderMessageEnable=maybe\n')
     expect([answer.code, answer.remark]).toEqual([
       1,
-      expect.stringContaining('orderMessageEnable is "maybe", expected true or false'),
+      expect.stringContaining('orderMessageEnable is "maybe" (request); allowed: true or false'),
     ])
   })
 
   test('a bad value at start names the key', async () => {
     await expect(startNamesrv({ config: { listenPort: '70000' } })).rejects.toThrow(
-      /listenPort is "70000", expected a port/,
+      /listenPort is "70000" .*allowed: whole numbers 0 to 65535/,
     )
   })
 })

@@ -252,6 +252,25 @@ test('a burst of created topics is one registration, and nobody waits for it', a
   expect(recorder.codes().length).toBeLessThan(10)
 })
 
+test('a NameServer that never answers delays a change of a topic once, not again', async () => {
+  const alive = await namesrv()
+  const silent = await silentServer()
+  const it = registration([silent, alive.address], { timeoutMs: 100 })
+  await it.start()
+  await expect.poll(() => log.matching(/^warn/).length).toBe(1)
+  let silentAsked = 0
+  const inner = recorder.inner.invoke.bind(recorder.inner)
+  recorder.inner.invoke = (address, command) => {
+    if (address !== silent) return inner(address, command, 1000)
+    silentAsked += 1
+    return new Promise(() => undefined)
+  }
+  table.add('New')
+  expect(await it.registerTopic('New')).toBe(1)
+  expect(topicsOf(alive)).toEqual(['New', 'T', 'U'])
+  expect(silentAsked).toBe(1)
+})
+
 test('while one registration is under way others wait behind it as one', async () => {
   const release: (() => void)[] = []
   let sent = 0

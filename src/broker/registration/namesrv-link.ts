@@ -10,7 +10,7 @@
  * missing from routes until the next change.
  */
 import type { Clock } from '../../clock.ts'
-import { describe } from '../../errors.ts'
+import { describe, RemotingError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { RemotingCommand } from '../../remoting/command.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
@@ -67,6 +67,11 @@ export class NamesrvLink {
   due(): boolean {
     const wait = this.dueAt - this.options.clock.now()
     return this.running === undefined && (wait <= 0 || wait > this.options.periodMs)
+  }
+
+  /** The last try failed: nobody should wait for the next. */
+  get failing(): boolean {
+    return this.failures > 0
   }
 
   /** The periodic registration: all topics, or with force=false only if the NameServer has another version. */
@@ -134,7 +139,7 @@ export class NamesrvLink {
   private async sendAll(): Promise<boolean> {
     const { broker, topics, compressed, timeoutMs } = this.options
     const table = topics()
-    const version = { ...table.dataVersion }
+    const version = copyOf(table.dataVersion)
     const answer = await this.invoke(registerRequest(broker(), table, compressed), timeoutMs)
     if (answer.code !== RESPONSE.SUCCESS) return this.failed(`code ${answer.code}, ${answer.remark ?? 'no remark'}`)
     return this.taken(version, answer)
@@ -144,10 +149,10 @@ export class NamesrvLink {
   private async sendTopic(topicName: string): Promise<boolean> {
     const { broker, topics, compressed, timeoutMs } = this.options
     const accepted = this.accepted
-    if (accepted === undefined || topics().dataVersion.counter !== accepted.counter + 1) return false
+    if (accepted === undefined || this.failing || topics().dataVersion.counter !== accepted.counter + 1) return false
     if (!(await this.knows(accepted))) return false
     const table = topics()
-    const version = { ...table.dataVersion }
+    const version = copyOf(table.dataVersion)
     if (version.counter !== accepted.counter + 1) return false
     const changed = [...table.topics].filter((topic) => topic.topicName === topicName)
     if (changed.length !== 1) return false
@@ -156,27 +161,31 @@ export class NamesrvLink {
     return answer.code === RESPONSE.SUCCESS && this.taken(version, answer)
   }
 
-  /** Whether force=false and the NameServer has our version. A failed question counts as no. */
+  /** Whether force=false and the NameServer has our version. After a failure it is not asked: it gets everything. */
   private async upToDate(): Promise<boolean> {
-    if (this.options.force || this.accepted === undefined) return false
+    if (this.options.force || this.accepted === undefined || this.failing) return false
     if (!(await this.knows(this.options.topics().dataVersion))) return false
     this.scheduleNext()
     return true
   }
 
   /** 322: whether the NameServer's version for this broker is that one. It takes an equal one as a sign of life. */
-  private async knows(version: TopicVersion): Promise<boolean> {
-    try {
-      const answer = await this.invoke(versionRequest(this.options.broker(), version), this.options.timeoutMs)
-      return answer.code === RESPONSE.SUCCESS && answer.ext?.changed === 'false'
-    } catch {
-      return false
-    }
+  private async knows({ timestamp, counter }: TopicVersion): Promise<boolean> {
+    const question = versionRequest(this.options.broker(), { timestamp, counter })
+    const answer = await this.invoke(question, this.options.timeoutMs)
+    return answer.code === RESPONSE.SUCCESS && answer.ext?.changed === 'false'
   }
 
-  private invoke(command: RemotingCommand, timeoutMs: number): Promise<RemotingCommand> {
+  /** Once more where the connection was found dead, as after a restart of the NameServer: all requests may come twice. */
+  private async invoke(command: RemotingCommand, timeoutMs: number): Promise<RemotingCommand> {
     if (this.closed) throw new Error('the broker is stopping')
-    return this.options.client.invoke(this.address, command, timeoutMs)
+    try {
+      return await this.options.client.invoke(this.address, command, timeoutMs)
+    } catch (error) {
+      const retry = error instanceof RemotingError && error.code === 'CONNECTION_CLOSED' && !this.closed
+      if (!retry) throw error
+      return this.options.client.invoke(this.address, command, timeoutMs)
+    }
   }
 
   private taken(version: TopicVersion, command: RemotingCommand): boolean {
@@ -205,4 +214,9 @@ export class NamesrvLink {
     if (this.failures === 1) log.warn(`NameServer ${this.address} did not take the registration: ${why}; trying again`)
     return false
   }
+}
+
+/** The table's own version goes on counting. */
+function copyOf({ timestamp, counter }: TopicVersion): TopicVersion {
+  return { timestamp, counter }
 }

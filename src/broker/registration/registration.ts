@@ -94,7 +94,8 @@ export class Registration {
   }
 
   /**
-   * All topics. Resolves to the count of NameServers that took them.
+   * All topics. Resolves to the count of NameServers that took them; those that failed last time are tried too, but not
+   * waited for.
    *
    * `oneway`: for changes that nobody waits for (a topic created by a send); resolves at once with 0. On the wire it is
    * an ordinary request where RocketMQ sends a oneway, so that a failure is noticed and tried again.
@@ -102,13 +103,13 @@ export class Registration {
   async registerAll(oneway = false): Promise<number> {
     if (oneway) return this.registerSoon()
     this.followAddresses()
-    return countTrue(await Promise.all([...this.links.values()].map((link) => link.register())))
+    return this.countTaken((link) => link.register())
   }
 
-  /** One changed topic (17). Resolves to the count of NameServers that took it. */
+  /** One changed topic (17). Resolves as registerAll. */
   async registerTopic(topicName: string): Promise<number> {
     this.followAddresses()
-    return countTrue(await Promise.all([...this.links.values()].map((link) => link.registerTopic(topicName))))
+    return this.countTaken((link) => link.registerTopic(topicName))
   }
 
   /** To be called when the client's connection to a NameServer ended (RemotingClient's onClosed). */
@@ -129,6 +130,16 @@ export class Registration {
     clearInterval(this.timer)
     clearTimeout(this.gathering)
     for (const link of this.links.values()) link.close()
+  }
+
+  private async countTaken(register: (link: NamesrvLink) => Promise<boolean>): Promise<number> {
+    const waited: Promise<boolean>[] = []
+    for (const link of this.links.values()) {
+      const { failing } = link
+      const taken = register(link)
+      if (!failing) waited.push(taken)
+    }
+    return (await Promise.all(waited)).filter(Boolean).length
   }
 
   private registerSoon(): number {
@@ -152,8 +163,4 @@ export class Registration {
       if (!this.links.has(address)) this.links.set(address, new NamesrvLink(address, this.linkOptions))
     }
   }
-}
-
-function countTrue(results: readonly boolean[]): number {
-  return results.filter(Boolean).length
 }

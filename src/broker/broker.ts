@@ -50,9 +50,11 @@ export interface BrokerHandle {
   /** Fulfilled once it is closed; rejected when a failure ended it. */
   readonly closed: Promise<void>
   close(): Promise<void>
-  /** Time of this broker; moveClock and step() make what would have happened by then happen. */
+  /** Messages of its topics that the group has not committed yet. */
+  lag(group: string): number
+  /** Moves the clock that this broker sees, and does what is due by then. For tests. */
+  advance(milliseconds: number): void
   readonly engine: Engine
-  step(): void
 }
 
 const TIMER_MS = 100
@@ -143,10 +145,24 @@ class Broker implements BrokerHandle {
     await this.serve(engine, engine.control)
   }
 
-  step(): void {
+  lag(group: string): number {
+    const { offsets, view } = this
+    if (offsets === undefined || view === undefined) return 0
+    let behind = 0
+    for (const topic of offsets.topicsOf(group)) {
+      for (const [queueId, offset] of offsets.queryAll(group, topic) ?? []) {
+        behind += Math.max(0, view.queueMax(topic, queueId) - offset)
+      }
+    }
+    return behind
+  }
+
+  advance(milliseconds: number): void {
+    this.engine.moveClock(milliseconds)
     this.schedule?.step()
     this.namesrv?.step()
     this.registration?.step()
+    for (const server of this.servers) server.checkIdle()
     this.service?.pump()
   }
 

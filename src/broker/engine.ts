@@ -10,6 +10,7 @@
 import { createRing, RingConsumer, RingProducer, ringCapacityFor } from '../concurrency/byte-ring.ts'
 import { ControlBlock, FLAGS, GATE } from '../concurrency/control-block.ts'
 import { QueueTable } from '../concurrency/queue-table.ts'
+import { wakeUrgently } from '../concurrency/wake.ts'
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
 import type { Log } from '../log.ts'
@@ -135,6 +136,12 @@ export class Engine {
       onDefined: (queue, { topic, queueId }) =>
         this.supervisor.post('housekeeping', { kind: 'defined', queue, topic, queueId }),
     })
+  }
+
+  /** Moves the clock of all threads and lets each look at it. */
+  moveClock(milliseconds: number): void {
+    this.control.moveClock(milliseconds)
+    for (const stage of STAGES) wakeUrgently(this.control.words, ControlBlock.index(stage))
   }
 
   /** Deletes expired segments now. */

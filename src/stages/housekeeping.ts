@@ -56,7 +56,7 @@ export class HousekeepingStage implements Stage {
     mkdirSync(ownFolder, { recursive: true })
     mkdirSync(configFolder, { recursive: true })
     const now = performance.now()
-    const disk = new DiskState(control, log, (problem) => runtime.post({ kind: 'disk', problem }))
+    const disk = new DiskState(control, (problem) => runtime.post({ kind: 'disk', problem }))
     this.persist = new PersistQueue({
       folder: configFolder,
       log,

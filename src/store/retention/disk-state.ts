@@ -2,29 +2,23 @@
  * Why senders are refused for lack of room: one cause, one message with path, bytes free, threshold and key.
  *
  * Two causes, each re-evaluated every second by its owner: `segment` (the next segment cannot be allocated) and `ratio`
- * (the file system is fuller than diskSpaceWarningLevelRatio). The flag is up while either holds.
+ * (the file system is fuller than diskSpaceWarningLevelRatio). The flag is up while either holds. A cause is told when
+ * it comes and when it goes, not each time its numbers move.
  */
 import { type ControlBlock, FLAGS } from '../../concurrency/control-block.ts'
-import type { Log } from '../../log.ts'
 
 export type DiskCause = 'segment' | 'ratio'
 
 export class DiskState {
   private readonly control: ControlBlock
-  private readonly log: Log
   private readonly tell: (problem: string | undefined) => void
   private readonly causes = new Map<DiskCause, string>()
-  private said: string | undefined
+  private told: DiskCause | undefined
 
-  /** `tell` hears each change: the text that senders are answered, or undefined when there is room again. */
-  constructor(control: ControlBlock, log: Log, tell: (problem: string | undefined) => void) {
+  /** `tell` hears each change: the text for senders and log, or undefined when there is room again. */
+  constructor(control: ControlBlock, tell: (problem: string | undefined) => void) {
     this.control = control
-    this.log = log
     this.tell = tell
-  }
-
-  get problem(): string | undefined {
-    return this.causes.get('segment') ?? this.causes.get('ratio')
   }
 
   set(cause: DiskCause, text: string): void {
@@ -40,11 +34,9 @@ export class DiskState {
   }
 
   private publish(): void {
-    const { problem } = this
-    if (problem === this.said) return
-    if (problem === undefined) this.log.info('disk has room again: messages are accepted')
-    else if (this.said === undefined) this.log.error(`messages are refused: ${problem}`)
-    this.said = problem
-    this.tell(problem)
+    const cause = this.causes.has('segment') ? 'segment' : this.causes.has('ratio') ? 'ratio' : undefined
+    if (cause === this.told) return
+    this.told = cause
+    this.tell(cause === undefined ? undefined : this.causes.get(cause))
   }
 }

@@ -84,17 +84,11 @@ export async function startTestBroker(options: TestBrokerOptions = {}): Promise<
     async restart(changed) {
       await handle.close()
       const again = await startTestBroker({ ...options, folder, config: { ...options.config, ...changed } })
-      if (!isTemporary) return again
-      return {
-        ...again,
-        async close() {
-          await again.close()
-          rmSync(folder, { recursive: true, force: true })
-        },
-        [Symbol.asyncDispose]() {
-          return this.close()
-        },
+      const closeAgain = async () => {
+        await again.close()
+        if (isTemporary) rmSync(folder, { recursive: true, force: true })
       }
+      return { ...again, close: closeAgain, [Symbol.asyncDispose]: closeAgain }
     },
     close,
     [Symbol.asyncDispose]: close,

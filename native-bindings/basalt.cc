@@ -187,6 +187,17 @@ static napi_value punch(napi_env env, napi_callback_info info) {
 #endif
 }
 
+/** nextData(fd, offset): first offset from there on that is not in a hole; the file's size when there is none. */
+static napi_value nextData(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  int fd;
+  int64_t offset;
+  if (!args.descriptor(0, &fd) || !args.size(1, &offset, "offset must be a whole number of bytes")) return nullptr;
+  off_t next = lseek(fd, offset, SEEK_DATA);
+  if (next == -1 && errno == ENXIO) next = lseek(fd, 0, SEEK_END);
+  return next == -1 ? outcome(env, -1) : number(env, next);
+}
+
 /** syncData(fd): fdatasync; where that does not reach the disk, what does. Never repeated after a failure. */
 static napi_value syncData(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
@@ -287,7 +298,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       FUNCTION(reserve),      FUNCTION(mapFile),    FUNCTION(overlay),   FUNCTION(resident),        FUNCTION(advise),
       FUNCTION(syncMap),      FUNCTION(lockMemory), FUNCTION(allocate),  FUNCTION(unlockMemory),    FUNCTION(punch),
       FUNCTION(syncData),     FUNCTION(syncFolder), FUNCTION(lockRange), FUNCTION(listenReusePort), FUNCTION(openWaker),
-      FUNCTION(closeWaker),   FUNCTION(wake),
+      FUNCTION(closeWaker),   FUNCTION(wake),       FUNCTION(nextData),
   };
   napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions);
   constant(env, exports, "pageSize", static_cast<int64_t>(pageSize()));

@@ -23,6 +23,7 @@ export interface Addon {
   unlockMemory(slot: ArrayBuffer, offset: number, length: number): number
   allocate(fd: number, offset: number, length: number, keepSize: boolean): number
   punch(fd: number, offset: number, length: number): number
+  nextData(fd: number, offset: number): number
   syncData(fd: number): number
   syncFolder(path: string): number
   lockRange(fd: number, offset: number, length: number): number

@@ -14,6 +14,14 @@ export function punchHole(fd: number, offset: number, length: number): void {
   checked(addon().punch(fd, offset, length), 'fallocate')
 }
 
+/**
+ * First offset at or above `offset` that may hold something else than zeros: blocks that were allocated and never written
+ * are skipped like holes. The file's size where all the rest is zeros. Moves the descriptor's own position.
+ */
+export function nextData(fd: number, offset: number): number {
+  return checked(addon().nextData(fd, offset), 'lseek')
+}
+
 /** Everything written to the file, through any map or descriptor, is on the disk. A failure is final: do not repeat it. */
 export function fdatasync(fd: number): void {
   checked(addon().syncData(fd), 'fdatasync')

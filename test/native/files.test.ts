@@ -9,6 +9,7 @@ import {
   fdatasync,
   lockFile,
   nativeMissing,
+  nextData,
   punchHole,
   reusePortSocket,
   syncFolder,
@@ -55,6 +56,20 @@ describe('allocation', () => {
     punchHole(fd, 0, MIB / 2)
     expect(fstatSync(fd).blocks).toBeLessThan(before)
     expect(readFileSync(path).equals(Buffer.concat([Buffer.alloc(MIB / 2), Buffer.alloc(MIB / 2, 1)]))).toBe(true)
+  })
+
+  test('what was never written is found as one hole, what was is not', () => {
+    const path = join(ownFolder(), 'file')
+    const fd = open(path)
+    fallocate(fd, 0, 4 * MIB)
+    expect(nextData(fd, 0)).toBe(4 * MIB)
+    const writer = openSync(path, 'r+')
+    writeSync(writer, Buffer.from('x'), 0, 1, 2 * MIB)
+    closeSync(writer)
+    expect(nextData(fd, 0)).toBeLessThanOrEqual(2 * MIB)
+    expect(nextData(fd, 0)).toBeGreaterThan(MIB)
+    expect(nextData(fd, 2 * MIB)).toBe(2 * MIB)
+    expect(nextData(fd, 3 * MIB)).toBe(4 * MIB)
   })
 
   test.runIf(existsSync('/dev/shm'))('more than the disk has is ENOSPC and leaves nothing behind', () => {

@@ -5,6 +5,7 @@
  * file reads as zeros. Pages that cannot be read are zeros too, and remembered in `unreadable`.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
+import { nextData } from '../../native/index.ts'
 import { segmentPath, segmentStart } from '../commitlog/segments.ts'
 
 /** 1 MiB: the bodies are still in the L2 cache when their CRC is computed. */
@@ -40,6 +41,22 @@ export class LogWindow {
   index(at: number, length: number): number {
     if (at < this.from || at + length > this.from + this.filled) this.load(at, length)
     return at - this.from
+  }
+
+  /**
+   * The first offset at or above `at` that may hold something else than zeros, at most the end of its segment. Asks the
+   * file system where it has written blocks: a GiB of allocated space is passed in microseconds.
+   */
+  nextData(at: number): number {
+    const start = segmentStart(at, this.segmentSize)
+    if (this.fdStart !== start) this.openFile(start)
+    if (this.fd < 0) return start + this.segmentSize
+    try {
+      return Math.min(start + nextData(this.fd, at - start), start + this.segmentSize)
+    } catch {
+      // A file system that cannot tell: everything may hold something.
+      return at
+    }
   }
 
   /** Forgets what was read: the files have changed. */

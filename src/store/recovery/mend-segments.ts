@@ -50,12 +50,14 @@ export function mendSegments(window: LogWindow, layout: LogLayout, found: Segmen
   return { segments, doubtfulFrom }
 }
 
-/** Index of the last segment that has a byte other than zero in its first MiB; 0 where none has. */
+/** Index of the last segment that has a byte other than zero in the first MiB that was ever written; 0 where none has. */
 function lastWritten(window: LogWindow, segments: Segment[]): number {
-  const length = Math.min(window.segmentSize, 1024 * 1024)
   for (let i = segments.length - 1; i > 0; i--) {
-    if (segments[i].size === 0) continue
-    const index = window.index(segments[i].start, length)
+    const { start } = segments[i]
+    const from = window.nextData(start)
+    const length = Math.min(ZEROS.length, start + window.segmentSize - from)
+    if (length === 0) continue
+    const index = window.index(from, length)
     if (!isZero(window.bytes.subarray(index, index + length))) return i
   }
   return 0

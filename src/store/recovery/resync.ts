@@ -112,6 +112,8 @@ class Search {
     const { window, layout } = scanner
     const until = Math.min(segmentEnd, this.limits.searchUntil)
     for (let at = from; at < until; ) {
+      at = Math.max(at, window.nextData(at) - MAGIC.length)
+      if (at >= until) break
       const length = Math.min(SEARCH_STEP, until - at)
       const index = window.index(at, length)
       const hit = window.bytes.subarray(index, index + length).indexOf(MAGIC)

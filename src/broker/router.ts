@@ -34,28 +34,12 @@ export class RefusedRequest extends BasaltError {
 const REMARK_LENGTH_MAX = 4_096
 
 export class Router {
-  private readonly processors = new Map<number, Processor>()
+  private readonly processors: Processors
   private readonly log: Log
 
-  constructor(processors: Processors | readonly Processors[], log: Log) {
+  constructor(processors: Processors, log: Log) {
+    this.processors = processors
     this.log = log
-    const all = Array.isArray(processors) ? (processors as readonly Processors[]) : [processors as Processors]
-    for (const some of all) for (const [code, processor] of some) this.register(code, processor)
-  }
-
-  register(code: number, processor: Processor): void {
-    this.processors.set(code, processor)
-  }
-
-  /** A router that does not know `codes`: the fast port has no pulls. */
-  without(codes: readonly number[]): Router {
-    const rest = new Map(this.processors)
-    for (const code of codes) rest.delete(code)
-    return new Router(rest, this.log)
-  }
-
-  knows(code: number): boolean {
-    return this.processors.has(code)
   }
 
   /** Undefined: nothing is to be sent, because the request is one-way or has no answer. */

@@ -6,12 +6,12 @@
 import { type AdminContext, adminProcessors, type RuntimeSource } from '../../src/broker/processors/index.ts'
 import { Router } from '../../src/broker/router.ts'
 import type { BrokerSettings } from '../../src/broker/settings.ts'
-import { BrokerState } from '../../src/broker/state.ts'
 import type { Log } from '../../src/log.ts'
 import { request as command, type RemotingCommand } from '../../src/remoting/command.ts'
 import type { Connection } from '../../src/remoting/connection.ts'
 import type { KeyQuery, MessageStore } from '../../src/store/message-store.ts'
 import type { MetadataStore } from '../../src/store/metadata/index.ts'
+import { BrokerState } from './tables.ts'
 
 export const SETTINGS: BrokerSettings = {
   brokerName: 'broker-a',

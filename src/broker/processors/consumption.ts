@@ -3,6 +3,7 @@
  * Rules: spec/broker-requests.md §13.
  */
 import type { RemotingCommand } from '../../remoting/command.ts'
+import { type JsonObject, stringify } from '../../remoting/fastjson.ts'
 import { REQUEST } from '../../remoting/request-codes.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
 import { decodeHeader } from '../../remoting/schema.ts'
@@ -16,7 +17,7 @@ import {
 import { type GroupMember, subscriptionJson } from '../groups/index.ts'
 import type { Processor } from '../router.ts'
 import type { AdminContext } from './context.ts'
-import { forEachQueue, jsonAnswer, objectKeyedMap, refuse, textAnswer } from './support.ts'
+import { forEachQueue, jsonAnswer, refuse, textAnswer } from './support.ts'
 
 export function consumptionProcessors(context: AdminContext): [number, Processor][] {
   return [
@@ -58,7 +59,7 @@ function connectionJson({ peer, clientId, language, version }: GroupMember): Rec
 async function progress(context: AdminContext, request: RemotingCommand): Promise<RemotingCommand> {
   const header = decodeHeader(GET_CONSUME_STATS, request.ext)
   const { consumerGroup: group } = header
-  const rows: [unknown, unknown][] = []
+  const rows: [JsonObject, JsonObject][] = []
   let consumeTps = 0
   for (const topic of topicsAskedFor(context, header)) {
     const config = context.topics.get(topic)
@@ -72,7 +73,7 @@ async function progress(context: AdminContext, request: RemotingCommand): Promis
     })
     consumeTps += context.stats.groupGetRate(group, topic)
   }
-  return textAnswer(request, `{"consumeTps":${consumeTps},"offsetTable":${objectKeyedMap(rows)}}`)
+  return textAnswer(request, stringify({ consumeTps, offsetTable: new Map(rows) }))
 }
 
 function topicsAskedFor(
@@ -90,7 +91,7 @@ async function queueProgress(
   group: string,
   topic: string,
   queueId: number,
-): Promise<[unknown, unknown]> {
+): Promise<[JsonObject, JsonObject]> {
   const brokerOffset = store.queueMax(topic, queueId)
   const consumerOffset = Math.max(0, offsets.query(group, topic, queueId))
   const isStored = consumerOffset > 0 && consumerOffset <= brokerOffset

@@ -7,7 +7,7 @@ import type { RemotingCommand } from '../../remoting/command.ts'
 import { javaHash } from '../../store/commitlog/java-hash.ts'
 import type { ConsumeMode, ConsumeType, MessageQueue, Subscription } from '../groups/index.ts'
 import { ALL, EXPRESSION_LENGTH_MAX, isTagType, TAG, TAGS_MAX, tagsOf } from '../groups/index.ts'
-import { badBody, bodyList, bodyText, jsonBody } from './support.ts'
+import { badBody, bodyList, bodyText, isObject, jsonBody } from './support.ts'
 
 export interface ConsumerData {
   readonly group: string
@@ -102,7 +102,7 @@ function given(tagsSet: unknown): string {
 }
 
 function asObject(request: RemotingCommand, value: unknown, list: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  if (isObject(value)) return value
   throw badBody(request, `has an item in ${list} that is no object`)
 }
 
@@ -112,6 +112,6 @@ function isTrue(value: unknown): boolean {
 
 /** 0 where nothing sensible was given. */
 function readNumber(value: unknown): number {
-  const number = typeof value === 'string' ? Number(value) : value
+  const number = typeof value === 'string' || typeof value === 'bigint' ? Number(value) : value
   return typeof number === 'number' && Number.isFinite(number) ? number : 0
 }

@@ -1,8 +1,9 @@
 /**
  * What processors share: answers with a JSON body, bodies that are read, names and queue numbers that are checked.
  */
-import type { BasaltError } from '../../errors.ts'
+import { describe } from '../../errors.ts'
 import { answerTo, type RemotingCommand } from '../../remoting/command.ts'
+import { parse } from '../../remoting/fastjson.ts'
 import { requestName } from '../../remoting/request-codes.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
 import { RefusedRequest } from '../router.ts'
@@ -36,15 +37,20 @@ export function jsonBody(request: RemotingCommand): Record<string, unknown> {
   if (body === undefined) throw badBody(request, 'is missing')
   let value: unknown
   try {
-    value = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString())
-  } catch {
-    throw badBody(request, 'is no JSON')
+    value = parse(body)
+  } catch (error) {
+    throw badBody(request, `is no JSON: ${describe(error)}`)
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badBody(request, 'is no JSON object')
-  return value as Record<string, unknown>
+  if (isObject(value)) return value
+  throw badBody(request, 'is no JSON object')
 }
 
-export function badBody(request: RemotingCommand, what: string): BasaltError {
+/** A JSON object that is no list and no map with objects as keys. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Map)
+}
+
+export function badBody(request: RemotingCommand, what: string): RefusedRequest {
   return refuse(RESPONSE.SYSTEM_ERROR, `the body of request ${requestName(request.code)} ${what}`)
 }
 
@@ -76,13 +82,6 @@ export function checkGroup(group: string): void {
 
 export function checkQueueId(queueId: number): void {
   if (queueId < 0) throw refuse(RESPONSE.SYSTEM_ERROR, `queueId is ${queueId}, queues count from 0`)
-}
-
-/** fastjson's map with objects as keys, which has no form in standard JSON: {"name":{{…}:{…},{…}:{…}}} without the outer part. */
-export function objectKeyedMap(entries: Iterable<readonly [unknown, unknown]>): string {
-  const items: string[] = []
-  for (const [key, value] of entries) items.push(`${JSON.stringify(key)}:${JSON.stringify(value)}`)
-  return `{${items.join(',')}}`
 }
 
 /** Runs `work` for 0 … count − 1, at most 64 at a time: a topic may have thousands of queues. */

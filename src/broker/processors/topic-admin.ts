@@ -4,6 +4,7 @@
  */
 import { answerTo, type RemotingCommand } from '../../remoting/command.ts'
 import type { Connection } from '../../remoting/connection.ts'
+import { type JsonObject, stringify } from '../../remoting/fastjson.ts'
 import { REQUEST } from '../../remoting/request-codes.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
 import { decodeHeader } from '../../remoting/schema.ts'
@@ -16,7 +17,7 @@ import {
 import type { Processor } from '../router.ts'
 import { type TopicConfig, topicNumbersFault } from '../topics/index.ts'
 import type { AdminContext } from './context.ts'
-import { checkTopic, forEachQueue, jsonAnswer, objectKeyedMap, refuse, textAnswer } from './support.ts'
+import { checkTopic, forEachQueue, jsonAnswer, refuse, textAnswer } from './support.ts'
 
 export const ON_SLAVE =
   "Can't modify topic or subscription group from slave broker, please execute it from master broker."
@@ -90,7 +91,7 @@ async function remove(
 async function statistics(context: AdminContext, request: RemotingCommand): Promise<RemotingCommand> {
   const { store, settings } = context
   const { topicName: topic, writeQueueNums } = existing(context, decodeHeader(GET_TOPIC_STATS_INFO, request.ext).topic)
-  const rows: [unknown, unknown][] = new Array(writeQueueNums)
+  const rows: [JsonObject, JsonObject][] = new Array(writeQueueNums)
   await forEachQueue(writeQueueNums, async (queueId) => {
     const maxOffset = store.queueMax(topic, queueId)
     const minOffset = store.queueMin(topic, queueId)
@@ -98,7 +99,7 @@ async function statistics(context: AdminContext, request: RemotingCommand): Prom
     const queue = { brokerName: settings.brokerName, queueId, topic }
     rows[queueId] = [queue, { lastUpdateTimestamp: Math.max(0, lastUpdateTimestamp), maxOffset, minOffset }]
   })
-  return textAnswer(request, `{"offsetTable":${objectKeyedMap(rows)}}`)
+  return textAnswer(request, stringify({ offsetTable: new Map(rows) }))
 }
 
 function existing(context: AdminContext, name: string): TopicConfig {

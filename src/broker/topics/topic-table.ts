@@ -45,8 +45,8 @@ export interface TopicChange {
   incremental: boolean
 }
 
-/** What it returns is waited for where an administrator waits (17, 215): the NameServers know the topic by then. */
-export type TopicListener = (change: TopicChange) => void | Promise<unknown>
+/** A promise that it returns is waited for where an administrator waits (17, 215): the NameServers know the topic by then. */
+export type TopicListener = (change: TopicChange) => unknown
 
 export class TopicTable {
   readonly dataVersion: DataVersion

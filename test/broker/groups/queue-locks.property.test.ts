@@ -7,8 +7,9 @@ const queue = (queueId: number) => ({ brokerName: 'b', queueId, topic: 'T' })
 const client = fc.constantFrom('a', 'b', 'c')
 const queues = fc.uniqueArray(fc.integer({ min: 0, max: 3 }), { minLength: 1 })
 const step = fc.oneof(
-  fc.record({ kind: fc.constantFrom('lock' as const, 'unlock' as const), client, queues }),
-  fc.record({ kind: fc.constantFrom('wait' as const, 'scan' as const), ms: fc.integer({ min: 0, max: 70_000 }) }),
+  fc.record({ kind: fc.constant('lock' as const), client, queues }),
+  fc.record({ kind: fc.constant('unlock' as const), client, queues }),
+  fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 70_000 }), scans: fc.boolean() }),
 )
 
 test('a queue has one owner at a time: free, its own or 60 s not renewed, as the model has it', () => {
@@ -31,7 +32,7 @@ test('a queue has one owner at a time: free, its own or 60 s not renewed, as the
           for (const id of it.queues) if (model.get(id)?.client === it.client) model.delete(id)
         } else {
           clock.ms += it.ms
-          if (it.kind === 'scan') locks.scan()
+          if (it.scans) locks.scan()
         }
         for (let id = 0; id < 4; id++) {
           const lock = model.get(id)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { byteText, runtimeText } from '../../../src/broker/processors/broker-admin.ts'
-import { Router } from '../../../src/broker/router.ts'
+import { type Processor, Router } from '../../../src/broker/router.ts'
 import { RemotingError } from '../../../src/errors.ts'
 import { request } from '../../../src/remoting/command.ts'
 import { asConnection, bodyOf, CollectedLog, FakeConnection, heartbeat, rig, subscription, textOf } from '../rig.ts'
@@ -19,7 +19,7 @@ const TOPIC = {
 describe('the router', () => {
   const connection = asConnection(new FakeConnection())
   const router = new Router(
-    new Map([
+    new Map<number, Processor>([
       [1, () => undefined],
       [2, () => Promise.reject(new RemotingError('X', { what: 'what happened', todo: 'do this' }))],
       [
@@ -49,12 +49,6 @@ describe('the router', () => {
     for (const code of [1, 2, 3, 9999]) {
       expect(await router.handle({ ...request(code), flag: 2 }, connection)).toBe(undefined)
     }
-  })
-
-  test('without pulls is what the fast port has', async () => {
-    const fast = router.without([1])
-    expect(await fast.handle(request(1), connection)).toMatchObject({ code: 3 })
-    expect(router.knows(1)).toBe(true)
   })
 })
 

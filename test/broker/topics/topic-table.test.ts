@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { BrokerState } from '../../../src/broker/state.ts'
 import { isForbiddenToSend, type TopicChange, topicNameFault } from '../../../src/broker/topics/index.ts'
 import { silentLog } from '../../../src/log.ts'
 import { directMetadataStore, quoteIntegerKeys } from '../../../src/store/metadata/index.ts'
 import { ManualClock, MemoryFiles, rig, SETTINGS } from '../rig.ts'
+import { BrokerState } from '../tables.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'basalt-topics-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -1,18 +1,16 @@
 /**
- * The broker's tables together: made, loaded, kept by a tick, written at the stop.
- *
- * Owns:      the periods below; nothing here has a timer of its own, so that a moved clock moves everything.
- * Called by: broker.ts: load() once, tick() several times a second, closed() for each connection, close() at the stop.
+ * The broker's tables together, and the periods in which broker.ts keeps them, for tests that move the clock by hand.
  */
-import type { Clock } from '../clock.ts'
-import type { Log } from '../log.ts'
-import type { Connection } from '../remoting/connection.ts'
-import type { MetadataStore } from '../store/metadata/index.ts'
-import { ConsumerManager, ProducerManager, QueueLocks, SubscriptionGroups } from './groups/index.ts'
-import { ConsumerOffsets } from './offsets/index.ts'
-import type { BrokerSettings } from './settings.ts'
-import { BrokerStats } from './stats/index.ts'
-import { TopicTable } from './topics/index.ts'
+
+import { ConsumerManager, ProducerManager, QueueLocks, SubscriptionGroups } from '../../src/broker/groups/index.ts'
+import { ConsumerOffsets } from '../../src/broker/offsets/index.ts'
+import type { BrokerSettings } from '../../src/broker/settings.ts'
+import { BrokerStats } from '../../src/broker/stats/index.ts'
+import { TopicTable } from '../../src/broker/topics/index.ts'
+import type { Clock } from '../../src/clock.ts'
+import type { Log } from '../../src/log.ts'
+import type { Connection } from '../../src/remoting/connection.ts'
+import type { MetadataStore } from '../../src/store/metadata/index.ts'
 
 /** Milliseconds between two looks for clients that fell silent, locks that ran out, files that could not be written. */
 export const SCAN_MS = 10_000

@@ -72,8 +72,7 @@ async function start(kind, port, options) {
 
 /**
  * Our broker as a process of its own, by its command; returns before it is ready.
- * @param {StartOptions & {port: number, namesrv?: string, store?: string, namesrvPort?: number}} options
- *   namesrv: none starts one inside, on namesrvPort (default: none at all is reached by others)
+ * @param {StartOptions & {port: number, namesrv?: string, store?: string}} options
  */
 export async function startBasalt(options) {
   mkdirSync(options.folder, { recursive: true })
@@ -84,23 +83,21 @@ export async function startBasalt(options) {
     brokerName: 'broker-a',
     brokerId: 0,
     flushDiskType: 'ASYNC_FLUSH',
-    ...(options.namesrv === undefined ? {} : { namesrvAddr: options.namesrv }),
+    // Without a NameServer unless one is named: so is Apache's broker here, and no port is taken.
+    ...(options.namesrv === undefined ? { nameServerInside: 'never' } : { namesrvAddr: options.namesrv }),
     brokerIP1: '127.0.0.1',
     listenPort: options.port,
     haListenPort: options.port + 1,
     storePathRootDir: store,
     storePathCommitLog: join(store, 'commitlog'),
     autoCreateTopicEnable: true,
-    diskMaxUsedSpaceRatio: 95,
     ...options.config,
   })
   writeFileSync(config, text)
-  const inside =
-    options.namesrv === undefined ? ['--set', `namesrvPort=${options.namesrvPort ?? (await freeBrokerPort())}`] : []
   return new ServerProcess({
     name: 'Basalt broker',
     command: process.execPath,
-    args: [BASALT, 'broker', '-c', config, ...inside],
+    args: [BASALT, 'broker', '-c', config],
     cwd: options.folder,
     log: join(options.folder, 'broker.out'),
   })

@@ -135,7 +135,6 @@ export async function startApacheBroker(options) {
       storePathRootDir: store,
       storePathCommitLog: join(store, 'commitlog'),
       autoCreateTopicEnable: true,
-      diskMaxUsedSpaceRatio: 95,
       ...options.config,
     }),
   )

@@ -120,7 +120,6 @@ export class System {
         haListenPort: this.port + 1,
         storePathRootDir: this.store,
         storePathCommitLog: join(this.store, 'commitlog'),
-        diskMaxUsedSpaceRatio: 95,
         ...config,
       })
     }

@@ -11,7 +11,7 @@ import type { FromStage } from '../../src/stages/messages.ts'
 import { allocateSegment } from '../../src/store/commitlog/segment-allocator.ts'
 import type { StoreSettings } from '../../src/store/settings.ts'
 import { scratchFolder, storeSettings } from '../store/scratch.ts'
-import { stageHarness } from './harness.ts'
+import { stageHarness, until } from './harness.ts'
 
 const SIZE = 65_536
 
@@ -253,7 +253,7 @@ describe('in its own thread', () => {
       channel.port1.close()
       await worker.terminate()
     })
-    await vi.waitFor(() => expect(posted.map(({ kind }) => kind)).toContain('ready'))
+    await until(() => expect(posted.map(({ kind }) => kind)).toContain('ready'))
     const { control } = harness
     const append = (to: number) => {
       harness.move('appended', to)
@@ -265,21 +265,21 @@ describe('in its own thread', () => {
   test('row 11: while fdatasync is held back nothing counts as flushed; then one sync covers all that came', async () => {
     const { append, faults, flushed } = await thread()
     append(100)
-    await vi.waitFor(() => expect(flushed()).toBe(100))
+    await until(() => expect(flushed()).toBe(100))
     faults.set('holdSync', 1)
     append(200)
     append(300)
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(flushed()).toBe(100)
     faults.set('holdSync', 0)
-    await vi.waitFor(() => expect(flushed()).toBe(300))
+    await until(() => expect(flushed()).toBe(300))
   })
 
   test('a failed sync ends the thread with the reason', async () => {
     const { append, faults, flushed, posted, control } = await thread()
     faults.set('failSync', 1)
     append(100)
-    await vi.waitFor(() => expect(posted.at(-1)).toMatchObject({ kind: 'failed', code: 'FLUSH_FAILED' }))
+    await until(() => expect(posted.at(-1)).toMatchObject({ kind: 'failed', code: 'FLUSH_FAILED' }))
     expect(flushed()).toBe(0)
     expect(control.hasFlag(FLAGS.flushFailed)).toBe(true)
   })
@@ -289,7 +289,7 @@ describe('in its own thread', () => {
     append(100)
     control.setWord('stop', THREADS.flush)
     wakeUrgently(control.words, ControlBlock.index('flush'))
-    await vi.waitFor(() => expect(posted.at(-1)).toEqual({ kind: 'ended' }))
+    await until(() => expect(posted.at(-1)).toEqual({ kind: 'ended' }))
     expect(flushed()).toBe(100)
   })
 })

@@ -1,6 +1,6 @@
 /** A stage without its thread: the shared memory, a mailbox, and what it posted. */
 import { MessageChannel } from 'node:worker_threads'
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 import { createRing } from '../../src/concurrency/byte-ring.ts'
 import { ControlBlock, GATE, type PositionName } from '../../src/concurrency/control-block.ts'
 import { QueueTable } from '../../src/concurrency/queue-table.ts'
@@ -66,4 +66,9 @@ export function stageHarness(
   }
   const move = (name: PositionName, to: number) => control.writer(name).advance(to)
   return { start, runtime, control, queues, faults, log, mail, posted, move }
+}
+
+/** Waits for another thread as long as a busy machine may take. */
+export function until(check: () => void): Promise<void> {
+  return vi.waitFor(check, { timeout: 20_000, interval: 5 })
 }

@@ -26,7 +26,7 @@ import { readQueuesSnapshot } from '../../src/store/checkpoint/queues-snapshot.t
 import { UNSETTLED_BYTES_MAX } from '../../src/store/checkpoint/settler.ts'
 import type { StoreSettings } from '../../src/store/settings.ts'
 import { recordedStore, scratchFolder, storeSettings } from '../store/scratch.ts'
-import { stageHarness } from './harness.ts'
+import { stageHarness, until } from './harness.ts'
 
 const SIZE = 65_536
 const MIB = 1024 * 1024
@@ -556,14 +556,14 @@ describe('in its own thread', () => {
       await worker.terminate()
     })
     const wake = () => wakeUrgently(control.words, ControlBlock.index('housekeeping'))
-    await vi.waitFor(() => expect(control.load('allocated')).toBe(3 * SIZE))
+    await until(() => expect(control.load('allocated')).toBe(3 * SIZE))
     port1.postMessage({ kind: 'persist', ticket: 1, file: 'topics.json', text: '{"n":1}' } satisfies ToStage)
     wake()
-    await vi.waitFor(() => expect(posted.at(-1)).toEqual({ kind: 'persisted', ticket: 1, error: undefined }))
+    await until(() => expect(posted.at(-1)).toEqual({ kind: 'persisted', ticket: 1, error: undefined }))
     for (const name of ['appended', 'flushed', 'dispatched'] as const) move(name, 100)
     control.setWord('stop', THREADS.append | THREADS.housekeeping)
     wake()
-    await vi.waitFor(() => expect(posted.at(-1)).toEqual({ kind: 'ended' }))
+    await until(() => expect(posted.at(-1)).toEqual({ kind: 'ended' }))
     const root = settings.storePathRootDir
     expect(segmentsIn(root)).toEqual([0])
     expect(new PositionsFile(root).read()).toMatchObject({ trust: 'live', slot: { isClean: true, settled: 100 } })

@@ -16,6 +16,7 @@ import { decodeCommand, encodeCommand } from './frame.ts'
 import { hostBytes } from './host.ts'
 import { Output } from './output.ts'
 import { mayBeAnswer, nextOpaque, PendingAnswers } from './pending-answers.ts'
+import { readWith } from './read-buffer.ts'
 import { FrameSplitter } from './splitter.ts'
 
 export interface FrameHandler {
@@ -83,7 +84,7 @@ export class Connection {
       owner.maxFrame,
     )
     this.output = new Output(socket, () => this.written())
-    socket.on('data', (bytes: Buffer) => this.read(bytes, bytes.length))
+    readWith(socket, (bytes, length) => this.read(bytes, length))
     socket.on('error', (error) => {
       this.error ??= error
       this.reason ??= describe(error)

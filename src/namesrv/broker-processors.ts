@@ -21,7 +21,7 @@ import {
   decodeDataVersion,
   decodeRegisterBody,
   formatDataVersion,
-  parseJson,
+  parseBody,
   wrongTopic,
 } from './register-body.ts'
 import { withText } from './route-processors.ts'
@@ -65,7 +65,7 @@ export function brokerProcessors({ tables, kv, config, log }: NamesrvState): [nu
   function queryDataVersion(request: RemotingCommand): RemotingCommand {
     const { brokerAddr } = decodeHeader(QUERY_DATA_VERSION, request.ext)
     if (request.body === undefined) throw badBody('it is empty, expected a DataVersion')
-    const sent = decodeDataVersion(parseJson(Buffer.from(request.body).toString()))
+    const sent = decodeDataVersion(parseBody(request.body))
     const { changed, known } = tables.compareVersion(brokerAddr, sent)
     const answer =
       known === undefined ? answerTo(request, RESPONSE.SUCCESS) : withText(request, formatDataVersion(known))
@@ -76,7 +76,7 @@ export function brokerProcessors({ tables, kv, config, log }: NamesrvState): [nu
   function registerTopic(request: RemotingCommand): RemotingCommand {
     const { topic: name } = decodeHeader(REGISTER_TOPIC_IN_NAMESRV, request.ext)
     const topic = checkName('topic', name)
-    const route = parseJson(Buffer.from(request.body ?? []).toString()) as { queueDatas?: unknown } | null
+    const route = parseBody(request.body) as { queueDatas?: unknown } | null
     const list: unknown[] = Array.isArray(route?.queueDatas) ? route.queueDatas : []
     const topics = list.map((it) => {
       const data = (it ?? {}) as Record<string, unknown>

@@ -5,6 +5,7 @@
  * and named, never fatal and never passed on (apache/rocketmq #2935: a null entry kept every broker from starting).
  */
 import type { Log } from '../log.ts'
+import { parse } from '../remoting/fastjson.ts'
 import { DurableFile } from './durable-file.ts'
 import { checkKey, wrongEntry } from './names.ts'
 
@@ -86,7 +87,7 @@ export class KvConfig {
 }
 
 function parseTable(text: string): Record<string, unknown> {
-  const value: unknown = JSON.parse(text)
+  const value: unknown = parse(text)
   if (isObject(value) && isObject(value.configTable)) return value.configTable
   throw new Error('it has no object "configTable"')
 }

@@ -13,6 +13,7 @@
 import { crc32, inflateSync } from 'node:zlib'
 import { describe, RemotingError } from '../errors.ts'
 import { VERSIONS } from '../remoting/command.ts'
+import { parse } from '../remoting/fastjson.ts'
 import { wrongName } from './names.ts'
 import { type DataVersion, NO_VERSION, type RegisteredTopic } from './types.ts'
 
@@ -50,8 +51,7 @@ export function decodeRegisterBody(body: Uint8Array | undefined, options: Regist
     const outer = parseObject(bytes.toString())
     return fromWrapper(outer.topicConfigSerializeWrapper, outer.filterServerList)
   } catch (error) {
-    if (error instanceof RemotingError) throw error
-    throw badBody(describe(error), error)
+    throw badBody(error)
   }
 }
 
@@ -124,7 +124,7 @@ function fromCompressed(bytes: Buffer): RegisterBody {
     if (items.length === 5 || items.length === 6) addTopic(into, topic, read, write, perm, 0)
     else into.skipped.push(`topic ${quoted(topic)}: ${items.length} items, expected 5 or 6`)
   }
-  into.filterServerList = texts(parseJson(text()))
+  into.filterServerList = texts(parse(text()))
   return into
 }
 
@@ -158,19 +158,26 @@ export function wrongTopic({ readQueueNums, writeQueueNums, perm, topicSysFlag }
   return undefined
 }
 
-/** JSON as fastjson writes it. */
-export function parseJson(text: string): unknown {
-  return JSON.parse(text)
-}
-
 function parseObject(text: string): Record<string, unknown> {
-  const value = parseJson(text)
+  const value = parse(text)
   if (isObject(value)) return value
   throw badBody('it is not a JSON object')
 }
 
-export function badBody(why: string, cause?: unknown): RemotingError {
-  return new RemotingError('BAD_BODY', { what: `the body cannot be read: ${why}`, cause })
+/** A whole body as fastjson writes it. Throws RemotingError BAD_BODY. */
+export function parseBody(body: Uint8Array | undefined): unknown {
+  try {
+    return parse(body ?? '')
+  } catch (error) {
+    throw badBody(error)
+  }
+}
+
+/** From a reason in words, or from whatever was thrown while reading. */
+export function badBody(why: unknown): RemotingError {
+  if (why instanceof RemotingError && why.code === 'BAD_BODY') return why
+  const cause = why instanceof Error ? why : undefined
+  return new RemotingError('BAD_BODY', { what: `the body cannot be read: ${describe(why)}`, cause })
 }
 
 function texts(value: unknown): string[] {

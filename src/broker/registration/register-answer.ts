@@ -5,6 +5,7 @@
  */
 import { describe } from '../../errors.ts'
 import type { RemotingCommand } from '../../remoting/command.ts'
+import { parse } from '../../remoting/fastjson.ts'
 
 export interface RegisterAnswer {
   /** The NameServer that answered, "host:port". */
@@ -36,7 +37,7 @@ export function readRegisterAnswer(namesrv: string, answer: RemotingCommand): Re
 function orderTopics(body: Uint8Array | undefined, skipped: string[]): Map<string, string> | undefined {
   if (body === undefined || body.length === 0) return undefined
   try {
-    const value: unknown = JSON.parse(Buffer.from(body).toString())
+    const value: unknown = parse(body)
     const table = (value as { table?: unknown } | null)?.table
     if (typeof table !== 'object' || table === null) return undefined
     const topics = new Map<string, string>()

@@ -161,7 +161,7 @@ export class Engine {
   async stop(): Promise<void> {
     for (const stage of STAGES) await this.supervisor.stop(stage)
     const end = this.control.load('appended')
-    const isWhole = this.control.load('flushed') === end && this.control.load('dispatched') === end
+    const isWhole = (['flushed', 'dispatched', 'settled'] as const).every((name) => this.control.load(name) === end)
     this.metadata.abandon('the broker has stopped')
     await this.close(isWhole && !this.control.hasFlag(FLAGS.flushFailed) && !this.control.hasFlag(FLAGS.dispatchFailed))
   }

@@ -17,7 +17,9 @@ const decoded = (name: string) =>
     .split('\n')
     .map((line) => JSON.parse(line))
 
-const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((s) => !/[\u0001\u0002]/.test(s))
+const text = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
+  .filter((s) => !s.includes('\u0001') && !s.includes('\u0002'))
 const pairs = fc.uniqueArray(fc.tuple(text, text), { selector: (pair) => pair[0], maxLength: 20 })
 
 test('properties come back as they were joined, with or without a trailing separator', () => {

@@ -19,7 +19,7 @@ if (role === 'produce') {
     while (at < 0) {
       producer.commit()
       wake(words, CONSUMER)
-      sleep(words, PRODUCER, () => producer.used < producer.capacity / 2, 10_000)
+      sleep(words, PRODUCER, () => producer.used < producer.capacity / 2, Number.POSITIVE_INFINITY)
       at = producer.claim(length)
     }
     producer.view.setInt32(at, i, true)
@@ -36,14 +36,18 @@ if (role === 'produce') {
   parentPort.postMessage({ count, sum })
 } else {
   const consumer = new RingConsumer(ring)
+  const PATIENCE = 30
+  let patience = PATIENCE
   let taken = 0
   while (taken < count) {
     const at = consumer.next()
     if (at < 0) {
       consumer.release()
       wake(words, PRODUCER)
-      const slept = sleep(words, CONSUMER, () => consumer.hasNext(), 10_000)
-      if (slept && !consumer.hasNext()) throw new Error(`no record for ten seconds after ${taken}: a wake-up was lost`)
+      // A lost wake-up is for ever: the producer sleeps without a limit. A busy machine only takes its time.
+      sleep(words, CONSUMER, () => consumer.hasNext(), 1000)
+      patience = consumer.hasNext() ? PATIENCE : patience - 1
+      if (patience === 0) throw new Error(`nothing came for ${PATIENCE} s after ${taken} records: a wake-up was lost`)
       continue
     }
     const number = consumer.view.getInt32(at, true)

@@ -46,6 +46,9 @@ public final class Push {
         while (keys.size() < distinct && System.currentTimeMillis() - last < idle) {
             Thread.sleep(20);
         }
+        // The listeners have still to return before their offsets count as consumed.
+        consumer.setAwaitTerminationMillisWhenShutdown(2000);
+        Thread.sleep(300);
         consumer.shutdown();
         Common.say("DONE", keys.size(), all);
         Common.finish(0);

@@ -4,7 +4,7 @@
  * A thread that dies ends the broker: nothing half alive. Whoever owns the supervisor is told once, with the name of the
  * thread and the reason, and decides how to answer those who wait (broker/broker.ts).
  */
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { ControlBlock } from '../concurrency/control-block.ts'
 import { wakeUrgently } from '../concurrency/wake.ts'
 import { describe, StoreError } from '../errors.ts'
@@ -83,21 +83,34 @@ export class Supervisor {
       transferList: [port2],
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     })
-    const running: Running = { worker, port: port1, ready: Promise.resolve(), ended: Promise.resolve(), hasEnded: false }
+    const running: Running = {
+      worker,
+      port: port1,
+      ready: Promise.resolve(),
+      ended: Promise.resolve(),
+      hasEnded: false,
+    }
     running.ready = new Promise((resolve, reject) => {
       running.ended = new Promise((end) => {
-        port1.on('message', (message: FromStage) => {
+        const hear = (message: FromStage) => {
           if (message.kind === 'ready') resolve()
           else if (message.kind === 'ended') running.hasEnded = true
           else if (message.kind === 'failed') this.fail(name, message.code, message.message, reject)
-          else if (message.kind === 'log') this.options.log[message.level](message.message, { stage: name, ...message.fields })
+          else if (message.kind === 'log')
+            this.options.log[message.level](message.message, { stage: name, ...message.fields })
           else this.options.onMessage(name, message)
-        })
+        }
+        port1.on('message', hear)
         worker.on('error', (error) => this.fail(name, 'STAGE_FAILED', describe(error), reject))
         worker.on('exit', (status) => {
+          // The exit may overtake the thread's last words, which still wait in the port.
+          for (let mail = receiveMessageOnPort(port1); mail !== undefined; mail = receiveMessageOnPort(port1)) {
+            hear(mail.message as FromStage)
+          }
           port1.close()
           end()
-          if (!running.hasEnded) this.fail(name, 'STAGE_ENDED', `the ${name} thread ended with status ${status}`, reject)
+          if (!running.hasEnded)
+            this.fail(name, 'STAGE_ENDED', `the ${name} thread ended with status ${status}`, reject)
           running.hasEnded = true
         })
       })

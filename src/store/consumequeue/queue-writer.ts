@@ -29,7 +29,7 @@ import { walkQueue } from './walk-queue.ts'
 
 const STAGED_UNITS = 64
 /** Units read at a time while records that were dispatched before come again. */
-const WINDOW_UNITS = 204
+const REREAD_UNITS = 204
 /** A queueOffset further ahead than this is damage in the record, not a gap. */
 const GAP_UNITS_MAX = 4_000_000
 const NO_VIEW = new DataView(new ArrayBuffer(0))
@@ -60,10 +60,13 @@ export class QueueWriter implements SlotHolder {
   heatEpoch = 0
 
   private readonly store: QueueStore
-  /** Where the next unit goes: at (end - base) * 20 of view, while end < roomEnd. */
+  /** Where the next unit goes: at origin + (end - base) * 20 of view, while end < roomEnd. */
   private view: DataView = NO_VIEW
   private base = 0
+  private origin = 0
   private roomEnd = 0
+  /** First unit that does not lie wholly in the mapped window. */
+  private windowEnd = 0
 
   private slot: MapSlot | undefined
   private staged: Buffer | undefined
@@ -74,9 +77,10 @@ export class QueueWriter implements SlotHolder {
   /** Bytes of the open file that have blocks. */
   private allocated = 0
   private counted: number
-  private window: Buffer | undefined
-  private windowStart = -1
-  private windowEnd = -1
+  /** Units [rereadStart, rereadEnd) as they are in the file, while records come again. */
+  private reread: Buffer | undefined
+  private rereadStart = -1
+  private rereadEnd = -1
 
   constructor(store: QueueStore, topic: string, queueId: number, known?: QueueEnd) {
     this.store = store
@@ -95,7 +99,7 @@ export class QueueWriter implements SlotHolder {
       const result = this.prepare(queueOffset, position, size, tagsHigh, tagsLow)
       if (result !== undefined) return result
     }
-    writeUnit(this.view, (queueOffset - this.base) * UNIT_SIZE, position, size, tagsHigh, tagsLow)
+    writeUnit(this.view, this.origin + (queueOffset - this.base) * UNIT_SIZE, position, size, tagsHigh, tagsLow)
     this.end = queueOffset + 1
     this.maxPhysical = position + size
     return 'written'
@@ -152,7 +156,7 @@ export class QueueWriter implements SlotHolder {
       else if (q - this.end > GAP_UNITS_MAX) return 'misplaced'
       while (this.end < q) this.appendBlank()
     }
-    this.window = undefined
+    this.reread = undefined
     this.makeRoom()
     return undefined
   }
@@ -171,7 +175,7 @@ export class QueueWriter implements SlotHolder {
 
   private appendBlank(): void {
     this.makeRoom()
-    writeUnit(this.view, (this.end - this.base) * UNIT_SIZE, 0, BLANK_UNIT_SIZE, 0, 0)
+    writeUnit(this.view, this.origin + (this.end - this.base) * UNIT_SIZE, 0, BLANK_UNIT_SIZE, 0, 0)
     this.end += 1
   }
 
@@ -185,7 +189,8 @@ export class QueueWriter implements SlotHolder {
     const needed = (this.end + 1 - fileStart) * UNIT_SIZE
     if (needed > this.allocated) this.grow(needed)
     if (this.slot === undefined) this.stage()
-    else this.roomEnd = this.fileStart + Math.floor(this.allocated / UNIT_SIZE)
+    else if (this.end >= this.windowEnd) this.mapWindow()
+    else this.roomEnd = Math.min(this.windowEnd, this.allocatedEnd())
   }
 
   private openFile(fileStart: number): void {
@@ -196,12 +201,13 @@ export class QueueWriter implements SlotHolder {
     const fd = this.openOrCreate(path)
     this.path = path
     this.fileStart = fileStart
-    // Blocks below the end are there; a file that RocketMQ wrote may have none behind it.
-    this.allocated = Math.floor((this.end - fileStart) * UNIT_SIZE)
+    // Pages below the end have blocks; a file that RocketMQ wrote may have none behind it.
+    const at = (this.end - fileStart) * UNIT_SIZE
+    this.allocated = at - (at % store.pageSize)
     try {
-      this.grow(this.allocated + UNIT_SIZE, fd)
+      this.grow(at + UNIT_SIZE, fd)
       this.slot ??= store.takeSlot(this)
-      if (this.slot !== undefined) this.mapFile(fd)
+      if (this.slot !== undefined) this.mapWindow(fd)
     } catch (error) {
       this.leaveFile()
       throw error
@@ -232,13 +238,33 @@ export class QueueWriter implements SlotHolder {
     if (this.slot !== undefined) store.fds.drop(this.path)
   }
 
-  private mapFile(fd: number): void {
-    const { slot } = this
+  /** Maps the pages from the one that holds the next unit on. */
+  private mapWindow(fd = this.store.fds.get(this.path)): void {
+    const { slot, store } = this
     if (slot === undefined) return
-    slot.map(fd, 0, this.store.fileSize, true)
+    const at = (this.end - this.fileStart) * UNIT_SIZE
+    const from = at - (at % store.pageSize)
+    const length = Math.min(store.windowSize, store.fileSize - from)
+    try {
+      slot.map(fd, from, length, true)
+    } catch {
+      // The kernel's table of maps is full: this queue does without.
+      this.slot = undefined
+      store.giveSlot(slot)
+      this.stage()
+      return
+    }
+    store.fds.drop(this.path)
     this.view = slot.view
-    this.base = this.fileStart
-    this.roomEnd = this.fileStart + Math.floor(this.allocated / UNIT_SIZE)
+    this.base = this.end
+    this.origin = at - from
+    this.windowEnd = this.fileStart + Math.floor((from + length) / UNIT_SIZE)
+    this.roomEnd = Math.min(this.windowEnd, this.allocatedEnd())
+  }
+
+  /** First unit of the open file that has no blocks. */
+  private allocatedEnd(): number {
+    return this.fileStart + Math.floor(this.allocated / UNIT_SIZE)
   }
 
   private tryMap(): void {
@@ -248,8 +274,7 @@ export class QueueWriter implements SlotHolder {
       return
     }
     this.slot = slot
-    this.mapFile(this.store.fds.get(this.path))
-    this.store.fds.drop(this.path)
+    this.mapWindow()
   }
 
   /** Stages units from `end` on. */
@@ -259,7 +284,8 @@ export class QueueWriter implements SlotHolder {
     this.stagedView ??= new DataView(this.staged.buffer, this.staged.byteOffset, this.staged.length)
     this.view = this.stagedView
     this.base = this.end
-    this.roomEnd = Math.min(this.end + STAGED_UNITS, this.fileStart + Math.floor(this.allocated / UNIT_SIZE))
+    this.origin = 0
+    this.roomEnd = Math.min(this.end + STAGED_UNITS, this.allocatedEnd())
   }
 
   private flush(): void {
@@ -276,7 +302,9 @@ export class QueueWriter implements SlotHolder {
     this.fileStart = -1
     this.view = NO_VIEW
     this.base = this.end
+    this.origin = 0
     this.roomEnd = 0
+    this.windowEnd = 0
   }
 
   /**
@@ -286,30 +314,30 @@ export class QueueWriter implements SlotHolder {
   private putAgain(q: number, position: number, size: number, tagsHigh: number, tagsLow: number): PutResult {
     this.flush()
     const fileStart = q - (q % this.store.unitsPerFile)
-    const at = (this.loadWindow(q, fileStart) - this.windowStart) * UNIT_SIZE
-    const window = this.window!
-    const view = new DataView(window.buffer, window.byteOffset, window.length)
+    const at = (this.load(q, fileStart) - this.rereadStart) * UNIT_SIZE
+    const units = this.reread!
+    const view = new DataView(units.buffer, units.byteOffset, units.length)
     if (isReal(view, at) && physicalOffsetAt(view, at) > position) return 'present'
     const right = Buffer.alloc(UNIT_SIZE)
     writeUnit(new DataView(right.buffer, right.byteOffset, UNIT_SIZE), 0, position, size, tagsHigh, tagsLow)
-    if (right.compare(window, at, at + UNIT_SIZE) === 0) return 'present'
+    if (right.compare(units, at, at + UNIT_SIZE) === 0) return 'present'
     const path = queueFilePath(this.folder, fileStart * UNIT_SIZE)
     this.writeAt(path, right, UNIT_SIZE, (q - fileStart) * UNIT_SIZE)
     this.store.markRewritten(path)
-    right.copy(window, at)
+    right.copy(units, at)
     return 'written'
   }
 
-  /** Reads the units around q into the window, making their file if it is gone. Returns q. */
-  private loadWindow(q: number, fileStart: number): number {
-    if (this.window !== undefined && q >= this.windowStart && q < this.windowEnd) return q
-    this.window ??= Buffer.alloc(WINDOW_UNITS * UNIT_SIZE)
+  /** Reads the units around q into a buffer, making their file if it is gone. Returns q. */
+  private load(q: number, fileStart: number): number {
+    if (this.reread !== undefined && q >= this.rereadStart && q < this.rereadEnd) return q
+    this.reread ??= Buffer.alloc(REREAD_UNITS * UNIT_SIZE)
     const fileEnd = fileStart + this.store.unitsPerFile
-    this.windowStart = q
-    this.windowEnd = Math.min(q + WINDOW_UNITS, fileEnd, this.end)
-    this.window.fill(0)
+    this.rereadStart = q
+    this.rereadEnd = Math.min(q + REREAD_UNITS, fileEnd, this.end)
+    this.reread.fill(0)
     const fd = this.descriptor(queueFilePath(this.folder, fileStart * UNIT_SIZE), q - fileStart)
-    readSync(fd, this.window, 0, (this.windowEnd - q) * UNIT_SIZE, (q - fileStart) * UNIT_SIZE)
+    readSync(fd, this.reread, 0, (this.rereadEnd - q) * UNIT_SIZE, (q - fileStart) * UNIT_SIZE)
     return q
   }
 

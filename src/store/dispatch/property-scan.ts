@@ -93,8 +93,7 @@ export class PropertyScan {
 
 /** What an index entry holds: |hash|, and 0 for the one number that has no absolute value. */
 export function indexHash(hash: number): number {
-  const positive = hash < 0 ? -hash | 0 : hash
-  return positive < 0 ? 0 : positive
+  return Math.max(hash < 0 ? -hash | 0 : hash, 0)
 }
 
 function hashOf(bytes: Uint8Array, start: number, end: number, hash: number): number {

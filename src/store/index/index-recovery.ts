@@ -57,7 +57,9 @@ export function recoverIndex(options: IndexRecoveryOptions): IndexRecovery {
   const layout = indexLayout(settings)
   const findings: string[] = []
   const files = listIndexFiles(indexFolder(settings))
-  let provenTo = options.provenTo === undefined ? undefined : Math.min(options.provenTo, logEnd)
+  // After a clean stop of any broker everything is in its files, whatever older marks say.
+  const proven = options.lastEnd === 'clean' ? logEnd : options.provenTo
+  let provenTo = proven === undefined ? undefined : Math.min(proven, logEnd)
   while (files.length > 0) {
     const file = files[files.length - 1]
     const header = readIndexHeader(file.path)

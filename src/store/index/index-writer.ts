@@ -145,7 +145,7 @@ export class IndexWriter {
   private secondsOf(storeTimestamp: number): number {
     if (this.beginTimestamp <= 0) return 0
     const seconds = Math.trunc((storeTimestamp - this.beginTimestamp) / 1000)
-    return seconds < 0 ? 0 : seconds > INT32_MAX ? INT32_MAX : seconds
+    return Math.min(Math.max(seconds, 0), INT32_MAX)
   }
 
   private findNewest(): void {

@@ -193,13 +193,14 @@ export class AppendStage implements Stage {
     for (let record = 0; record < count; record += 1) {
       const size = view.getInt32(at + FIELD.totalSize)
       const queueOffset = counts ? this.nextOffsets[queue]++ : 0
-      view.setInt32(at + FIELD.queueOffset, Math.floor(queueOffset / HIGH))
-      view.setInt32(at + FIELD.queueOffset + 4, queueOffset >>> 0)
-      view.setInt32(at + FIELD.physicalOffset, Math.floor(this.position / HIGH))
-      view.setInt32(at + FIELD.physicalOffset + 4, this.position >>> 0)
       const bornHost = (view.getInt32(at + FIELD.sysFlag) & BORN_HOST_V6) === 0 ? 8 : 20
       view.setInt32(at + FIELD.bornHost + bornHost, timeHigh)
       view.setInt32(at + FIELD.bornHost + bornHost + 4, timeLow)
+      view.setInt32(at + FIELD.queueOffset, Math.floor(queueOffset / HIGH))
+      view.setInt32(at + FIELD.queueOffset + 4, queueOffset >>> 0)
+      view.setInt32(at + FIELD.physicalOffset, Math.floor(this.position / HIGH))
+      // Last: recovery takes a record that states its own offset for one that was patched to the end.
+      view.setInt32(at + FIELD.physicalOffset + 4, this.position >>> 0)
       at += size
       this.position += size
     }

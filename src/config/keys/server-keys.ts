@@ -21,7 +21,7 @@ export const OUR_BROKER_KEYS = {
   nameServerInsidePort: ours(int(9876, 0, 65_535, 'port', 'Its port; 0 takes a free one.')),
   fastListenPort: ours(int(0, 0, 65_535, 'port', 'Second port for clients ("VIP"); 0: listenPort - 2.')),
   tailWriter: ours(
-    choice('map', ['map', 'pwrite'], 'How the log is written: stores into the map, or pwrite of batches.'),
+    choice('pwrite', ['map', 'pwrite'], 'How the log is written: stores into the map, or pwrite of batches.'),
   ),
   submitRingSize: ours(
     int(0, 0, 1024 * MIB, 'bytes', 'Ring from network to append; 0: as the largest record needs it.'),

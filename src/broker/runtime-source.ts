@@ -48,12 +48,14 @@ export function runtimeSource(options: RuntimeOptions): RuntimeSource {
   }
 }
 
+/** Each read before what it may not exceed, so that a writer that moves meanwhile cannot break their order. */
 function positionRows({ control }: Engine): Record<string, string> {
   const rows: Record<string, string> = {}
-  for (const name of ['appended', 'flushed', 'replicated', 'dispatched', 'retained', 'allocated', 'settled'] as const) {
+  for (const name of ['retained', 'settled', 'dispatched', 'flushed', 'replicated'] as const) {
     rows[`basalt_position_${name}`] = String(control.load(name))
   }
   rows.basalt_position_committed = String(control.committed())
+  for (const name of ['appended', 'allocated'] as const) rows[`basalt_position_${name}`] = String(control.load(name))
   return rows
 }
 

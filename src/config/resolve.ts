@@ -130,8 +130,7 @@ class Layers {
 
 function noteOf(name: string, key: AnyKey): string | undefined {
   if (key.effect === 'none') return `${name} has no effect here: ${key.why}`
-  // brokerRole and the like are judged by checks.ts.
-  return key.effect === 'later' && key.kind === 'bool' ? `${name} is not served yet` : undefined
+  return key.effect === 'later' ? `${name} is accepted, but not served yet` : undefined
 }
 
 function readFile(layers: Layers, file: string): void {

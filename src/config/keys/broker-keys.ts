@@ -10,6 +10,7 @@ const threads = (value: number, name: string) =>
   unused('threads are fixed stages', int(value, 0, INT_MAX, 'count', name))
 const queue = (value: number, name: string) =>
   unused('rings and limits by connection take the place of thread pools', int(value, 0, INT_MAX, 'count', name))
+const NO_QUEUES = 'requests do not wait in queues: a full ring pauses the socket for 200 ms, then sends are refused'
 const wait = (value: number, help: string) => int(value, 0, LONG_MAX, 'ms', help)
 const commercial = (value: number) => unused('commercial statistics', int(value, 0, INT_MAX, 'count', 'Statistics.'))
 
@@ -45,8 +46,8 @@ export const BROKER_KEYS = {
     'no history is kept',
     wait(60_000, 'Between two writes of the offset history.'),
   ),
-  flushDelayOffsetInterval: wait(10_000, 'Between two writes of delayOffset.json.'),
-  rejectTransactionMessage: live(bool(false, 'Refuse half messages of transactions.')),
+  flushDelayOffsetInterval: later(wait(10_000, 'Between two writes of delayOffset.json.')),
+  rejectTransactionMessage: live(later(bool(false, 'Refuse half messages of transactions.'))),
   longPollingEnable: live(
     bool(true, 'Hold a pull that finds nothing until its own time-out; false: for shortPollingTimeMills.'),
   ),
@@ -57,11 +58,14 @@ export const BROKER_KEYS = {
   consumerFallbehindThreshold: later(
     int(17_179_869_184, 0, LONG_MAX, 'bytes', 'See disableConsumeIfConsumerReadSlowly.'),
   ),
-  brokerFastFailureEnable: live(bool(true, 'Refuse a request that waited too long instead of serving it late.')),
-  waitTimeMillsInSendQueue: live(wait(200, 'Longest wait of a send for room in the ring, then "system busy".')),
-  waitTimeMillsInPullQueue: live(wait(5000, 'Longest wait of a pull.')),
-  waitTimeMillsInHeartbeatQueue: live(wait(31_000, 'Longest wait of a heartbeat.')),
-  waitTimeMillsInTransactionQueue: live(wait(3000, 'Longest wait of the end of a transaction.')),
+  brokerFastFailureEnable: unused(
+    NO_QUEUES,
+    bool(true, 'Refuse a request that waited too long instead of serving it late.'),
+  ),
+  waitTimeMillsInSendQueue: unused(NO_QUEUES, wait(200, 'Longest wait of a send.')),
+  waitTimeMillsInPullQueue: unused(NO_QUEUES, wait(5000, 'Longest wait of a pull.')),
+  waitTimeMillsInHeartbeatQueue: unused(NO_QUEUES, wait(31_000, 'Longest wait of a heartbeat.')),
+  waitTimeMillsInTransactionQueue: unused(NO_QUEUES, wait(3000, 'Longest wait of the end of a transaction.')),
   startAcceptSendRequestTimeStamp: live(int(0, 0, LONG_MAX, 'ms', 'Time (since 1970) before which sends are refused.')),
   enablePropertyFilter: live(later(bool(false, 'Filter by SQL92 expressions.'))),
   filterSupportRetry: later(bool(false, 'Filter the retry topic too.')),

@@ -5,7 +5,7 @@
  * Bounds:  maxConnections, and the process's descriptors less a reserve for files, whichever is smaller: beyond it a new
  *          connection is refused with a line in the log and the others are served.
  */
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { RemotingError } from '../errors.ts'
@@ -54,7 +54,7 @@ export interface ServerStats {
 
 const BACKLOG = 1024
 const LINES_PER_SECOND = 20
-/** Descriptors that stay free for segments, ConsumeQueues, outgoing connections. */
+/** Descriptors that stay free for segments, ConsumeQueues, outgoing connections; half of all where there are few. */
 const DESCRIPTORS_RESERVED = 512
 
 export class RemotingServer {
@@ -63,6 +63,8 @@ export class RemotingServer {
   private readonly options: ServerOptions
   private readonly limits: RemotingLimits
   private readonly log: LimitedLog
+  /** Refusals come in floods: one line a second. */
+  private readonly refusalLog: LimitedLog
   private readonly server: Server
   private readonly owner: ConnectionOwner
   private idleTimer: NodeJS.Timeout | undefined
@@ -72,6 +74,7 @@ export class RemotingServer {
     this.options = options
     this.limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.log = new LimitedLog(options.log, LINES_PER_SECOND)
+    this.refusalLog = new LimitedLog(options.log, 1)
     this.owner = {
       handler: options.handler,
       maxFrame: this.limits.maxFrame,
@@ -82,7 +85,7 @@ export class RemotingServer {
       unknownAnswer: () => this.stats.unknownAnswers++,
     }
     this.server = createServer({ noDelay: true, keepAlive: false }, (socket) => this.accept(socket))
-    this.server.maxConnections = Math.min(this.limits.maxConnections, descriptorLimit() - DESCRIPTORS_RESERVED)
+    this.server.maxConnections = Math.min(this.limits.maxConnections, descriptorRoom())
     this.server.on('drop', (peer) => this.refused(`${peer?.remoteAddress}:${peer?.remotePort}`))
   }
 
@@ -98,7 +101,7 @@ export class RemotingServer {
         this.server.on('error', (error) => this.log.warn(`a connection could not be accepted: ${error.message}`, {}))
         const address = this.server.address()
         this.port = typeof address === 'object' && address !== null ? address.port : port
-        this.idleTimer = setInterval(() => this.checkIdle(), Math.min(5000, this.limits.idleMs / 2))
+        this.idleTimer = setInterval(() => this.look(), Math.min(5000, this.limits.idleMs / 2))
         this.idleTimer.unref()
         resolve(this.port)
       })
@@ -128,6 +131,18 @@ export class RemotingServer {
     for (const connection of this.connections) connection.close('this server is stopping')
     await ended
     this.log.close()
+    this.refusalLog.close()
+  }
+
+  private look(): void {
+    this.checkIdle()
+    // Without descriptors libuv closes whoever connects and tells nobody.
+    const failed = descriptorFailure()
+    if (failed === undefined) return
+    this.refusalLog.warn(
+      `no file descriptor is left (${failed}): connections to port ${this.port} are refused; raise "ulimit -n"`,
+      { connections: this.connections.size },
+    )
   }
 
   private accept(socket: Socket): void {
@@ -156,7 +171,7 @@ export class RemotingServer {
 
   private refused(peer: string): void {
     this.stats.refused++
-    this.log.warn(
+    this.refusalLog.warn(
       `connection refused: ${this.server.maxConnections} are open on port ${this.port}, as many as maxConnections and the ` +
         'file descriptor limit allow; raise them, or look for a client that opens too many',
       { peer },
@@ -177,12 +192,25 @@ function listenError(cause: NodeJS.ErrnoException, host: string | undefined, por
   })
 }
 
-/** Soft limit of open files of this process; Node raises it to the hard limit at its start. */
-function descriptorLimit(): number {
+/** Connections that the soft limit of open files leaves room for; Node raises it to the hard limit at its start. */
+function descriptorRoom(): number {
+  let soft = Number.POSITIVE_INFINITY
   try {
-    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
-    return soft === undefined ? 1_048_576 : Math.max(Number(soft), DESCRIPTORS_RESERVED * 2)
+    const limits = readFileSync('/proc/self/limits', 'utf8')
+    soft = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? soft)
   } catch {
-    return 1_048_576
+    // No /proc: maxConnections alone holds, and beyond the descriptors libuv closes what it cannot keep.
+  }
+  return Number.isFinite(soft) ? soft - Math.min(DESCRIPTORS_RESERVED, Math.floor(soft / 2)) : soft
+}
+
+/** "EMFILE" or "ENFILE" when no further file could be opened now. */
+function descriptorFailure(): string | undefined {
+  try {
+    closeSync(openSync('/dev/null', 'r'))
+    return undefined
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'EMFILE' || code === 'ENFILE' ? code : undefined
   }
 }

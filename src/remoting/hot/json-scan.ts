@@ -26,12 +26,26 @@ export const NO_NUMBER = 2 ** 53
 /** The members of the header beside extFields; one object, filled by scanTop. */
 export const top = { code: 0, opaque: 0, flag: 0, version: 0, seen: 0 }
 
+/** What a byte is inside a text: 0 plain, 1 the end, 2 an escape, 3 a control character, 4 part of a longer sequence. */
+const KIND = Uint8Array.from({ length: 256 }, (_, c) => {
+  if (c === QUOTE) return 1
+  if (c === BACKSLASH) return 2
+  return c < SPACE ? 3 : c < 0x80 ? 0 : 4
+})
+
+/** The bytes of a key, to be compared with isRestOf. */
+export const key = (name: string) => Uint8Array.from(Buffer.from(name))
+const EXT_FIELDS = key('extFields')
+const OPAQUE = key('opaque')
+const VERSION = key('version')
+
 const word = (text: string) => Buffer.from(text).readInt32BE(0)
 const CODE = word('code')
 const FLAG = word('flag')
 const OPAQ = word('opaq')
 const VERS = word('vers')
 const EXTF = word('extF')
+const U000 = word('u000')
 const SEEN = { code: 1, flag: 2, opaque: 4, version: 8, ext: 16 } as const
 
 /** Begins a header at its first brace: the place of the value of extFields, or BAD. */
@@ -49,18 +63,18 @@ export function scanRest(bytes: Uint8Array, at: number, end: number): number {
 function scanTop(bytes: Uint8Array, from: number, end: number): number {
   let at = from
   while (at < end && bytes[at] === QUOTE) {
-    const key = at + 1
-    const keyEnd = plainEnd(bytes, key, end)
+    const keyAt = at + 1
+    const keyEnd = plainEnd(bytes, keyAt, end)
     if (keyEnd < 0 || bytes[keyEnd + 1] !== COLON) return BAD
     at = keyEnd + 2
-    const name = keyEnd - key < 4 ? 0 : wordAt(bytes, key)
-    if (name === EXTF && keyEnd - key === 9 && isRestOf(bytes, key, 'extFields')) {
+    const name = keyEnd - keyAt < 4 ? 0 : wordAt(bytes, keyAt)
+    if (name === EXTF && keyEnd - keyAt === 9 && isRestOf(bytes, keyAt, EXT_FIELDS)) {
       if ((top.seen & SEEN.ext) !== 0) return BAD
       top.seen |= SEEN.ext
       return at
     }
-    if (bytes[at] !== QUOTE) at = topNumber(bytes, at, end, name, key, keyEnd)
-    else if (topBit(bytes, name, key, keyEnd) === 0) at = plainEnd(bytes, at + 1, end) + 1
+    if (bytes[at] !== QUOTE) at = topNumber(bytes, at, end, name, keyAt, keyEnd)
+    else if (topBit(bytes, name, keyAt, keyEnd) === 0) at = plainEnd(bytes, at + 1, end) + 1
     else return BAD
     if (at <= 0) return BAD
     if (bytes[at] === CLOSE) return at < end ? onlySpace(bytes, at + 1, end) : BAD
@@ -71,11 +85,11 @@ function scanTop(bytes: Uint8Array, from: number, end: number): number {
 }
 
 /** A number at top level: kept if it is one of ours. The place behind it, or BAD. */
-function topNumber(bytes: Uint8Array, at: number, end: number, name: number, key: number, keyEnd: number): number {
+function topNumber(bytes: Uint8Array, at: number, end: number, name: number, keyAt: number, keyEnd: number): number {
   const numberEnd = bareEnd(bytes, at, end)
   const value = bareInt(bytes, at, numberEnd)
   if (value < -0x8000_0000 || value > 0x7fff_ffff) return BAD
-  const bit = topBit(bytes, name, key, keyEnd)
+  const bit = topBit(bytes, name, keyAt, keyEnd)
   if ((top.seen & bit) !== 0) return BAD
   top.seen |= bit
   if (bit === SEEN.code) top.code = value
@@ -86,21 +100,18 @@ function topNumber(bytes: Uint8Array, at: number, end: number, name: number, key
 }
 
 /** Which of our numbers a key names, 0 for none. */
-function topBit(bytes: Uint8Array, name: number, key: number, keyEnd: number): number {
-  const length = keyEnd - key
+function topBit(bytes: Uint8Array, name: number, keyAt: number, keyEnd: number): number {
+  const length = keyEnd - keyAt
   if (length === 4) return name === CODE ? SEEN.code : name === FLAG ? SEEN.flag : 0
-  if (length === 6) return name === OPAQ && isRestOf(bytes, key, 'opaque') ? SEEN.opaque : 0
-  return length === 7 && name === VERS && isRestOf(bytes, key, 'version') ? SEEN.version : 0
+  if (length === 6) return name === OPAQ && isRestOf(bytes, keyAt, OPAQUE) ? SEEN.opaque : 0
+  return length === 7 && name === VERS && isRestOf(bytes, keyAt, VERSION) ? SEEN.version : 0
 }
 
 /** The closing quote of a text without escapes and control characters that begins at `at`, or BAD. */
 export function plainEnd(bytes: Uint8Array, at: number, end: number): number {
-  for (let i = at; i < end; i++) {
-    const c = bytes[i]
-    if (c === QUOTE) return i
-    if (c === BACKSLASH || c < SPACE) return BAD
-  }
-  return BAD
+  let i = at
+  while (i < end && (KIND[bytes[i]] & 3) === 0) i++
+  return i < end && bytes[i] === QUOTE ? i : BAD
 }
 
 /** The comma or brace that ends a bare number or literal. */
@@ -154,8 +165,8 @@ export function wordAt(bytes: Uint8Array, at: number): number {
 }
 
 /** Whether the key at `at` goes on as `name` does behind its fourth character. */
-export function isRestOf(bytes: Uint8Array, at: number, name: string): boolean {
-  for (let i = 4; i < name.length; i++) if (bytes[at + i] !== name.charCodeAt(i)) return false
+export function isRestOf(bytes: Uint8Array, at: number, name: Uint8Array): boolean {
+  for (let i = 4; i < name.length; i++) if (bytes[at + i] !== name[i]) return false
   return true
 }
 
@@ -176,37 +187,41 @@ export let unescapedLength = 0
  * escape, bytes that are no UTF-8, no room.
  */
 export function unescapeText(bytes: Uint8Array, at: number, end: number, into: Uint8Array, room: number): number {
+  const limit = room - 4
   let to = 0
   let i = at
-  while (i < end) {
+  while (i < end && to <= limit) {
     const c = bytes[i]
-    if (c === QUOTE) {
-      unescapedLength = to
-      return i
-    }
-    if (to + 4 > room || c < SPACE) return BAD
-    if (c === BACKSLASH) {
-      if (bytes[i + 1] === 0x75) {
-        const unit = i + 6 <= end ? hexUnit(bytes, i + 2) : BAD
-        if (unit < 0 || (unit >= 0xd800 && unit < 0xe000)) return BAD
-        to = putUnit(into, to, unit)
-        i += 6
-      } else {
-        const plain = shortEscape(bytes[i + 1])
-        if (plain < 0) return BAD
-        into[to++] = plain
-        i += 2
-      }
-    } else if (c < 0x80) {
+    const kind = KIND[c]
+    if (kind === 0) {
       into[to++] = c
       i++
-    } else {
+    } else if (kind === 2) {
+      const unit = escapeAt(bytes, i, end)
+      if (unit < 0) return BAD
+      i += bytes[i + 1] === 0x75 ? 6 : 2
+      to = putUnit(into, to, unit)
+    } else if (kind === 4) {
       const length = utf8Length(bytes, i, end)
       if (length < 0) return BAD
       for (let k = 0; k < length; k++) into[to++] = bytes[i++]
+    } else {
+      unescapedLength = to
+      return kind === 1 ? i : BAD
     }
   }
   return BAD
+}
+
+/** The code unit of the escape at `at`; BAD for a surrogate or no escape. */
+function escapeAt(bytes: Uint8Array, at: number, end: number): number {
+  if (bytes[at + 1] !== 0x75) return shortEscape(bytes[at + 1])
+  if (at + 6 > end) return BAD
+  const last = bytes[at + 5] - ZERO
+  // \u0001 and \u0002 divide the properties of every message.
+  if (wordAt(bytes, at + 1) === U000 && last >= 0 && last <= 9) return last
+  const unit = hexUnit(bytes, at + 2)
+  return unit >= 0xd800 && unit < 0xe000 ? BAD : unit
 }
 
 function hexUnit(bytes: Uint8Array, at: number): number {

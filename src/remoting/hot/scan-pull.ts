@@ -12,6 +12,7 @@ import {
   isBareValue,
   isRestOf,
   isUtf8,
+  key as keyBytes,
   NO_NUMBER,
   plainEnd,
   scanFirst,
@@ -118,34 +119,49 @@ const SUBS = word('subs')
 const EXPR = word('expr')
 const REQU = word('requ')
 
+const KEYS = {
+  commitOffset: keyBytes('commitOffset'),
+  consumerGroup: keyBytes('consumerGroup'),
+  expressionType: keyBytes('expressionType'),
+  maxMsgBytes: keyBytes('maxMsgBytes'),
+  maxMsgNums: keyBytes('maxMsgNums'),
+  queueId: keyBytes('queueId'),
+  queueOffset: keyBytes('queueOffset'),
+  requestSource: keyBytes('requestSource'),
+  subVersion: keyBytes('subVersion'),
+  subscription: keyBytes('subscription'),
+  suspendTimeoutMillis: keyBytes('suspendTimeoutMillis'),
+  sysFlag: keyBytes('sysFlag'),
+} as const
+
 /** The bit of a key, 0 for one that is not ours. */
 function keyOf(bytes: Uint8Array, at: number, length: number): number {
   if (length < 5) return 0
   switch (wordAt(bytes, at)) {
     case CONS:
-      return length === 13 && isRestOf(bytes, at, 'consumerGroup') ? CONSUMER_GROUP : 0
+      return length === 13 && isRestOf(bytes, at, KEYS.consumerGroup) ? CONSUMER_GROUP : 0
     case TOPI:
       return length === 5 && bytes[at + 4] === 0x63 ? TOPIC : 0
     case QUEU:
-      if (length === 7) return isRestOf(bytes, at, 'queueId') ? QUEUE_ID : 0
-      return length === 11 && isRestOf(bytes, at, 'queueOffset') ? QUEUE_OFFSET : 0
+      if (length === 7) return isRestOf(bytes, at, KEYS.queueId) ? QUEUE_ID : 0
+      return length === 11 && isRestOf(bytes, at, KEYS.queueOffset) ? QUEUE_OFFSET : 0
     case MAXM:
-      if (length === 10) return isRestOf(bytes, at, 'maxMsgNums') ? MAX_MSG_NUMS : 0
-      return length === 11 && isRestOf(bytes, at, 'maxMsgBytes') ? MAX_MSG_BYTES : 0
+      if (length === 10) return isRestOf(bytes, at, KEYS.maxMsgNums) ? MAX_MSG_NUMS : 0
+      return length === 11 && isRestOf(bytes, at, KEYS.maxMsgBytes) ? MAX_MSG_BYTES : 0
     case SYSF:
-      return length === 7 && isRestOf(bytes, at, 'sysFlag') ? SYS_FLAG : 0
+      return length === 7 && isRestOf(bytes, at, KEYS.sysFlag) ? SYS_FLAG : 0
     case COMM:
-      return length === 12 && isRestOf(bytes, at, 'commitOffset') ? COMMIT_OFFSET : 0
+      return length === 12 && isRestOf(bytes, at, KEYS.commitOffset) ? COMMIT_OFFSET : 0
     case SUSP:
-      return length === 20 && isRestOf(bytes, at, 'suspendTimeoutMillis') ? SUSPEND : 0
+      return length === 20 && isRestOf(bytes, at, KEYS.suspendTimeoutMillis) ? SUSPEND : 0
     case SUBV:
-      return length === 10 && isRestOf(bytes, at, 'subVersion') ? SUB_VERSION : 0
+      return length === 10 && isRestOf(bytes, at, KEYS.subVersion) ? SUB_VERSION : 0
     case SUBS:
-      return length === 12 && isRestOf(bytes, at, 'subscription') ? SUBSCRIPTION : 0
+      return length === 12 && isRestOf(bytes, at, KEYS.subscription) ? SUBSCRIPTION : 0
     case EXPR:
-      return length === 14 && isRestOf(bytes, at, 'expressionType') ? EXPRESSION_TYPE : 0
+      return length === 14 && isRestOf(bytes, at, KEYS.expressionType) ? EXPRESSION_TYPE : 0
     case REQU:
-      return length === 13 && isRestOf(bytes, at, 'requestSource') ? REQUEST_SOURCE : 0
+      return length === 13 && isRestOf(bytes, at, KEYS.requestSource) ? REQUEST_SOURCE : 0
     default:
       return 0
   }

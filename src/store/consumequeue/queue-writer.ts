@@ -133,6 +133,10 @@ export class QueueWriter implements SlotHolder {
     return true
   }
 
+  get isMapped(): boolean {
+    return this.slot !== undefined
+  }
+
   slotTaken(): void {
     this.slot = undefined
     this.stage()

@@ -29,7 +29,7 @@ import {
   queueFolder,
 } from './queue-files.ts'
 import { firstUnitAtOrAbove } from './queue-min.ts'
-import { BLANK_UNIT_SIZE, UNIT_SIZE, writeUnit } from './unit.ts'
+import { BLANK_UNIT_SIZE, UNIT, UNIT_SIZE, writeUnit } from './unit.ts'
 import { type QueueWalk, walkQueue } from './walk-queue.ts'
 
 export interface RecoverQueuesOptions {
@@ -106,6 +106,7 @@ class QueueRecovery {
     const walk = walkQueue(folder, this.fileSize, logEnd)
     this.checkFiles(walk.files)
     this.mend(topic, queueId, folder, walk)
+    this.findMissingFiles(topic, queueId, walk.files)
     const queue = this.queueOf(topic, queueId)
     queue.end = walk.end
     queue.nextOffset = walk.end
@@ -148,6 +149,29 @@ class QueueRecovery {
       }
       this.tell('ConsumeQueue has a hole: built again from the log', { ...name, from: hole.from, to: hole.to })
       this.resumeFrom = Math.min(this.resumeFrom, hole.logFrom)
+    }
+  }
+
+  /** Older files are not read: that one is gone shows in the names, and in a log that still has its first record. */
+  private findMissingFiles(topic: string, queueId: number, files: QueueFile[]): void {
+    const { logMin } = this.options
+    const first = files.at(0)
+    if (first === undefined) return
+    let expected = logMin === 0 && first.start > 0 && unitAt(first.path, 0) !== 'blank' ? 0 : first.start
+    let logFrom = logMin
+    for (const { start, path } of files) {
+      if (start !== expected) {
+        this.tell('ConsumeQueue files are missing: built again from the log', {
+          topic,
+          queueId,
+          from: expected,
+          to: start,
+        })
+        this.resumeFrom = Math.min(this.resumeFrom, logFrom)
+      }
+      expected = start + this.fileSize
+      const last = unitAt(path, this.fileSize - UNIT_SIZE)
+      logFrom = typeof last === 'number' ? last : logMin
     }
   }
 
@@ -272,6 +296,18 @@ class QueueRecovery {
     this.findings += 1
     if (this.findings <= FINDINGS_TOLD_MAX) this.options.log.warn(what, fields)
   }
+}
+
+/** End of the record that the unit at a byte of a file points at. */
+function unitAt(path: string, at: number): number | 'blank' | 'none' {
+  const bytes = Buffer.alloc(UNIT_SIZE)
+  let read = 0
+  withFile(path, (fd) => {
+    read = readSync(fd, bytes, 0, UNIT_SIZE, at)
+  })
+  const size = bytes.readInt32BE(UNIT.size)
+  if (read < UNIT_SIZE || size <= 0) return 'none'
+  return size === BLANK_UNIT_SIZE ? 'blank' : Number(bytes.readBigInt64BE(0)) + size
 }
 
 function withFile(path: string, use: (fd: number) => void): void {

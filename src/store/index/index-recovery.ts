@@ -147,11 +147,15 @@ class IndexMender {
   mend(provenTo: number | undefined, findings: string[]): number | undefined {
     const { indexCount } = this.header
     const mustCheck = provenTo === undefined
-    const cut = provenTo ?? this.consistentTo()
-    const count = this.entriesBelow(cut, indexCount)
+    let cut = provenTo ?? this.consistentTo()
+    let count = this.entriesBelow(cut, indexCount)
     if (count <= 1) return undefined
-    const last = this.load(count - 1)
-    this.lastOffset = getInt64(this.view, last + ENTRY.physicalOffset)
+    const part = this.partOfRecord(count)
+    if (part > 0) {
+      count -= part
+      cut = this.offsetOf(count)
+    }
+    this.lastOffset = this.offsetOf(count - 1)
     if (count === indexCount && this.options.lastEnd === 'clean' && !mustCheck) return cut
     const slots = this.readSlots()
     const slotView = new DataView(slots.buffer, slots.byteOffset, slots.length)
@@ -207,6 +211,22 @@ class IndexMender {
     const keys = recordKeysAt(source, offset, logEnd)
     if (keys === undefined || keys === 'blank') return false
     return keys.keyHashes.subarray(0, keys.keyCount).includes(keyHash)
+  }
+
+  /** How many entries the last record has when not all its keys are there: the file behind is gone that had the others. */
+  private partOfRecord(count: number): number {
+    const { source, logMin, logEnd } = this.options
+    const offset = this.offsetOf(count - 1)
+    let first = count - 1
+    while (first > 1 && this.offsetOf(first - 1) === offset) first -= 1
+    // The first record of a file may have begun in the file before.
+    if (first === 1 || offset < logMin) return 0
+    const keys = recordKeysAt(source, offset, logEnd)
+    return keys !== undefined && keys !== 'blank' && keys.keyCount > count - first ? count - first : 0
+  }
+
+  private offsetOf(entry: number): number {
+    return getInt64(this.view, this.load(entry) + ENTRY.physicalOffset)
   }
 
   private readSlots(): Buffer {
@@ -280,7 +300,7 @@ class IndexMender {
       if (slotView.getInt32(slot * SLOT_SIZE) !== 0) hashSlotCount += 1
     }
     const at = this.load(count - 1)
-    const endPhyOffset = getInt64(this.view, at + ENTRY.physicalOffset)
+    const endPhyOffset = this.offsetOf(count - 1)
     const seconds = this.view.getInt32(at + ENTRY.seconds)
     const keys = recordKeysAt(this.options.source, endPhyOffset, this.options.logEnd)
     const known = endPhyOffset >= this.options.logMin && keys !== undefined && keys !== 'blank'

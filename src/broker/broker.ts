@@ -393,6 +393,7 @@ class Broker implements BrokerHandle {
     })
     this.timer = setInterval(() => {
       schedule.step()
+      service.stageClock.refill()
       for (const front of this.fronts) front.tick()
       if (service.acks.pending > 0) service.pump()
     }, TIMER_MS)

@@ -28,6 +28,7 @@ export class Pool {
       idleTimeout: IDLE_MS,
       maxQueue: QUEUE_MAX,
       recordTiming: false,
+      execArgv: process.execArgv.filter((argument) => !argument.startsWith('--input-type')),
     })
   }
 

@@ -81,6 +81,8 @@ export class Supervisor {
       name: `basalt-${name}`,
       workerData,
       transferList: [port2],
+      // What a program was told about its own entry (node --input-type=module -e …) is not true of ours.
+      execArgv: process.execArgv.filter((argument) => !argument.startsWith('--input-type')),
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     })
     const running: Running = {

@@ -11,7 +11,7 @@
 import { AssertionError } from '../assert.ts'
 import type { Clock } from '../clock.ts'
 import { describe } from '../errors.ts'
-import { answerTo, isOneway, type RemotingCommand } from '../remoting/command.ts'
+import { answerTo, isAnswer, isOneway, type RemotingCommand } from '../remoting/command.ts'
 import type { Connection, FrameHandler } from '../remoting/connection.ts'
 import { decodeCommand } from '../remoting/frame.ts'
 import { genericPull, genericSend, PullFields, SendFields, scanPull, scanSend } from '../remoting/hot/index.ts'
@@ -65,6 +65,8 @@ export class Front implements FrameHandler {
       return 'taken'
     }
     const command = decodeCommand(bytes, start, end)
+    // An answer that nobody waits for: the connection looks only at those that may be one.
+    if (isAnswer(command)) return 'taken'
     try {
       if (SEND_CODES.has(command.code)) return this.send(connection, genericSend(command, this.sendFields))
       if (PULL_CODES.has(command.code) && this.options.servesPulls) {
@@ -117,8 +119,6 @@ export class Front implements FrameHandler {
   }
 
   private route(connection: Connection, command: RemotingCommand): void {
-    // The frame's bytes are the socket's: a processor that answers later must not find them overwritten.
-    if (command.body !== undefined) command.body = Buffer.from(command.body)
     this.options.router.handle(command, connection).then(
       (answer) => {
         if (answer !== undefined) connection.send(answer)

@@ -163,6 +163,10 @@ export async function startSending(options) {
     one.connection.socket.on('error', (error) => {
       meter.firstFailure ??= `connection: ${error.message}`
     })
+    one.connection.socket.on('close', () => {
+      one.stopped = true
+      one.inFlight = 0
+    })
     one.start()
   }
   const ticker = open ? openLoop(connections, options.rate ?? 0) : undefined

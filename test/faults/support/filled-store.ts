@@ -10,10 +10,11 @@
 import { closeSync, ftruncateSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BrokerConfig } from '../../../src/config/index.ts'
+import { segmentPath, segmentStart } from '../../../src/store/commitlog/index.ts'
 import { records, TestClient } from '../../support/client.ts'
-import { type BrokerProcess, type ProcessOptions, startBrokerProcess, TINY } from './broker-process.ts'
-import { type JudgeOptions, judge, Ledger, Load, numberOf, QUEUES, readBack, TOPIC } from './load.ts'
-import { verifyStore } from './verify-store.ts'
+import { type BrokerProcess, type ProcessOptions, startBrokerProcess, TINY, until } from './broker-process.ts'
+import { type JudgeOptions, judge, Ledger, Load, numberOf, positionsOf, QUEUES, readBack, TOPIC } from './load.ts'
+import { positionsIn, verifyStore } from './verify-store.ts'
 
 const QUERY_MESSAGE = 12
 const COUNT = 3000
@@ -171,4 +172,36 @@ function patch(path: string, at: number, length: number, change: (bytes: Buffer)
   } finally {
     closeSync(fd)
   }
+}
+
+/** Kills a broker whose last word in basalt/positions is the whole truth; returns the end of its log. */
+export async function killIdle(broker: BrokerProcess): Promise<number> {
+  const appended = await whenIdle(broker)
+  await broker.kill()
+  return appended
+}
+
+/** Waits until everything is dispatched and basalt/positions says so; returns the end of the log. */
+export async function whenIdle(broker: BrokerProcess): Promise<number> {
+  const client = new TestClient(broker.address)
+  try {
+    const { appended } = await positionsOf(client)
+    await until(() => {
+      const marks = positionsIn(broker.folder)
+      return marks !== undefined && marks.appended === appended && marks.dispatched === appended
+    }, 30_000)
+    return appended
+  } finally {
+    await client.close()
+  }
+}
+
+/** File and byte in it of an offset of the log. */
+export function placeInLog(
+  folder: string,
+  config: Partial<BrokerConfig>,
+  offset: number,
+): { path: string; at: number } {
+  const start = segmentStart(offset, config.mappedFileSizeCommitLog!)
+  return { path: segmentPath(join(folder, 'commitlog'), start), at: offset - start }
 }

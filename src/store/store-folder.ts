@@ -18,10 +18,11 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   writeSync,
 } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { BasaltError, describe, StoreError } from '../errors.ts'
 import { lockFile } from '../native/index.ts'
 import { removeUnfinishedSegments } from './commitlog/segment-allocator.ts'
@@ -131,10 +132,20 @@ function holderOf(fd: number, root: string): string | undefined {
   const pid = pidFromLocks(fstatSync(fd).ino) ?? pidFromAbort(root)
   if (pid === undefined) return undefined
   if (pid === process.pid) return `process ${pid} (this one)`
+  // The program's file: the name in comm is that of the main thread, which Node 24 calls "MainThread".
+  const name = tryRead(() => basename(readlinkSync(`/proc/${pid}/exe`))) ?? commOf(pid)
+  return name === undefined ? `process ${pid}` : `process ${pid} (${name})`
+}
+
+function commOf(pid: number): string | undefined {
+  return tryRead(() => readFileSync(`/proc/${pid}/comm`, 'utf8').trim())
+}
+
+function tryRead(read: () => string): string | undefined {
   try {
-    return `process ${pid} (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()})`
+    return read()
   } catch {
-    return `process ${pid}`
+    return undefined
   }
 }
 

@@ -7,8 +7,9 @@
  * - The end is the first place that holds no record and behind which no record of this log can be found. RocketMQ ends
  *   the log at the first bad record and deletes all behind it; here damage in the middle costs the damaged records only.
  * - Damage that readers could not pass is sealed (seal-damage.ts): afterwards a broker of Apache's opens the whole log as
- *   well. A record whose lengths are right and whose body or header is wrong stays as it is and is reported; a broker of
- *   Apache's that checks CRCs would still end its log there, if it is in the part that it reads at its start.
+ *   well. A record whose lengths are right and whose body or header is wrong is sealed where it may be torn, that is above
+ *   what was surely on disk; elsewhere it stays as it is and is reported (a broker of Apache's that checks CRCs would
+ *   still end its log there, if it is in the part that it reads at its start).
  * - Above a live mark of a process that died nothing is missing; above a durable mark after power loss, pages may be
  *   missing anywhere: records behind such a hole are kept too.
  * - No state that a crash can leave throws. What throws: files that are no segments, another segment size, a disk that
@@ -75,6 +76,14 @@ const REWRITTEN_SEGMENTS_MAX = 3
 const SEARCH_BYTES = 64 * 1024 * 1024
 const TORN_SHOWN_MAX = 1024 * 1024
 
+interface WrongRecords {
+  from: number
+  to: number
+  problem: string
+  /** For what may take their place. */
+  storeTimestamp: number
+}
+
 export function recoverLog(options: RecoverLogOptions): RecoveredLog {
   return new Recovery(options).run()
 }
@@ -93,6 +102,7 @@ class Recovery {
   private lastStoreTimestamp = 0
   private recordCount = 0
   private leftovers = 0
+  private readonly wrong: WrongRecords[] = []
 
   constructor(options: RecoverLogOptions) {
     const { settings } = options
@@ -176,7 +186,7 @@ class Recovery {
     })
     this.leftovers += leftovers
     if (next < 0) return -1
-    if (brokenFrom > at) this.reportDamage('RECORD_DAMAGED', at, brokenFrom, `${problem}; left as it is`)
+    if (brokenFrom > at) this.wrong.push({ from: at, to: brokenFrom, problem, storeTimestamp: this.timeFor(next) })
     if (next > brokenFrom) {
       const { window, layout, ownFolder } = this
       const storeTimestamp = this.timeFor(next)
@@ -185,6 +195,20 @@ class Recovery {
       this.reportDamage('LOG_DAMAGED', brokenFrom, next, `${brokenFrom > at ? 'no record' : problem}; ${outcome}`)
     }
     return next
+  }
+
+  /**
+   * Records whose lengths are right and whose contents are not. After an unclean stop, those in the part that may not have
+   * reached the disk are torn: they were never promised, and no consumer must get them. Elsewhere they are what
+   * is left of a message, which somebody may mend.
+   */
+  private settleWrongRecords(doubtfulFrom: number): void {
+    const { window, layout, ownFolder } = this
+    for (const { from, to, problem, storeTimestamp } of this.wrong) {
+      const isSealed = from >= doubtfulFrom && sealDamage({ window, layout, ownFolder, from, to, storeTimestamp })
+      if (isSealed) this.reportDamage('LOG_DAMAGED', from, to, `${problem}; kept in basalt/damaged and sealed`)
+      else this.reportDamage('RECORD_DAMAGED', from, to, `${problem}; left as it is`)
+    }
   }
 
   /** For what fills the gap before `next`: the time of a neighbour. */
@@ -201,11 +225,14 @@ class Recovery {
 
   private finish(scannedFrom: number, end: number): RecoveredLog {
     const { marks, isClean } = this.options
+    const durable = marks === undefined || marks.trust === 'none' ? 0 : marks.flushed
+    const rewrittenFrom = isClean ? end : this.doubtfulFrom(durable, end)
+    this.settleWrongRecords(rewrittenFrom)
     const isProven = isClean && marks !== undefined && marks.trust === 'live' && marks.appended === end
     const needsCut = !isProven || this.findings.list.length > 0
     if (needsCut) this.reportCut(end)
-    const durable = marks === undefined || marks.trust === 'none' ? 0 : marks.flushed
-    if (end < durable) this.reportLost(end, durable)
+    const written = marks?.trust === 'live' ? marks.appended : durable
+    if (end < written) this.reportLost(end, written)
     for (const { from, to } of this.window.unreadable) {
       this.findings.add(
         'UNREADABLE',
@@ -216,7 +243,7 @@ class Recovery {
       )
     }
     const kept = needsCut ? cutTail(this.folder, this.size, this.segments, end) : this.segments
-    const rewrittenFrom = isClean ? end : this.rewrite(durable, end)
+    if (!isClean) rewriteRange(this.folder, this.size, rewrittenFrom, end)
     const { lastStoreTimestamp, recordCount, findings } = this
     return {
       min: kept[0].start,
@@ -230,11 +257,10 @@ class Recovery {
     }
   }
 
-  private rewrite(durable: number, end: number): number {
+  /** After an unclean stop: what is above it may not have reached the disk. */
+  private doubtfulFrom(durable: number, end: number): number {
     const bound = segmentStart(end, this.size) - (REWRITTEN_SEGMENTS_MAX - 1) * this.size
-    const from = Math.min(end, Math.max(durable === 0 ? bound : durable, this.segments[0].start))
-    rewriteRange(this.folder, this.size, from, end)
-    return from
+    return Math.min(end, Math.max(durable === 0 ? bound : durable, this.segments[0].start))
   }
 
   private reportCut(end: number): void {
@@ -266,9 +292,9 @@ class Recovery {
     this.findings.add(code, 'error', from, to, what)
   }
 
-  private reportLost(end: number, durable: number): void {
-    const what = `the log ends at ${end}, but was on disk up to ${durable}: files were lost, or the disk lost what it had synced`
-    this.findings.add('LOG_LOST', 'error', end, durable, what)
+  private reportLost(end: number, written: number): void {
+    const what = `the log ends at ${end}, but went up to ${written}: files were lost or cut, or the disk lost what it had synced`
+    this.findings.add('LOG_LOST', 'error', end, written, what)
   }
 }
 

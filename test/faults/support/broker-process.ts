@@ -22,13 +22,14 @@ const TEXT_MAX = 4 * MIB
 const SHOWN = 4000
 
 /** Segments roll every few hundred messages. */
-export const TINY: Partial<BrokerConfig> = {
+export const TINY = {
   ...SMALL,
   mappedFileSizeCommitLog: MIB,
+  maxMessageSize: 256 * 1024,
   mappedFileSizeConsumeQueue: 20 * 500,
   maxHashSlotNum: 1000,
   maxIndexNum: 4000,
-}
+} satisfies Partial<BrokerConfig>
 
 export interface ProcessOptions {
   /** The store. */
@@ -137,7 +138,14 @@ export async function startBrokerProcess(options: ProcessOptions): Promise<Broke
   }
 }
 
-function spawnBroker({ folder, config, env, faults, descriptors, root = PACKAGE }: ProcessOptions): ChildProcess {
+export function spawnBroker({
+  folder,
+  config,
+  env,
+  faults,
+  descriptors,
+  root = PACKAGE,
+}: ProcessOptions): ChildProcess {
   const pairs = Object.entries({ ...TINY, ...config, storePathRootDir: folder })
   const command = ['broker', ...pairs.flatMap(([key, value]) => ['--set', `${key}=${value}`])]
   const program = faults === true ? [join(HERE, 'broker-with-faults.mjs'), root] : [join(root, 'bin', 'basaltmq.js')]

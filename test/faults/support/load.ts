@@ -9,7 +9,7 @@
  *   await load.stop()
  *   expect(judge(ledger, await readBack(broker.address))).toEqual([])
  */
-import { TestClient } from '../../support/client.ts'
+import { records, TestClient } from '../../support/client.ts'
 import type { Ledger, ReadMessage } from './ledger.ts'
 
 export { type JudgeOptions, judge, Ledger, missing, type Place, type ReadMessage } from './ledger.ts'
@@ -18,6 +18,8 @@ export const TOPIC = 'Faults'
 export const QUEUES = 4
 const NUMBER_BYTES = 12
 const RUNTIME_INFO = 28
+const QUERY_MESSAGE = 12
+const FAR_FUTURE = 9_999_999_999_999
 const DRAIN_COUNT = 32
 
 export interface LoadOptions {
@@ -179,6 +181,24 @@ export function brokenOrder(positions: Record<string, number>): string | undefin
       return `${small} ${positions[small]} is above ${large} ${positions[large]}`
   }
   return undefined
+}
+
+/** Those of the numbers that a query by key finds (QUERY_MESSAGE). */
+export async function findByKeys(address: string, numbers: number[], topic = TOPIC): Promise<Set<number>> {
+  const client = new TestClient(address)
+  const found = new Set<number>()
+  try {
+    for (const number of numbers) {
+      const ext = { topic, key: String(number), maxNum: '32', beginTimestamp: '0', endTimestamp: String(FAR_FUTURE) }
+      const answer = await client.invoke(QUERY_MESSAGE, ext, undefined, 30_000)
+      for (const message of answer.code === 0 ? records(answer.body) : []) {
+        if (message !== undefined && numberOf(message.body) === number) found.add(number)
+      }
+    }
+    return found
+  } finally {
+    await client.close()
+  }
 }
 
 /** Everything in storage, queue after queue, in queue order. */

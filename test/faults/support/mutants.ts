@@ -1,0 +1,64 @@
+/**
+ * Brokers that are wrong in one place: copies of the compiled package with one line changed. A test that means to catch
+ * such a fault is run on them, to see that it does. They live below build/, where node_modules are found.
+ */
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PACKAGE } from './broker-process.ts'
+
+interface Change {
+  /** In dist. */
+  file: string
+  from: string | RegExp
+  to: string
+}
+
+export interface MutantPackage extends Disposable {
+  readonly root: string
+}
+
+export interface Mutant {
+  name: string
+  make(): MutantPackage
+}
+
+function mutant(name: string, changes: Change[]): Mutant {
+  return { name, make: () => makeMutant(changes) }
+}
+
+export const mutants: Mutant[] = [
+  mutant('fdatasync of the CommitLog does nothing', [
+    { file: 'stages/flush.js', from: /^\s*fdatasyncSync\(fd\);?$/m, to: '' },
+  ]),
+  mutant('folders are not synced', [
+    { file: 'native/files.js', from: /checked\(addon\(\)\.syncFolder\(path\), 'fsync', path\);?/, to: '' },
+    { file: 'store/metadata/durable-file.js', from: /^\s*fsyncSync\(fd\);?$/m, to: '' },
+  ]),
+  mutant('the position advances before the sync returns', [
+    {
+      file: 'stages/flush.js',
+      from: /this\.syncSegment\(segment\);?/,
+      to: 'this.flushed.advance(Math.min(segment + segmentSize, target)); this.wakeOthers(); this.syncSegment(segment);',
+    },
+  ]),
+]
+
+/** Throws when a change finds nothing to change: the mutant has to follow the code. */
+function makeMutant(changes: Change[]): MutantPackage {
+  const build = join(PACKAGE, 'build')
+  mkdirSync(build, { recursive: true })
+  const root = mkdtempSync(join(build, 'mutant-'))
+  cpSync(join(PACKAGE, 'dist'), join(root, 'dist'), { recursive: true })
+  cpSync(join(PACKAGE, 'bin'), join(root, 'bin'), { recursive: true })
+  cpSync(join(PACKAGE, 'package.json'), join(root, 'package.json'))
+  mkdirSync(join(root, 'build'))
+  symlinkSync(join(build, 'Release'), join(root, 'build', 'Release'))
+  for (const { file, from, to } of changes) {
+    const path = join(root, 'dist', file)
+    const code = readFileSync(path, 'utf8')
+    const changed = code.replace(from, to)
+    if (changed === code) throw new Error(`${file} has nothing like ${from}: the mutant is out of date`)
+    writeFileSync(path, changed)
+  }
+  return { root, [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }) }
+}

@@ -20,6 +20,7 @@ import { StoreError } from '../errors.ts'
 import { failpoint } from '../faults.ts'
 import { wakeNetwork } from '../native/index.ts'
 import { LogReader } from '../store/commitlog/log-reader.ts'
+import { extFolder } from '../store/consumequeue/ext-files.ts'
 import { queueFolder } from '../store/consumequeue/queue-files.ts'
 import { firstUnitAtOrAbove } from '../store/consumequeue/queue-min.ts'
 import { QueueStore } from '../store/consumequeue/queue-store.ts'
@@ -205,11 +206,13 @@ export class DispatchStage implements Stage {
   private forget({ topic, queueId }: ToStage & { kind: 'forget' }): void {
     const folder = queueFolder(this.start.settings, topic, queueId)
     this.dispatcher.forget(topic, queueId)
-    rmSync(folder, { recursive: true, force: true })
-    try {
-      rmdirSync(dirname(folder))
-    } catch {
-      // Other queues of the topic are still there.
+    for (const each of [folder, extFolder(this.start.settings, topic, queueId)]) {
+      rmSync(each, { recursive: true, force: true })
+      try {
+        rmdirSync(dirname(each))
+      } catch {
+        // Other queues of the topic are still there, or there was none.
+      }
     }
   }
 
@@ -228,9 +231,15 @@ export class DispatchStage implements Stage {
         this.minima = undefined
         return count + 1
       }
-      if (next.value.integer >= 0) this.runtime.queues.setMin(next.value.integer, this.minOf(next.value))
+      this.refreshMin(next.value)
     }
     return MINIMA_A_STEP
+  }
+
+  private refreshMin(writer: QueueWriter): void {
+    const min = this.minOf(writer)
+    if (writer.integer >= 0) this.runtime.queues.setMin(writer.integer, min)
+    writer.expireExt(min)
   }
 
   private minOf(writer: QueueWriter): number {

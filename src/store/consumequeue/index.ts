@@ -9,9 +9,14 @@
  *   walk-queue      what a crash left of a queue
  *   recover-queues  all queues at start, and from where dispatch goes on
  *   queue-min       smallest queue offset that exists
+ *   placed-units    units that exist, when their records come again
+ *   ext-files, ext-writer  tags codes in files of their own (enableConsumeQueueExt)
  *   offset-by-time  the pool's task
  */
+export * from './ext-files.ts'
+export * from './ext-writer.ts'
 export * from './offset-by-time.ts'
+export * from './placed-units.ts'
 export * from './queue-files.ts'
 export * from './queue-min.ts'
 export * from './queue-reader.ts'

@@ -6,10 +6,11 @@
  * record measured, 0.9 with a map). A queue takes a map from the least busy holder when it has been busier itself. "Busy" is
  * units written, halved every EPOCH_UNITS.
  */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fdatasync, MapSlot, pageSize, syncFolder } from '../../native/index.ts'
-import { ChunkAllocator, type QueueSettings, queueFileSize } from './queue-files.ts'
+import type { ExtSettings } from './ext-files.ts'
+import { allocationError, ChunkAllocator, type QueueSettings, queueFileSize } from './queue-files.ts'
 import { UNIT_SIZE } from './unit.ts'
 
 const EPOCH_UNITS = 65_536
@@ -32,7 +33,7 @@ export interface SlotHolder {
 }
 
 export interface QueueStoreOptions {
-  settings: QueueSettings
+  settings: QueueSettings & Partial<ExtSettings & { enableConsumeQueueExt: boolean }>
   /** Maps at most; 0 stages everything. */
   slotCount?: number
   /** Descriptors kept open for queues without a map. */
@@ -42,6 +43,8 @@ export interface QueueStoreOptions {
 
 export class QueueStore {
   readonly settings: QueueSettings
+  /** Set when units go through ConsumeQueueExt. */
+  readonly ext: ExtSettings | undefined
   readonly fileSize: number
   readonly unitsPerFile: number
   readonly windowSize: number
@@ -58,7 +61,12 @@ export class QueueStore {
   private epoch = 0
 
   constructor(options: QueueStoreOptions) {
-    this.settings = options.settings
+    const { settings } = options
+    this.settings = settings
+    if (settings.enableConsumeQueueExt === true && settings.mappedFileSizeConsumeQueueExt !== undefined) {
+      const { storePathRootDir, mappedFileSizeConsumeQueueExt } = settings
+      this.ext = { storePathRootDir, mappedFileSizeConsumeQueueExt }
+    }
     this.fileSize = queueFileSize(options.settings)
     this.unitsPerFile = this.fileSize / UNIT_SIZE
     this.windowSize = Math.min(WINDOW_SIZE, this.fileSize)
@@ -94,6 +102,17 @@ export class QueueStore {
     this.epoch += 1
   }
 
+  /** Throws StoreError DISK_FULL or STORE_WRITE_FAILED. */
+  write(path: string, bytes: Buffer, length: number, at: number): void {
+    try {
+      const written = writeSync(this.fds.get(path), bytes, 0, length, at)
+      if (written !== length)
+        throw Object.assign(new Error(`${written} of ${length} bytes written`), { code: 'ENOSPC' })
+    } catch (error) {
+      throw allocationError(error, path, length)
+    }
+  }
+
   /** A file was written to that is not the queue's newest: housekeeping would not sync it. */
   markRewritten(path: string): void {
     this.rewritten.add(path)
@@ -107,6 +126,8 @@ export class QueueStore {
   syncRewritten(): void {
     const folders = new Set<string>()
     for (const path of this.rewritten) {
+      // Retention or the end of a topic may have taken it meanwhile.
+      if (!existsSync(path)) continue
       fdatasync(this.fds.get(path))
       folders.add(dirname(path))
     }
@@ -177,6 +198,11 @@ export class FdCache {
     this.drop(path)
     this.fds.set(path, fd)
     if (this.fds.size > this.limit) this.drop(this.fds.keys().next().value as string)
+  }
+
+  /** Closes all files of a folder: they may be removed, and others made in their place. */
+  dropFolder(folder: string): void {
+    for (const path of [...this.fds.keys()]) if (dirname(path) === folder) this.drop(path)
   }
 
   drop(path: string): void {

@@ -13,8 +13,11 @@
  * Errors:    StoreError DISK_FULL / STORE_WRITE_FAILED, before the unit counts: put it again later.
  * Format:    spec/store-format.md §4.
  */
-import { closeSync, fstatSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, unlinkSync } from 'node:fs'
 import type { MapSlot } from '../../native/index.ts'
+import { addressHigh, addressIn } from './ext-files.ts'
+import { ExtWriter } from './ext-writer.ts'
+import { PlacedUnits, type PutResult } from './placed-units.ts'
 import {
   allocationError,
   createFileInPlace,
@@ -24,17 +27,13 @@ import {
   queueFolder,
 } from './queue-files.ts'
 import { HEAT_TO_MAP, type QueueStore, type SlotHolder } from './queue-store.ts'
-import { BLANK_UNIT_SIZE, isReal, physicalOffsetAt, UNIT_SIZE, writeUnit } from './unit.ts'
+import { BLANK_UNIT_SIZE, UNIT_SIZE, writeUnit } from './unit.ts'
 import { walkQueue } from './walk-queue.ts'
 
 const STAGED_UNITS = 64
-/** Units read at a time while records that were dispatched before come again. */
-const REREAD_UNITS = 204
 /** A queueOffset further ahead than this is damage in the record, not a gap. */
 const GAP_UNITS_MAX = 4_000_000
 const NO_VIEW = new DataView(new ArrayBuffer(0))
-
-export type PutResult = 'written' | 'present' | 'misplaced'
 
 /** Where a queue stands, as recovery found it; see recover-queues.ts. */
 export interface QueueEnd {
@@ -77,16 +76,15 @@ export class QueueWriter implements SlotHolder {
   /** Bytes of the open file that have blocks. */
   private allocated = 0
   private counted: number
-  /** Units [rereadStart, rereadEnd) as they are in the file, while records come again. */
-  private reread: Buffer | undefined
-  private rereadStart = -1
-  private rereadEnd = -1
+  private ext: ExtWriter | undefined
+  private readonly placed: PlacedUnits
 
   constructor(store: QueueStore, topic: string, queueId: number, known?: QueueEnd) {
     this.store = store
     this.topic = topic
     this.queueId = queueId
     this.folder = queueFolder(store.settings, topic, queueId)
+    this.placed = new PlacedUnits(store, this.folder)
     const { end, maxPhysical } = known ?? walkQueue(this.folder, store.fileSize)
     this.end = end
     this.maxPhysical = maxPhysical
@@ -103,6 +101,26 @@ export class QueueWriter implements SlotHolder {
     this.end = queueOffset + 1
     this.maxPhysical = position + size
     return 'written'
+  }
+
+  /**
+   * As put(), through ConsumeQueueExt: tagsCode and store time go there, and the unit holds the address. A unit that is
+   * there keeps its address.
+   */
+  putExt(q: number, position: number, size: number, tagsHigh: number, tagsLow: number, storeTime: number): PutResult {
+    if (q < 0 || (q >= this.end && position < this.maxPhysical)) return this.put(q, position, size, tagsHigh, tagsLow)
+    this.flush()
+    const present = q < this.end ? this.placed.unit(q, this.end) : undefined
+    const offset = this.extWriter().place(present, position, size, tagsHigh, tagsLow, storeTime)
+    return this.put(q, position, size, addressHigh(offset), offset | 0)
+  }
+
+  /** Files of ext units below that of the queue offset can go. */
+  expireExt(minOffset: number): void {
+    if (this.store.ext === undefined || minOffset >= this.end || minOffset < 0) return
+    this.flush()
+    const offset = addressIn(this.placed.unit(minOffset, this.end))
+    if (offset >= 0) this.extWriter().expireBelow(offset)
   }
 
   /** Ends a batch: all units put so far are in the page cache. Returns how many are new since the last call. */
@@ -148,21 +166,32 @@ export class QueueWriter implements SlotHolder {
     if (this.slot !== undefined) this.store.giveSlot(this.slot)
     this.slot = undefined
     this.leaveFile()
+    this.store.fds.dropFolder(this.folder)
   }
 
   /** Makes everything ready for a store at `queueOffset`; otherwise the result of the put. */
   private prepare(q: number, position: number, size: number, tagsHigh: number, tagsLow: number): PutResult | undefined {
     if (q < 0 || !Number.isSafeInteger(q)) return 'misplaced'
-    if (q < this.end) return this.putAgain(q, position, size, tagsHigh, tagsLow)
+    if (q < this.end) {
+      this.flush()
+      return this.placed.put(q, this.end, position, size, tagsHigh, tagsLow)
+    }
     if (position < this.maxPhysical) return 'present'
     if (q > this.end) {
       if (this.end === 0 || !this.hasFiles()) this.startAt(q)
       else if (q - this.end > GAP_UNITS_MAX) return 'misplaced'
       while (this.end < q) this.appendBlank()
     }
-    this.reread = undefined
+    this.placed.forget()
     this.makeRoom()
     return undefined
+  }
+
+  private extWriter(): ExtWriter {
+    const { store } = this
+    if (store.ext === undefined) throw new Error('ConsumeQueueExt is not enabled')
+    this.ext ??= new ExtWriter(store, store.ext, this.topic, this.queueId)
+    return this.ext
   }
 
   private hasFiles(): boolean {
@@ -295,7 +324,7 @@ export class QueueWriter implements SlotHolder {
   private flush(): void {
     if (this.slot !== undefined || this.staged === undefined || this.fileStart < 0 || this.end <= this.base) return
     const length = (this.end - this.base) * UNIT_SIZE
-    this.writeAt(this.path, this.staged, length, (this.base - this.fileStart) * UNIT_SIZE)
+    this.store.write(this.path, this.staged, length, (this.base - this.fileStart) * UNIT_SIZE)
     this.stage()
   }
 
@@ -309,67 +338,5 @@ export class QueueWriter implements SlotHolder {
     this.origin = 0
     this.roomEnd = 0
     this.windowEnd = 0
-  }
-
-  /**
-   * A record whose place is taken: nothing is written where its unit stands. A unit that points further into the log
-   * stays: two records then claim one queue offset (RocketMQ 4.9.8 after damage), and the younger one holds it.
-   */
-  private putAgain(q: number, position: number, size: number, tagsHigh: number, tagsLow: number): PutResult {
-    this.flush()
-    const fileStart = q - (q % this.store.unitsPerFile)
-    const at = (this.load(q, fileStart) - this.rereadStart) * UNIT_SIZE
-    const units = this.reread!
-    const view = new DataView(units.buffer, units.byteOffset, units.length)
-    if (isReal(view, at) && physicalOffsetAt(view, at) > position) return 'present'
-    const right = Buffer.alloc(UNIT_SIZE)
-    writeUnit(new DataView(right.buffer, right.byteOffset, UNIT_SIZE), 0, position, size, tagsHigh, tagsLow)
-    if (right.compare(units, at, at + UNIT_SIZE) === 0) return 'present'
-    const path = queueFilePath(this.folder, fileStart * UNIT_SIZE)
-    this.writeAt(path, right, UNIT_SIZE, (q - fileStart) * UNIT_SIZE)
-    this.store.markRewritten(path)
-    right.copy(units, at)
-    return 'written'
-  }
-
-  /** Reads the units around q into a buffer, making their file if it is gone. Returns q. */
-  private load(q: number, fileStart: number): number {
-    if (this.reread !== undefined && q >= this.rereadStart && q < this.rereadEnd) return q
-    this.reread ??= Buffer.alloc(REREAD_UNITS * UNIT_SIZE)
-    const fileEnd = fileStart + this.store.unitsPerFile
-    this.rereadStart = q
-    this.rereadEnd = Math.min(q + REREAD_UNITS, fileEnd, this.end)
-    this.reread.fill(0)
-    const fd = this.descriptor(queueFilePath(this.folder, fileStart * UNIT_SIZE), q - fileStart)
-    readSync(fd, this.reread, 0, (this.rereadEnd - q) * UNIT_SIZE, (q - fileStart) * UNIT_SIZE)
-    return q
-  }
-
-  /** Descriptor of a file of this queue. A file that is missing is made, with `blanks` blank units at its start. */
-  private descriptor(path: string, blanks: number): number {
-    const { store } = this
-    try {
-      return store.fds.get(path)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw allocationError(error, path, 0)
-    }
-    const length = blanks * UNIT_SIZE
-    const fd = createFileInPlace(store.settings, path, store.fileSize, length + UNIT_SIZE, store.allocator)
-    store.fds.put(path, fd)
-    const bytes = Buffer.alloc(length)
-    const view = new DataView(bytes.buffer, bytes.byteOffset, length)
-    for (let at = 0; at < length; at += UNIT_SIZE) writeUnit(view, at, 0, BLANK_UNIT_SIZE, 0, 0)
-    writeSync(fd, bytes, 0, length, 0)
-    return fd
-  }
-
-  private writeAt(path: string, bytes: Buffer, length: number, at: number): void {
-    try {
-      const written = writeSync(this.store.fds.get(path), bytes, 0, length, at)
-      if (written !== length)
-        throw Object.assign(new Error(`${written} of ${length} bytes written`), { code: 'ENOSPC' })
-    } catch (error) {
-      throw allocationError(error, path, length)
-    }
   }
 }

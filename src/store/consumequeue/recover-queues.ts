@@ -4,6 +4,7 @@
  *
  *   files walked ─▶ units beyond the log zeroed ─▶ holes, short and missing queues ─▶ resumeFrom
  *   log [resumeFrom, end) read ─▶ next offset of every queue: the largest of files, snapshot and log
+ *   (after a kill from the last snapshot on: a queue that is younger and lacks its units or files shows there)
  *
  * Units that are right are never written again: dispatch puts each at the queueOffset of its record, so that going back
  * costs time and changes nothing. Queue offsets are never given out twice, whatever was lost: the snapshot remembers them.
@@ -39,7 +40,7 @@ export interface RecoverQueuesOptions {
   logMin: number
   logEnd: number
   /** <root>/basalt/queues, where there is one. */
-  snapshot: { queues: readonly { topic: string; queueId: number; maxOffset: number }[] } | undefined
+  snapshot: { countedTo?: number; queues: readonly { topic: string; queueId: number; maxOffset: number }[] } | undefined
   /** All units of records below are in their files; undefined when no mark says so. */
   provenTo: number | undefined
   /** The last stop was clean. */
@@ -72,6 +73,8 @@ export interface RecoveredQueues {
 /** RocketMQ 4.9.8: what the checkpoint names may not be on disk for so long. */
 const CHECKPOINT_MARGIN_MS = 3000
 const FINDINGS_TOLD_MAX = 100
+/** How much of the log behind the marks is compared with the queues when no snapshot says what they had. */
+const DOUBTED_BYTES_MAX = 1024 * 1024 * 1024
 
 export function recoverQueues(options: RecoverQueuesOptions): RecoveredQueues {
   return new QueueRecovery(options).run()
@@ -82,6 +85,8 @@ class QueueRecovery {
   private readonly fileSize: number
   private readonly queues = new Map<string, RecoveredQueue>()
   private resumeFrom: number
+  /** Records below have their units, by the marks and by what was found in the files. */
+  private believedTo = 0
   private findings = 0
 
   constructor(options: RecoverQueuesOptions) {
@@ -238,12 +243,21 @@ class QueueRecovery {
     this.resumeFrom = Math.min(this.resumeFrom, queue.maxPhysical)
   }
 
-  /** Queue offsets of the records that are not in the queues yet. */
+  /** Start of the records that the snapshot does not count: their units are looked for, though the marks say they are there. */
+  private doubtedFrom(): number {
+    const { snapshot, provenTo, isClean, logMin } = this.options
+    if (isClean || provenTo === undefined) return this.resumeFrom
+    const from = snapshot?.countedTo ?? this.resumeFrom - DOUBTED_BYTES_MAX
+    return Math.max(logMin, Math.min(this.resumeFrom, from))
+  }
+
+  /** Queue offsets of the records that are not in the queues yet, and of those that should be and are not. */
   private readLog(): void {
     const { source, layout = CLASSIC_LAYOUT, logEnd } = this.options
     const topics = new TopicTable<RecoveredQueue>()
     const record = new RecordView()
-    let position = this.resumeFrom
+    this.believedTo = this.resumeFrom
+    let position = this.doubtedFrom()
     while (position < logEnd) {
       const segment = source.segmentAt(position)
       if (segment === undefined) return
@@ -261,13 +275,13 @@ class QueueRecovery {
         at = record.at + record.totalSize
         const transaction = record.sysFlag & SYS_FLAG.transactionMask
         if (transaction !== 0 && transaction !== SYS_FLAG.commit) continue
-        this.note(topics, bytes, record)
+        this.note(topics, bytes, record, start)
       }
       position = start + at
     }
   }
 
-  private note(topics: TopicTable<RecoveredQueue>, bytes: Uint8Array, record: RecordView): void {
+  private note(topics: TopicTable<RecoveredQueue>, bytes: Uint8Array, record: RecordView, segmentStart: number): void {
     const { queueId, queueOffset } = record
     if (queueId < 0 || queueOffset < 0 || !Number.isSafeInteger(queueOffset)) return
     const topic = topics.find(bytes, record.topicStart, record.topicLength)
@@ -276,6 +290,11 @@ class QueueRecovery {
     if (queue === undefined) {
       queue = this.queueOf(topic.name, queueId)
       topic.set(queueId, queue)
+    }
+    const position = segmentStart + record.at
+    if (queueOffset >= queue.end && position < this.resumeFrom && position < this.believedTo) {
+      this.tell('ConsumeQueue units are missing: built again from the log', { topic: topic.name, queueId, position })
+      this.resumeFrom = position
     }
     if (queue.end === 0 && queue.minOffset >= queue.nextOffset) queue.minOffset = queueOffset
     if (queueOffset >= queue.nextOffset) queue.nextOffset = queueOffset + 1

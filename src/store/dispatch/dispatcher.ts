@@ -57,6 +57,7 @@ export class Dispatcher {
   private readonly index: IndexWriter | undefined
   private readonly log: Log
   private readonly delays: number[]
+  private readonly hasExt: boolean
   private readonly record = new RecordView()
   private readonly properties = new PropertyScan()
   private readonly topics = new TopicTable<QueueWriter>()
@@ -70,6 +71,7 @@ export class Dispatcher {
     this.queueStore = options.queues
     this.index = options.index
     this.log = options.log
+    this.hasExt = options.queues.ext !== undefined
     this.delays = parseDelayLevels(options.settings.messageDelayLevel)
   }
 
@@ -175,7 +177,9 @@ export class Dispatcher {
       tagsHigh = Math.floor(due / HIGH)
       tagsLow = due | 0
     }
-    const result = queue.put(queueOffset, position, record.totalSize, tagsHigh, tagsLow)
+    const result = this.hasExt
+      ? queue.putExt(queueOffset, position, record.totalSize, tagsHigh, tagsLow, record.storeTimestamp)
+      : queue.put(queueOffset, position, record.totalSize, tagsHigh, tagsLow)
     if (result === 'misplaced') {
       this.tellDamage('a record names a queue offset that cannot be', position, {
         topic: topic.name,

@@ -23,7 +23,7 @@ import {
   readBack,
 } from './support/load.ts'
 import { mutants } from './support/mutants.ts'
-import { Observer, type Random, randomFrom, type Tearing } from './support/power-cut.ts'
+import { hasObserver, Observer, type Random, randomFrom, type Tearing } from './support/power-cut.ts'
 import { isLong, storeFolder } from './support/scratch.ts'
 import { positionsIn, verifyStore } from './support/verify-store.ts'
 
@@ -113,12 +113,7 @@ function tearingOf(random: Random): Tearing {
   return { random, sectors, folders: [0, 0.5, 1][Math.floor(random() * 3)] }
 }
 
-const hasObserver = (() => {
-  using scratch = storeFolder()
-  return Observer.create(scratch.path) !== undefined
-})()
-
-test.runIf(hasObserver)(`SYNC_FLUSH: a power cut loses no acknowledged message (seed ${SEED})`, async () => {
+test.runIf(hasObserver())(`SYNC_FLUSH: a power cut loses no acknowledged message (seed ${SEED})`, async () => {
   const config: Partial<BrokerConfig> = { flushDiskType: 'SYNC_FLUSH' }
   const { problems, lost, acknowledged } = await cutAgainAndAgain({ config, rounds: ROUNDS, random: randomFrom(SEED) })
   expect(problems).toEqual([])
@@ -126,14 +121,14 @@ test.runIf(hasObserver)(`SYNC_FLUSH: a power cut loses no acknowledged message (
   expect(acknowledged).toBeGreaterThan(ROUNDS)
 })
 
-test.runIf(hasObserver)(`ASYNC_FLUSH: a power cut loses nothing below flushed (seed ${SEED})`, async () => {
+test.runIf(hasObserver())(`ASYNC_FLUSH: a power cut loses nothing below flushed (seed ${SEED})`, async () => {
   const config: Partial<BrokerConfig> = { flushDiskType: 'ASYNC_FLUSH', flushIntervalCommitLog: 50 }
   const { problems, acknowledged } = await cutAgainAndAgain({ config, rounds: ROUNDS, random: randomFrom(SEED + 1) })
   expect(problems).toEqual([])
   expect(acknowledged).toBeGreaterThan(ROUNDS)
 })
 
-test.runIf(hasObserver).each(mutants)('the observer catches a broker whose fault is: $name', async ({ make }) => {
+test.runIf(hasObserver()).each(mutants)('the observer catches a broker whose fault is: $name', async ({ make }) => {
   using mutant = make()
   const config: Partial<BrokerConfig> = { flushDiskType: 'SYNC_FLUSH' }
   const random = randomFrom(SEED + 2)

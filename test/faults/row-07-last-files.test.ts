@@ -30,6 +30,8 @@ const HARM = {
   short: (path: string) => truncate(path, Math.max(1, Math.floor(sizeOf(path) / 3))),
   missing: (path: string) => rmSync(path),
 }
+/** Of the segment that messages went to last; it holds more. */
+const TAIL_KEPT = 10_000
 /** In the short form one kind of harm a file, another one each: the first, the second, the third, the first … */
 const HARMS = Object.keys(HARM) as (keyof typeof HARM)[]
 
@@ -63,15 +65,22 @@ test.each(isLong ? HARMS : (['short', 'missing'] as const))(
   'the last segment of the log is %s: the broker starts, says what was lost, and serves the rest',
   async (harm) => {
     using folder = storeFolder()
-    const store = await filledStore(folder.path, { count: 2500 })
+    const store = await filledStore(folder.path, { count: 2500, end: 'stop' })
+    {
+      await using broker = await store.start()
+      await store.fill(broker, 100)
+      await killIdle(broker)
+    }
     const tail = segmentOfTail(store)
-    const lostFrom = harm === 'short' ? tail.start + Math.floor(sizeOf(tail.path) / 3) : tail.start
-    HARM[harm](tail.path)
+    const kept = harm === 'short' ? TAIL_KEPT : 0
+    const lostFrom = tail.start + kept
+    if (harm === 'missing') rmSync(tail.path)
+    else truncate(tail.path, kept)
 
     await using broker = await store.start()
     const mayMiss = ({ physicalOffset }: { physicalOffset: number }) => physicalOffset > lostFrom - 1024
     expect(await store.problems(broker, { mayMiss, gaps: true })).toEqual([])
-    expect(broker.log).toMatch(/"code":"(LOG_LOST|SEGMENT_SHORT|SEGMENT_MISSING)"/)
+    expect(broker.log).toMatch(/"code":"LOG_LOST"/)
     for (const [number, { physicalOffset }] of [...store.ledger.acknowledged]) {
       if (physicalOffset > lostFrom - 1024) store.ledger.acknowledged.delete(number)
     }
@@ -86,8 +95,6 @@ test('files that nobody expects keep no broker from starting', async () => {
   using folder = storeFolder()
   const store = await filledStore(folder.path, { count: 300 })
   const strays = [
-    'commitlog/.00000000000000000000.swp',
-    'commitlog/.nfs000000001',
     `consumequeue/${TOPIC}/0/notes.txt`,
     `consumequeue/${TOPIC}/x`,
     'consumequeue/README',

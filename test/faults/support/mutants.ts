@@ -43,6 +43,10 @@ export const mutants: Mutant[] = [
   ]),
 ]
 
+export const withoutRewrite = mutant('a start does not write the doubtful range again', [
+  { file: 'store/recovery/recover-log.js', from: /^\s*rewriteRange\(this\..*$/m, to: ';' },
+])
+
 /** Throws when a change finds nothing to change: the mutant has to follow the code. */
 function makeMutant(changes: Change[]): MutantPackage {
   const build = join(PACKAGE, 'build')

@@ -23,6 +23,7 @@ import {
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { decodeSlot, encodeSlot, fileIdentity, SLOT_SIZE } from '../../../src/store/checkpoint/index.ts'
+import { storeFolder } from './scratch.ts'
 
 const SOURCE = join(dirname(fileURLToPath(import.meta.url)), '..', 'shim', 'observer.c')
 const SECTOR = 512
@@ -145,6 +146,12 @@ export class Observer {
       return { isFolder: kind === 'd', key: child, name: name.join(' ') }
     })
   }
+}
+
+/** Whether power cuts can be watched here. */
+export function hasObserver(): boolean {
+  using scratch = storeFolder()
+  return Observer.create(scratch.path) !== undefined
 }
 
 /** A stream of numbers in [0, 1) that a seed repeats (mulberry32). */

@@ -10,7 +10,7 @@ import {
   WIPE_WRITE_PERM_OF_BROKER,
   WIPE_WRITE_PERM_OF_BROKER_ANSWER,
 } from '../remoting/schemas/namesrv.ts'
-import type { NamesrvProcessor, NamesrvState } from './processors.ts'
+import type { NamesrvProcessor, NamesrvState } from './processor.ts'
 
 export function adminProcessors({ tables, log }: NamesrvState): [number, NamesrvProcessor][] {
   return [

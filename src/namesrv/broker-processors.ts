@@ -15,7 +15,7 @@ import {
   UNREGISTER_BROKER,
 } from '../remoting/schemas/namesrv.ts'
 import { checkAddress, checkName, ORDER_NAMESPACE } from './names.ts'
-import type { NamesrvProcessor, NamesrvState } from './processors.ts'
+import { type NamesrvProcessor, type NamesrvState, withText } from './processor.ts'
 import {
   badBody,
   decodeDataVersion,
@@ -24,7 +24,6 @@ import {
   parseBody,
   wrongTopic,
 } from './register-body.ts'
-import { withText } from './route-processors.ts'
 import { kvTableText, memberGroupText } from './texts.ts'
 import type { Channel } from './types.ts'
 

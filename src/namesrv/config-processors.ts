@@ -13,8 +13,7 @@ import {
   PUT_KV_CONFIG,
 } from '../remoting/schemas/namesrv.ts'
 import { checkKey, wrongEntry } from './names.ts'
-import type { NamesrvProcessor, NamesrvState } from './processors.ts'
-import { withText } from './route-processors.ts'
+import { type NamesrvProcessor, type NamesrvState, withText } from './processor.ts'
 import { kvTableText } from './texts.ts'
 
 export function configProcessors({ kv, config, log, saveConfig }: NamesrvState): [number, NamesrvProcessor][] {

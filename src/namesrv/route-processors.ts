@@ -5,7 +5,7 @@ import { RESPONSE } from '../remoting/response-codes.ts'
 import { decodeHeader } from '../remoting/schema.ts'
 import { GET_ROUTEINFO_BY_TOPIC, GET_TOPICS_BY_CLUSTER } from '../remoting/schemas/namesrv.ts'
 import { ORDER_NAMESPACE } from './names.ts'
-import type { NamesrvProcessor, NamesrvState } from './processors.ts'
+import { type NamesrvProcessor, type NamesrvState, withText } from './processor.ts'
 import { routeOf, systemTopics, topicsOfCluster, unitTopics } from './route-queries.ts'
 import { clusterText, routeText, topicListText } from './texts.ts'
 
@@ -52,11 +52,4 @@ export function routeProcessors({ tables, kv, config }: NamesrvState): [number, 
     const { topicList, brokerAddr } = systemTopics(tables)
     return withText(request, topicListText(topicList, brokerAddr))
   }
-}
-
-/** Code 0 with that text as body. */
-export function withText(request: RemotingCommand, text: string): RemotingCommand {
-  const answer = answerTo(request, RESPONSE.SUCCESS)
-  answer.body = Buffer.from(text)
-  return answer
 }

@@ -92,11 +92,13 @@ export class TestClient {
 
 /** The records side by side in an answer's body. */
 export function records(body: Uint8Array | undefined) {
-  const messages: ReturnType<typeof decodeRecord>[] = []
+  const messages: NonNullable<ReturnType<typeof decodeRecord>>[] = []
   if (body === undefined) return messages
   const bytes = Buffer.from(body)
   for (let at = 0; at < bytes.length; at += bytes.readInt32BE(at)) {
-    messages.push(decodeRecord(bytes.subarray(at, at + bytes.readInt32BE(at))))
+    const message = decodeRecord(bytes.subarray(at, at + bytes.readInt32BE(at)))
+    if (message === undefined) throw new Error(`no record at byte ${at} of the answer`)
+    messages.push(message)
   }
   return messages
 }

@@ -1,7 +1,7 @@
 /**
  * A bare client for tests: one connection, requests by code, sends and pulls with the headers of Java's client.
  */
-import { type RemotingCommand, RemotingClient, request } from '../../src/remoting/index.ts'
+import { RemotingClient, type RemotingCommand, request } from '../../src/remoting/index.ts'
 import { decodeRecord } from '../../src/store/commitlog/index.ts'
 
 export interface SendOptions {
@@ -70,7 +70,12 @@ export class TestClient {
       undefined,
       suspendMs + 15_000,
     )
-    return { code: answer.code, next: Number(answer.ext?.nextBeginOffset ?? -1), answer, messages: records(answer.body) }
+    return {
+      code: answer.code,
+      next: Number(answer.ext?.nextBeginOffset ?? -1),
+      answer,
+      messages: records(answer.body),
+    }
   }
 
   /** Everything of a queue from `from` on, 21 and 20 followed as a consumer does. */

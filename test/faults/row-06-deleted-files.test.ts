@@ -60,3 +60,13 @@ test.each(['kill', 'stop'] as const)('what is deleted after a %s is built from t
   }
   expect(store.damage()).toEqual([])
 })
+
+test('a store that is too young for any snapshot gets all its ConsumeQueues back', async () => {
+  using folder = storeFolder()
+  const store = await filledStore(folder.path, { count: 600 })
+  rmSync(join(store.folder, 'consumequeue'), { recursive: true })
+  await using broker = await store.start()
+  expect(await store.problems(broker)).toEqual([])
+  await store.fill(broker, 10)
+  expect(await store.problems(broker)).toEqual([])
+})

@@ -287,7 +287,7 @@ describe('marks', () => {
     const marks = { trust: 'live', appended: log.end + 3000, flushed: 1000 } as const
     const { end, scannedFrom, findings } = log.recover({ marks })
     expect({ end, scannedFrom }).toEqual({ end: log.end, scannedFrom: 0 })
-    expect(findings.map((finding) => finding.code)).toEqual(['MARKS_IGNORED'])
+    expect(findings.map((finding) => finding.code)).toEqual(['MARKS_IGNORED', 'LOG_LOST'])
   })
 
   test('at which a torn record stands: it is cut', () => {

@@ -133,7 +133,7 @@ export class Dispatcher {
     while (at < last) {
       const kind = layout.read(record, bytes, view, at, end)
       if (kind === 'record') {
-        this.put(record, bytes, start)
+        this.put(record, bytes, view, start)
         at = record.at + record.totalSize
       } else if (kind === 'blank' || this.segmentSize - at < BLANK_SIZE) {
         at = this.segmentSize
@@ -144,7 +144,7 @@ export class Dispatcher {
     }
   }
 
-  private put(record: RecordView, bytes: Uint8Array, segmentStart: number): void {
+  private put(record: RecordView, bytes: Uint8Array, view: DataView, segmentStart: number): void {
     const transaction = record.sysFlag & SYS_FLAG.transactionMask
     const topic = this.topics.find(bytes, record.topicStart, record.topicLength)
     const position = segmentStart + record.at
@@ -152,6 +152,7 @@ export class Dispatcher {
     const { properties } = this
     properties.scan(
       bytes,
+      view,
       record.propertiesStart,
       record.propertiesStart + record.propertiesLength,
       wantsKeys ? topic.keyPrefix : undefined,

@@ -27,6 +27,6 @@ export function recordKeysAt(source: LogSource, position: number, logEnd: number
   const { topicStart, topicLength, propertiesStart, propertiesLength, totalSize, storeTimestamp } = record
   const prefix = javaHashOfString('#', javaHashOfBytes(bytes, topicStart, topicStart + topicLength, 0))
   const isRollback = (record.sysFlag & SYS_FLAG.transactionMask) === SYS_FLAG.rollback
-  scan.scan(bytes, propertiesStart, propertiesStart + propertiesLength, isRollback ? undefined : prefix)
+  scan.scan(bytes, view, propertiesStart, propertiesStart + propertiesLength, isRollback ? undefined : prefix)
   return { size: totalSize, storeTimestamp, keyHashes: scan.keyHashes, keyCount: scan.keyCount }
 }

@@ -17,6 +17,7 @@
 #include <cstring>
 
 #include "arguments.h"
+#include "copy.h"
 #include "waker.h"
 
 #ifndef MAP_NORESERVE
@@ -299,7 +300,9 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       FUNCTION(syncMap),      FUNCTION(lockMemory), FUNCTION(allocate),  FUNCTION(unlockMemory),    FUNCTION(punch),
       FUNCTION(syncData),     FUNCTION(syncFolder), FUNCTION(lockRange), FUNCTION(listenReusePort), FUNCTION(openWaker),
       FUNCTION(closeWaker),   FUNCTION(wake),       FUNCTION(nextData),
+      FUNCTION(copy),         FUNCTION(copyWithCrc), FUNCTION(crc32),
   };
+  fillCrcTable();
   napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions);
   constant(env, exports, "pageSize", static_cast<int64_t>(pageSize()));
   constant(env, exports, "MADV_RANDOM", MADV_RANDOM);

@@ -31,6 +31,9 @@ export interface Addon {
   openWaker(callback: () => void): bigint
   closeWaker(handle: bigint): void
   wake(handle: bigint): void
+  copy(to: Uint8Array, at: number, from: Uint8Array, start: number, length: number): void
+  copyWithCrc(to: Uint8Array, at: number, from: Uint8Array, start: number, length: number): number
+  crc32(bytes: Uint8Array, start: number, length: number): number
   readonly pageSize: number
   readonly MADV_RANDOM: number
   readonly MADV_SEQUENTIAL: number

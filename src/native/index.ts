@@ -4,6 +4,7 @@
  * that may live until the garbage collector comes.
  */
 export { nativeMissing, type SystemError } from './addon.ts'
+export { copyBytes, copyWithCrc, crc32 } from './copy.ts'
 export { fallocate, fdatasync, lockFile, nextData, pageSize, punchHole, reusePortSocket, syncFolder } from './files.ts'
 export { type MapBackend, type MappedFile, mapBackends, mapFile } from './flexible-map.ts'
 export { type Advice, MapSlot } from './map-slot.ts'

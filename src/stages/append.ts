@@ -17,7 +17,7 @@ import { QUEUE_COUNT_MAX } from '../concurrency/queue-table.ts'
 import { wake, wakeUrgently } from '../concurrency/wake.ts'
 import { failpoint } from '../faults.ts'
 import { stampSample } from '../metrics/stage-clock.ts'
-import { wakeNetwork } from '../native/index.ts'
+import { copyBytes, wakeNetwork } from '../native/index.ts'
 import { FIELD } from '../store/commitlog/record.ts'
 import { createTailWriter, type TailWriter } from '../store/commitlog/tail-writer.ts'
 import type { StageStart } from './messages.ts'
@@ -186,7 +186,7 @@ export class AppendStage implements Stage {
   private write(from: number, length: number, count: number, queue: number, counts: boolean, now: number): void {
     const { tail, submit } = this
     let at = tail.place(length)
-    submit.bytes.copy(tail.bytes, at, from, from + length)
+    copyBytes(tail.bytes, at, submit.bytes, from, length)
     const { view } = tail
     const timeHigh = Math.floor(now / HIGH)
     const timeLow = now >>> 0

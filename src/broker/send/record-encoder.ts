@@ -2,10 +2,10 @@
  * Encodes a send straight into the submit ring, once: the append thread patches queueOffset, physicalOffset and
  * storeTimestamp and copies the bytes into the log.
  *
- * Format: spec/store-format.md §2. The body is copied from the socket's chunk; nothing is allocated but the view that
- * crc32 reads.
+ * Format: spec/store-format.md §2. The body is copied from the socket's chunk, its CRC is computed on the way; nothing is
+ * allocated.
  */
-import { crc32 } from 'node:zlib'
+import { copyWithCrc } from '../../native/index.ts'
 import { FIELD, RECORD_MAGIC } from '../../store/commitlog/record.ts'
 
 const HIGH = 0x1_0000_0000
@@ -71,7 +71,6 @@ export function encodeRecord(
   const bodyLength = body.end - body.start
   view.setInt32(at + FIELD.totalSize, size)
   view.setInt32(at + FIELD.magic, RECORD_MAGIC)
-  view.setInt32(at + FIELD.bodyCRC, bodyLength === 0 ? 0 : crc32(body.bytes.subarray(body.start, body.end)) & CRC_MASK)
   view.setInt32(at + FIELD.queueId, head.queueId)
   view.setInt32(at + FIELD.flag, head.flag)
   setInt64(view, at + FIELD.queueOffset, 0)
@@ -90,7 +89,8 @@ export function encodeRecord(
   setInt64(view, to + 4, head.preparedTransactionOffset)
   view.setInt32(to + 12, bodyLength)
   to += 16
-  body.bytes.copy(into, to, body.start, body.end)
+  const crc = bodyLength === 0 ? 0 : copyWithCrc(into, to, body.bytes, body.start, bodyLength) & CRC_MASK
+  view.setInt32(at + FIELD.bodyCRC, crc)
   to += bodyLength
   into[to] = topic.length
   to += 1

@@ -101,6 +101,7 @@ class QueueRecovery {
     this.resumeFrom = Math.min(this.resumeFrom, this.provenPosition())
     for (const { topic, queueId, maxOffset } of snapshot?.queues ?? []) this.compare(topic, queueId, maxOffset)
     this.resumeFrom = Math.min(Math.max(this.resumeFrom, logMin), logEnd)
+    if (!this.options.isClean) this.dropUnproven()
     this.readLog()
     return { queues: [...this.queues.values()], resumeFrom: this.resumeFrom }
   }
@@ -157,6 +158,25 @@ class QueueRecovery {
     }
   }
 
+  /**
+   * After a power cut units may be there whose records are not, and point into what recovery put in their place: those
+   * that no mark proves go, and dispatch puts the right ones again.
+   */
+  private dropUnproven(): void {
+    const { settings, snapshot, provenTo = 0 } = this.options
+    const provenEnd = Math.max(this.resumeFrom, provenTo)
+    const counted = new Map(snapshot?.queues.map(({ topic, queueId, maxOffset }) => [`${topic}/${queueId}`, maxOffset]))
+    for (const [key, queue] of this.queues) {
+      const folder = queueFolder(settings, queue.topic, queue.queueId)
+      const walk = walkQueue(folder, this.fileSize, provenEnd)
+      if (walk.beyond.length === 0) continue
+      for (const { from, to } of walk.beyond) this.overwrite(folder, from, to, false)
+      queue.end = walk.end
+      queue.nextOffset = Math.max(walk.end, counted.get(key) ?? 0)
+      queue.maxPhysical = walk.maxPhysical
+    }
+  }
+
   /** Older files are not read: that one is gone shows in the names, and in a log that still has its first record. */
   private findMissingFiles(topic: string, queueId: number, files: QueueFile[]): void {
     const { logMin } = this.options
@@ -184,16 +204,21 @@ class QueueRecovery {
   private overwrite(folder: string, from: number, to: number, blank: boolean): void {
     const perFile = this.fileSize / UNIT_SIZE
     const bytes = Buffer.alloc(UNIT_SIZE)
-    if (blank) writeUnit(new DataView(bytes.buffer, bytes.byteOffset, UNIT_SIZE), 0, 0, BLANK_UNIT_SIZE, 0, 0)
+    writeUnit(new DataView(bytes.buffer, bytes.byteOffset, UNIT_SIZE), 0, 0, BLANK_UNIT_SIZE, 0, 0)
     for (let unit = from; unit < to; ) {
       const fileStart = unit - (unit % perFile)
       const last = Math.min(to, fileStart + perFile)
       const path = queueFilePath(folder, fileStart * UNIT_SIZE)
       withFile(path, (fd) => {
+        if (!blank) {
+          const zeros = Buffer.alloc((last - unit) * UNIT_SIZE)
+          writeSync(fd, zeros, 0, zeros.length, (unit - fileStart) * UNIT_SIZE)
+          return
+        }
         const present = Buffer.alloc(UNIT_SIZE)
         for (; unit < last; unit += 1) {
           const at = (unit - fileStart) * UNIT_SIZE
-          const isWritten = blank && readSync(fd, present, 0, UNIT_SIZE, at) === UNIT_SIZE && present.readInt32BE(8) > 0
+          const isWritten = readSync(fd, present, 0, UNIT_SIZE, at) === UNIT_SIZE && present.readInt32BE(8) > 0
           if (!isWritten) writeSync(fd, bytes, 0, UNIT_SIZE, at)
         }
       })

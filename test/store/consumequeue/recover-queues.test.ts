@@ -227,12 +227,15 @@ describe('after a crash', () => {
   })
 
   test('a store of RocketMQ that was killed is dispatched from the file that its checkpoint proves, or from its start', () => {
-    const store = builtStore()
-    const first = (offset: number) => store.maker.places.find((place) => place.offset >= offset)!
-    const time = (offset: number) => 1_700_000_000_000 + 7 * store.maker.places.indexOf(first(offset))
-    const killed = { provenTo: undefined, snapshot: undefined, isClean: false }
-    expect(store.recover({ ...killed, checkpointTime: 0 }).resumeFrom).toBe(0)
-    expect(store.recover({ ...killed, checkpointTime: time(8192) + 3000 }).resumeFrom).toBe(8192)
-    expect(store.recover({ ...killed, checkpointTime: time(16384) + 2999 }).resumeFrom).toBe(8192)
+    const resumesFrom = (checkpointTime: (time: (offset: number) => number) => number) => {
+      const store = builtStore()
+      const first = (offset: number) => store.maker.places.find((place) => place.offset >= offset)!
+      const time = (offset: number) => 1_700_000_000_000 + 7 * store.maker.places.indexOf(first(offset))
+      const killed = { provenTo: undefined, snapshot: undefined, isClean: false }
+      return store.recover({ ...killed, checkpointTime: checkpointTime(time) }).resumeFrom
+    }
+    expect(resumesFrom(() => 0)).toBe(0)
+    expect(resumesFrom((time) => time(8192) + 3000)).toBe(8192)
+    expect(resumesFrom((time) => time(16384) + 2999)).toBe(8192)
   })
 })

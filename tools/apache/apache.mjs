@@ -16,7 +16,7 @@ import { resolveApache } from './fetch.mjs'
 import { freeBrokerPort, ServerProcess } from './process.mjs'
 
 const HEAP = ['-Xms256m', '-Xmx512m', '-XX:MaxDirectMemorySize=512m']
-const NAMESRV_HEAP = ['-Xms64m', '-Xmx128m']
+const NAMESRV_HEAP = ['-Xms64m', '-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 // 4.9 unmaps its files through JDK internals, which Java 9 and later keep closed.
 const OPENED = ['java.nio', 'sun.nio.ch', 'java.lang', 'java.util', 'jdk.internal.ref', 'jdk.internal.misc']
 const LOGBACKS = [

@@ -23,7 +23,7 @@ import { fileURLToPath } from 'node:url'
 import { apacheJars, javaArguments } from './apache.mjs'
 
 const SOURCES = join(resolve(dirname(fileURLToPath(import.meta.url)), '../..'), 'test', 'interop', 'java')
-const HEAP = ['-Xms64m', '-Xmx384m', '-XX:TieredStopAtLevel=1', '-Xshare:auto']
+const HEAP = ['-Xms64m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
 /**
  * The folder of class files for these jars; compiles when the sources have changed.

@@ -104,6 +104,8 @@ export class System {
       this.#broker = await startApacheBroker({
         version: version ?? ORACLE,
         folder,
+        // It lives for seconds: the second compiler would only take the cores from the test.
+        java: ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
         port: this.port,
         store: this.store,
         namesrv: this.namesrv,

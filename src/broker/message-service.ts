@@ -22,6 +22,7 @@ import type { Engine } from './engine.ts'
 import type { ConsumerManager, SubscriptionGroups } from './groups/index.ts'
 import type { ConsumerOffsets } from './offsets/index.ts'
 import { Holds } from './pull/holds.ts'
+import { DamageLog } from './pull/damage.ts'
 import { MessageReader } from './pull/message-reader.ts'
 import { admitPull, type PullChecks } from './pull/pull-checks.ts'
 import { PullProcessor } from './pull/pull-processor.ts'
@@ -110,12 +111,15 @@ export class MessageService {
       claimed: () => this.scheduleCommit(),
       counted: (topic, _queueId, messages, bytes) => this.counters.put(topic, messages, bytes),
     })
+    const nameOf = (queue: number) => engine.queueIds.nameOf(queue)
+    const damage = new DamageLog({ settings: config, log: options.log, nameOf })
     this.pulls = new PullProcessor({
       checks: this.checks,
       settings: config,
       clock,
       queueIds: engine.queueIds,
-      messages: new MessageReader(control, table, { ...config, inMemoryBytes: store.inMemoryBytes }),
+      messages: new MessageReader(control, table, { ...config, inMemoryBytes: store.inMemoryBytes }, damage),
+      damage,
       unitsOf: (queue) => store.unitsOf(queue),
       log: store.log,
       readCold: (offsets, sizes) => store.readRecords(offsets, sizes),

@@ -5,6 +5,7 @@
 import { move } from 'piscina'
 import { LogReader, type LogReaderSettings } from '../store/commitlog/log-reader.ts'
 import { RecordView } from '../store/commitlog/record.ts'
+import { RECORD_HEAD, standsAt } from '../store/commitlog/record-head.ts'
 
 export { offsetByTime } from '../store/consumequeue/offset-by-time.ts'
 export { queryByKey } from '../store/index/query-by-key.ts'
@@ -28,19 +29,36 @@ const SIZE_FIELD = 4
 
 const readers = new Map<string, LogReader>()
 
-/** Whole records side by side, or undefined when one of them is gone. */
+/**
+ * Whole records side by side, in order, without those that are gone or are not what stands there; undefined when none is
+ * left.
+ */
 export function readRecords({ settings, offsets, sizes }: ReadRecordsTask): Uint8Array | undefined {
   const reader = readerOf(settings)
-  const total = sizes.reduce((sum, size) => sum + size, 0)
+  const records: Buffer[] = []
+  let total = 0
+  for (let i = 0; i < offsets.length; i += 1) {
+    // A damaged unit may claim a GiB: its head is looked at first.
+    const head = sizes[i] > FIRST_READ ? reader.readCold(offsets[i], RECORD_HEAD) : undefined
+    if (sizes[i] > FIRST_READ && !isRecord(head, offsets[i], sizes[i])) continue
+    const record = reader.readCold(offsets[i], sizes[i])
+    if (record === undefined || record.length !== sizes[i] || !isRecord(record, offsets[i], sizes[i])) continue
+    records.push(record)
+    total += record.length
+  }
+  if (total === 0) return undefined
   const body = new Uint8Array(total)
   let to = 0
-  for (let i = 0; i < offsets.length; i += 1) {
-    const record = reader.readCold(offsets[i], sizes[i])
-    if (record === undefined || record.length !== sizes[i]) return undefined
+  for (const record of records) {
     body.set(record, to)
     to += record.length
   }
   return move(body) as Uint8Array
+}
+
+function isRecord(bytes: Buffer | undefined, offset: number, size: number): boolean {
+  if (bytes === undefined || bytes.length < RECORD_HEAD) return false
+  return standsAt(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, offset, size)
 }
 
 /** The record that starts at the offset, or undefined when none does. */

@@ -4,6 +4,7 @@
  */
 import type { ControlBlock } from '../../concurrency/control-block.ts'
 import type { QueueTable } from '../../concurrency/queue-table.ts'
+import { RECORD_SIZE_MIN } from '../../store/commitlog/record.ts'
 import type { ReadStatus } from './pull-request.ts'
 import { matches, type TagFilter } from './tag-filter.ts'
 
@@ -46,19 +47,28 @@ export class Reading {
   bytes = 0
   readonly offsets = new Float64Array(PICKED_MAX)
   readonly sizes = new Int32Array(PICKED_MAX)
+  readonly queueOffsets = new Float64Array(PICKED_MAX)
   /** Physical offset of the last unit looked at, for the read drift to a slave. */
   lastOffset = 0
+}
+
+/** Told of what is stepped over; see damage.ts. */
+export interface DamageListener {
+  unit(queue: number, queueOffset: number, physicalOffset: number, size: number): void
+  missingFile(queue: number, queueOffset: number): void
 }
 
 export class MessageReader {
   private readonly control: ControlBlock
   private readonly table: QueueTable
   private readonly limits: ReadLimits
+  private readonly damage: DamageListener | undefined
 
-  constructor(control: ControlBlock, table: QueueTable, limits: ReadLimits) {
+  constructor(control: ControlBlock, table: QueueTable, limits: ReadLimits, damage?: DamageListener) {
     this.control = control
     this.table = table
     this.limits = limits
+    this.damage = damage
   }
 
   /** `queue` is -1 for one that nobody wrote. `maxBytes` is the client's own bound. */
@@ -89,11 +99,12 @@ export class MessageReader {
       out.status = 'OFFSET_OVERFLOW_BADLY'
       out.nextBeginOffset = out.maxOffset
     } else {
-      this.pick(source(), offset, maxMsgNums, maxBytes, filter, out)
+      this.pick(queue, source(), offset, maxMsgNums, maxBytes, filter, out)
     }
   }
 
   private pick(
+    queue: number,
     source: UnitSource,
     offset: number,
     maxMsgNums: number,
@@ -104,6 +115,7 @@ export class MessageReader {
     const units = source.read(offset, Math.max(SCAN_UNITS, maxMsgNums), out.maxOffset)
     if (units.count === 0) {
       out.status = 'OFFSET_FOUND_NULL'
+      this.damage?.missingFile(queue, offset)
       return
     }
     const logEnd = this.control.load('appended')
@@ -118,11 +130,17 @@ export class MessageReader {
         isRemoving = true
         continue
       }
+      if (physicalOffset + size > logEnd || size < RECORD_SIZE_MIN) {
+        isRemoving = true
+        this.damage?.unit(queue, offset + looked, physicalOffset, size)
+        continue
+      }
       if (this.isFull(out, size, logEnd - physicalOffset > this.limits.inMemoryBytes, wanted, maxBytes)) break
       out.lastOffset = physicalOffset
       if (!matches(filter, units.tagsCodeLow(looked))) continue
       out.offsets[out.count] = physicalOffset
       out.sizes[out.count] = size
+      out.queueOffsets[out.count] = offset + looked
       out.count += 1
       out.bytes += size
     }

@@ -13,10 +13,11 @@
 import type { Clock } from '../../clock.ts'
 import { PULL_ANSWER_ROOM, type PullAnswer, writePullAnswerHeader } from '../../remoting/hot/index.ts'
 import type { LogReader } from '../../store/commitlog/log-reader.ts'
+import { standsAt } from '../../store/commitlog/record-head.ts'
 import type { ConsumerOffsets } from '../offsets/consumer-offsets.ts'
 import type { QueueIds } from '../queue-ids.ts'
 import type { Holds } from './holds.ts'
-import type { MessageReader, UnitSource } from './message-reader.ts'
+import type { DamageListener, MessageReader, UnitSource } from './message-reader.ts'
 import { Reading } from './message-reader.ts'
 import { admitPull, type PullChecks } from './pull-checks.ts'
 import { codeOf, PULL_CODE, PULL_FLAG, type PullRequest, type ReadStatus } from './pull-request.ts'
@@ -30,7 +31,8 @@ export interface PullDependencies {
   /** Reader of a queue's units, by its integer. */
   unitsOf(queue: number): UnitSource
   log: LogReader
-  /** Reads records that are not in memory; undefined where one of them is gone. */
+  damage: DamageListener
+  /** Reads records that are not in memory, those that are there; undefined where none is. */
   readCold(offsets: Float64Array, sizes: Int32Array): Promise<Uint8Array | undefined>
   holds(): Holds
   offsets: ConsumerOffsets
@@ -85,7 +87,7 @@ export class PullProcessor {
       reading,
     )
     if (isFirst) this.commit(request)
-    if (reading.status === 'FOUND') this.deliver(request)
+    if (reading.status === 'FOUND') this.deliver(request, queue)
     else {
       const code = codeOf(reading.status, request.queueOffset)
       if (code === PULL_CODE.notFound && isFirst && this.hold(request)) return
@@ -108,23 +110,79 @@ export class PullProcessor {
     return this.deps.holds().hold(queue, request, clock.now() + waitMs)
   }
 
-  private deliver(request: PullRequest): void {
+  private deliver(request: PullRequest, queue: number): void {
     const { reading, deps } = this
-    deps.counted(request, reading.count, reading.bytes)
-    if (this.isResident()) {
-      this.answerFromMap(request)
+    if (!this.isResident()) {
+      this.deliverCold(request, queue)
       return
     }
+    this.dropDamaged(queue)
+    if (reading.count === 0) {
+      reading.status = 'MESSAGE_WAS_REMOVING'
+      this.answerEmpty(request, PULL_CODE.retryImmediately)
+      return
+    }
+    deps.counted(request, reading.count, reading.bytes)
+    this.answerFromMap(request)
+  }
+
+  private deliverCold(request: PullRequest, queue: number): void {
+    const { reading, deps } = this
     const offsets = reading.offsets.slice(0, reading.count)
     const sizes = reading.sizes.slice(0, reading.count)
+    const queueOffsets = reading.queueOffsets.slice(0, reading.count)
     const answer = { ...this.fill(request) }
     deps.readCold(offsets, sizes).then(
       (body) => {
-        if (body !== undefined) sendBody(request, answer, body)
-        else writeEmpty(request, answer, PULL_CODE.retryImmediately, 'MESSAGE_WAS_REMOVING')
+        const count = this.tellMissing(queue, body, offsets, sizes, queueOffsets)
+        if (body === undefined || count === 0) {
+          writeEmpty(request, answer, PULL_CODE.retryImmediately, 'MESSAGE_WAS_REMOVING')
+          return
+        }
+        deps.counted(request, count, body.length)
+        sendBody(request, answer, body)
       },
       (error: unknown) => deps.failed(request, error),
     )
+  }
+
+  /** How many of the records are in `body`, which holds those that could be read, in order. */
+  private tellMissing(
+    queue: number,
+    body: Uint8Array | undefined,
+    offsets: Float64Array,
+    sizes: Int32Array,
+    queueOffsets: Float64Array,
+  ): number {
+    const view = body === undefined ? undefined : new DataView(body.buffer, body.byteOffset, body.length)
+    let at = 0
+    let count = 0
+    for (let i = 0; i < offsets.length; i += 1) {
+      if (view !== undefined && at < view.byteLength && standsAt(view, at, offsets[i], sizes[i])) {
+        at += sizes[i]
+        count += 1
+      } else this.deps.damage.unit(queue, queueOffsets[i], offsets[i], sizes[i])
+    }
+    return count
+  }
+
+  /** Takes out of the reading what is no record of its unit. All of it is in memory. */
+  private dropDamaged(queue: number): void {
+    const { reading, deps } = this
+    const { offsets, sizes, queueOffsets, count } = reading
+    let kept = 0
+    for (let i = 0; i < count; i += 1) {
+      const segment = deps.log.segmentAt(offsets[i])!
+      if (!standsAt(segment.view, offsets[i] - segment.start, offsets[i], sizes[i])) {
+        reading.bytes -= sizes[i]
+        deps.damage.unit(queue, queueOffsets[i], offsets[i], sizes[i])
+        continue
+      }
+      offsets[kept] = offsets[i]
+      sizes[kept] = sizes[i]
+      kept += 1
+    }
+    reading.count = kept
   }
 
   private isResident(): boolean {

@@ -1,7 +1,7 @@
 /**
  * <root>/basalt/queues: next offset of every queue when the log was durable up to `position`.
  *
- * Two lines of JSON: {"version":1,"crc32":…,"position":…,"writtenAt":…} and {"<topic>":{"<queueId>":next,…},…}; the CRC is
+ * Two lines of JSON: {"version":1,"crc32":…,"position":…,"countedTo":…,"writtenAt":…} and {"<topic>":{"<queueId>":next,…},…}; the CRC is
  * of the second line. Recovery uses it to notice a ConsumeQueue that is gone, and to go on with its offsets where
  * the log no longer holds records of it: RocketMQ 4.9.8 begins such a queue at 0 again, below committed consumer offsets.
  */
@@ -23,6 +23,8 @@ export interface QueueMark {
 export interface QueuesSnapshot {
   /** The CommitLog was on disk up to here, and no record at or above it is counted in the marks. */
   position: number
+  /** All records below it are counted. */
+  countedTo: number
   writtenAt: number
   queues: QueueMark[]
 }
@@ -57,14 +59,14 @@ function format(snapshot: QueuesSnapshot): string {
     topics[topic][queueId] = maxOffset
   }
   const body = JSON.stringify(topics)
-  const { position, writtenAt } = snapshot
-  return `${JSON.stringify({ version: VERSION, crc32: crc32(body), position, writtenAt })}\n${body}\n`
+  const { position, countedTo, writtenAt } = snapshot
+  return `${JSON.stringify({ version: VERSION, crc32: crc32(body), position, countedTo, writtenAt })}\n${body}\n`
 }
 
 function parse(text: string): QueuesSnapshot | undefined {
   const [first = '', body = ''] = text.split('\n')
   try {
-    const head = JSON.parse(first) as { version: number; crc32: number; position: number; writtenAt: number }
+    const head = JSON.parse(first) as Omit<QueuesSnapshot, 'queues'> & { version: number; crc32: number }
     if (head.version !== VERSION || head.crc32 !== crc32(body)) return undefined
     const topics = JSON.parse(body) as Record<string, Record<string, number>>
     const queues: QueueMark[] = []
@@ -72,7 +74,7 @@ function parse(text: string): QueuesSnapshot | undefined {
       for (const [queueId, maxOffset] of Object.entries(marks))
         queues.push({ topic, queueId: Number(queueId), maxOffset })
     }
-    return { position: head.position, writtenAt: head.writtenAt, queues }
+    return { position: head.position, countedTo: head.countedTo ?? 0, writtenAt: head.writtenAt, queues }
   } catch {
     return undefined
   }

@@ -209,17 +209,17 @@ export class Settler {
     checkpoint.physicMsgTimestamp = physicTime ?? checkpoint.physicMsgTimestamp
     checkpoint.indexMsgTimestamp = indexTime ?? checkpoint.indexMsgTimestamp
     this.checkpointFile.write(checkpoint)
-    this.snapshot = this.takeSnapshot()
+    this.snapshot = this.takeSnapshot(target)
   }
 
-  /** Maxima first, the position afterwards: no record at or above it is counted. */
-  private takeSnapshot(): QueuesSnapshot {
+  /** Maxima first, the position afterwards: no record at or above it is counted. `countedTo` was dispatched before. */
+  private takeSnapshot(countedTo: number): QueuesSnapshot {
     const queues = []
     for (const { queue, topic, queueId } of this.tracked.values()) {
       const maxOffset = this.queues.max(queue)
       if (maxOffset > 0) queues.push({ topic, queueId, maxOffset })
     }
-    return { position: this.control.load('appended'), writtenAt: this.control.now(), queues }
+    return { position: this.control.load('appended'), countedTo, writtenAt: this.control.now(), queues }
   }
 
   private isSnapshotDue(): boolean {

@@ -56,7 +56,7 @@ export interface SendDependencies {
   /** Why no send can be stored now (stopping, disk full), or undefined. */
   unavailable(): Refusal | undefined
   refuse(connection: Connection, fields: SendFields, refusal: Refusal): void
-  /** Called when something was claimed: the submit ring is committed at the end of the tick. */
+  /** Called when something was claimed: the submit ring is committed at the end of the turn.  */
   claimed(): void
   counted(topic: string, queueId: number, messages: number, bytes: number): void
 }

@@ -58,12 +58,11 @@ export class StoreView implements MessageStore {
     this.readers.delete(queue)
   }
 
-  /** Whether a unit from queue offset `from` on has one of the filter's tags. */
-  hasMatch(queue: number, from: number, filter: TagFilter): boolean {
-    const max = this.options.table.max(queue)
+  /** Whether a unit in [from, to) has one of the filter's tags. */
+  hasMatch(queue: number, from: number, to: number, filter: TagFilter): boolean {
     const reader = this.unitsOf(queue)
-    for (let offset = from; offset < max; ) {
-      const units = reader.read(offset, max - offset, max)
+    for (let offset = from; offset < to; ) {
+      const units = reader.read(offset, to - offset, to)
       for (let i = 0; i < units.count; i += 1) if (matches(filter, units.tagsCodeLow(i))) return true
       offset = units.count > 0 ? offset + units.count : reader.nextFile(offset)
     }

@@ -3,8 +3,10 @@
  *
  *   hold ─▶ waiting flag of the queue (shared) ─▶ dispatch sees it, sends the queue through the arrival ring ─▶ arrived()
  *
- * A held pull is run again when its queue has grown and something beyond its offset may match, and when its deadline
- * has passed, seen every tick. Bounded: beyond `maxHeldPulls` a pull is answered at once as if nothing had come.
+ * A held pull is run again when its queue has grown and something new may match its tags; at each tick when its queue has
+ * grown at all (its consumer's offset moves on, as with RocketMQ 4.9.8), and when its deadline has passed. Every unit is
+ * looked at once for each held pull, however often its queue grows. Bounded: beyond `maxHeldPulls` a pull is answered at
+ * once as if nothing had come.
  */
 import { ControlBlock } from '../../concurrency/control-block.ts'
 import type { QueueTable } from '../../concurrency/queue-table.ts'
@@ -15,20 +17,24 @@ interface Held {
   request: PullRequest
   /** Milliseconds of the injected clock. */
   deadline: number
+  /** No unit below may match. */
+  lookedTo: number
 }
 
 export interface HoldsOptions {
   control: ControlBlock
   table: QueueTable
   maxHeldPulls: number
-  /** Whether a message at or beyond the request's offset may match its filter; `queue` is the integer of its queue. */
-  mayMatch(request: PullRequest, queue: number): boolean
+  /** Whether a unit in [from, to) may match the request's filter; `queue` is the integer of its queue. */
+  mayMatch(request: PullRequest, queue: number, from: number, to: number): boolean
   /** Runs the pull again, this time for an answer: it is not held any more and must not be held again. */
   run(request: PullRequest): void
 }
 
 export class Holds {
   private readonly byQueue = new Map<number, Held[]>()
+  /** Queues on which a connection may hold pulls: those of a lost connection are found without looking at all. */
+  private readonly queuesOf = new Map<Connection, Set<number>>()
   private readonly options: HoldsOptions
   private heldCount = 0
 
@@ -40,7 +46,7 @@ export class Holds {
     return this.heldCount
   }
 
-  /** False when too many are held, or when the queue has grown meanwhile: the caller answers or reads again. */
+  /** False when too many are held. What came meanwhile is seen: the pull may be answered before this returns. */
   hold(queue: number, request: PullRequest, deadline: number): boolean {
     const { table, maxHeldPulls, control } = this.options
     if (this.heldCount >= maxHeldPulls) return false
@@ -48,66 +54,69 @@ export class Holds {
     Atomics.add(control.words, ControlBlock.index('heldPulls'), 1)
     table.setWaiting(queue, true)
     const held = this.byQueue.get(queue)
-    if (held === undefined) this.byQueue.set(queue, [{ request, deadline }])
-    else held.push({ request, deadline })
+    const fresh = { request, deadline, lookedTo: request.queueOffset }
+    if (held === undefined) this.byQueue.set(queue, [fresh])
+    else held.push(fresh)
+    const queues = this.queuesOf.get(request.connection)
+    if (queues === undefined) this.queuesOf.set(request.connection, new Set([queue]))
+    else queues.add(queue)
     this.heldCount += 1
-    if (table.max(queue) > request.queueOffset && this.options.mayMatch(request, queue)) this.arrived(queue)
+    this.arrived(queue)
     return true
   }
 
   /** The queue has grown. */
   arrived(queue: number): void {
-    const held = this.byQueue.get(queue)
-    if (held === undefined) return
-    const { table, mayMatch } = this.options
-    this.sift(queue, held, ({ request }) => table.max(queue) > request.queueOffset && mayMatch(request, queue))
+    const max = this.options.table.max(queue)
+    this.sift(queue, (held) => {
+      if (max <= held.lookedTo) return false
+      if (this.options.mayMatch(held.request, queue, held.lookedTo, max)) return true
+      held.lookedTo = max
+      return false
+    })
   }
 
-  /** Ends what is past its deadline, and looks again at all queues in case a wake-up was for another filter. */
+  /** Every few seconds: ends what is past its deadline, and what could go on at a later offset. */
   tick(now: number): void {
-    for (const [queue, held] of [...this.byQueue]) {
-      this.sift(queue, held, ({ deadline }) => deadline <= now)
-      this.arrived(queue)
+    for (const queue of [...this.byQueue.keys()]) {
+      const max = this.options.table.max(queue)
+      this.sift(queue, ({ request, deadline }) => deadline <= now || max > request.queueOffset)
     }
   }
 
   /** The connection is gone, and with it what it waited for. */
   drop(connection: Connection): void {
-    for (const [queue, held] of [...this.byQueue]) {
-      this.keep(
-        queue,
-        held.filter(({ request }) => request.connection !== connection),
-        held.length,
-      )
-    }
+    const queues = this.queuesOf.get(connection)
+    if (queues === undefined) return
+    this.queuesOf.delete(connection)
+    for (const queue of queues) this.take(queue, ({ request }) => request.connection === connection)
   }
 
   /** Answers all: the broker stops. */
   releaseAll(): void {
-    for (const [queue, held] of [...this.byQueue]) this.sift(queue, held, () => true)
+    for (const queue of [...this.byQueue.keys()]) this.sift(queue, () => true)
   }
 
-  private sift(queue: number, held: Held[], isDue: (held: Held) => boolean): void {
-    const due = held.filter(isDue)
-    if (due.length === 0) return
-    this.keep(
-      queue,
-      held.filter((each) => !due.includes(each)),
-      held.length,
-    )
-    for (const { request } of due) this.options.run(request)
+  private sift(queue: number, isDue: (held: Held) => boolean): void {
+    for (const { request } of this.take(queue, isDue)) this.options.run(request)
   }
 
-  private keep(queue: number, left: Held[], before: number): void {
-    const gone = before - left.length
-    if (gone === 0) return
+  /** Takes those out that are due. */
+  private take(queue: number, isDue: (held: Held) => boolean): Held[] {
+    const held = this.byQueue.get(queue)
+    if (held === undefined) return []
+    const due: Held[] = []
+    const left: Held[] = []
+    for (const each of held) (isDue(each) ? due : left).push(each)
+    if (due.length === 0) return due
     const { control, table } = this.options
-    Atomics.sub(control.words, ControlBlock.index('heldPulls'), gone)
-    this.heldCount -= gone
+    Atomics.sub(control.words, ControlBlock.index('heldPulls'), due.length)
+    this.heldCount -= due.length
     if (left.length > 0) this.byQueue.set(queue, left)
     else {
       this.byQueue.delete(queue)
       table.setWaiting(queue, false)
     }
+    return due
   }
 }

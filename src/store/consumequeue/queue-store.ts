@@ -15,7 +15,7 @@ import { UNIT_SIZE } from './unit.ts'
 
 const EPOCH_UNITS = 65_536
 const SLOTS_MAX = 4096
-const FDS_MAX = 512
+const FDS_MAX = 128
 /**
  * Bytes of a file that are mapped at a time: 6,553 units. V8 counts the address space of a slot as memory of its heap: a
  * slot for a whole file of 6 MB costs 300 us of garbage collection to make (measured), one of this size about 20.
@@ -54,7 +54,7 @@ export class QueueStore {
   /** While the log is dispatched again at start: files that are left behind are not those that housekeeping syncs. */
   isCatchingUp = false
   private readonly rewritten = new Set<string>()
-  private readonly slotCount: number
+  private slotCount: number
   private readonly free: MapSlot[] = []
   private readonly held = new Map<MapSlot, SlotHolder>()
   private unitsInEpoch = 0
@@ -144,7 +144,15 @@ export class QueueStore {
   }
 
   private makeSlot(): MapSlot | undefined {
-    return this.held.size + this.free.length < this.slotCount ? new MapSlot(this.windowSize) : undefined
+    if (this.held.size + this.free.length >= this.slotCount) return undefined
+    try {
+      return new MapSlot(this.windowSize)
+    } catch (error) {
+      // No address space: the rest is staged. Without any slot it is the addon that is missing.
+      if (this.held.size === 0) throw error
+      this.slotCount = this.held.size
+      return undefined
+    }
   }
 
   private steal(taker: SlotHolder): MapSlot | undefined {

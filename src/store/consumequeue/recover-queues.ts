@@ -73,6 +73,8 @@ export interface RecoveredQueues {
 /** RocketMQ 4.9.8: what the checkpoint names may not be on disk for so long. */
 const CHECKPOINT_MARGIN_MS = 3000
 const FINDINGS_TOLD_MAX = 100
+/** With more queues only their newest files are read: three of 6 MB take 11 ms a queue. */
+const QUEUES_WALKED_FULLY_MAX = 100
 /** How much of the log behind the marks is compared with the queues when no snapshot says what they had. */
 const DOUBTED_BYTES_MAX = 1024 * 1024 * 1024
 
@@ -85,6 +87,7 @@ class QueueRecovery {
   private readonly fileSize: number
   private readonly queues = new Map<string, RecoveredQueue>()
   private resumeFrom: number
+  private filesWalked = 3
   /** Records below have their units, by the marks and by what was found in the files. */
   private believedTo = 0
   private findings = 0
@@ -97,7 +100,9 @@ class QueueRecovery {
 
   run(): RecoveredQueues {
     const { settings, snapshot, logMin, logEnd } = this.options
-    for (const { topic, queueId } of findQueues(settings)) this.recoverQueue(topic, queueId)
+    const found = findQueues(settings)
+    if (found.length > QUEUES_WALKED_FULLY_MAX) this.filesWalked = 1
+    for (const { topic, queueId } of found) this.recoverQueue(topic, queueId)
     this.resumeFrom = Math.min(this.resumeFrom, this.provenPosition())
     for (const { topic, queueId, maxOffset } of snapshot?.queues ?? []) this.compare(topic, queueId, maxOffset)
     this.resumeFrom = Math.min(Math.max(this.resumeFrom, logMin), logEnd)
@@ -109,7 +114,7 @@ class QueueRecovery {
   private recoverQueue(topic: string, queueId: number): void {
     const { settings, logMin, logEnd } = this.options
     const folder = queueFolder(settings, topic, queueId)
-    const walk = walkQueue(folder, this.fileSize, logEnd)
+    const walk = walkQueue(folder, this.fileSize, logEnd, this.filesWalked)
     this.checkFiles(walk.files)
     this.mend(topic, queueId, folder, walk)
     this.findMissingFiles(topic, queueId, walk.files)
@@ -168,7 +173,7 @@ class QueueRecovery {
     const counted = new Map(snapshot?.queues.map(({ topic, queueId, maxOffset }) => [`${topic}/${queueId}`, maxOffset]))
     for (const [key, queue] of this.queues) {
       const folder = queueFolder(settings, queue.topic, queue.queueId)
-      const walk = walkQueue(folder, this.fileSize, provenEnd)
+      const walk = walkQueue(folder, this.fileSize, provenEnd, this.filesWalked)
       if (walk.beyond.length === 0) continue
       for (const { from, to } of walk.beyond) this.overwrite(folder, from, to, false)
       queue.end = walk.end

@@ -12,6 +12,7 @@ const HIGH = 0x1_0000_0000
 const CRC_MASK = 0x7fffffff
 export const BORN_HOST_V6 = 0x10
 export const STORE_HOST_V6 = 0x20
+const HOST_BITS = BORN_HOST_V6 | STORE_HOST_V6
 /** Everything but hosts' addresses, body, topic and properties (spec/store-format.md §2: 75 + 2 × 4 + 4 + 4 for IPv4). */
 const FIXED_BYTES = 75
 
@@ -25,7 +26,7 @@ export interface Host {
 export interface RecordHead {
   queueId: number
   flag: number
-  /** Host bits are added by the encoder. */
+  /** The encoder sets the host bits; a client's would say that the record is laid out otherwise. */
   sysFlag: number
   bornTimestamp: number
   bornHost: Host
@@ -77,7 +78,7 @@ export function encodeRecord(
   setInt64(view, at + FIELD.physicalOffset, 0)
   view.setInt32(
     at + FIELD.sysFlag,
-    head.sysFlag |
+    (head.sysFlag & ~HOST_BITS) |
       (bornHost.address.length === 16 ? BORN_HOST_V6 : 0) |
       (storeHost.address.length === 16 ? STORE_HOST_V6 : 0),
   )

@@ -50,7 +50,8 @@ export function checkBroker(
 
 export function checkQueueId(queueId: number, config: TopicConfig, remoteAddress: string): Refusal | undefined {
   const count = Math.max(config.writeQueueNums, config.readQueueNums)
-  if (queueId < count) return undefined
+  // A negative one is picked by the broker, among those that are written.
+  if (queueId < 0 ? config.writeQueueNums > 0 : queueId < count) return undefined
   return {
     code: SEND_CODE.systemError,
     remark: `request queueId[${queueId}] is illegal, topic ${config.topicName} has ${count} queues; producer: ${remoteAddress}`,

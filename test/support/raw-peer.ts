@@ -14,7 +14,7 @@ export class RawPeer {
   readonly told: RemotingCommand[] = []
   isClosed = false
   private readonly socket: Socket
-  private received = Buffer.alloc(0)
+  private received: Buffer = Buffer.alloc(0)
   private nextOpaque = 1
   private changed: () => void = () => {}
 

@@ -6,8 +6,9 @@
  *   slots    that point at B or beyond get their newest entry below B
  *
  * Proven is what a position says (dispatched after a process crash, settled after a power cut, all of it after a clean stop).
- * Without one (a store of RocketMQ's that was killed) every entry of the newest file is checked against its neighbours and all
- * its slots are computed anew; RocketMQ itself deletes that file.
+ * Without one (a store of RocketMQ's that was killed) every entry of the first file that the checkpoint does not cover is
+ * checked against its neighbours, all its slots are computed anew, and younger files are built again; RocketMQ itself
+ * deletes all of them and indexes only what it recovers.
  *
  * Runs in:   the start of the broker, before the dispatch thread. Blocks on the disk.
  * Errors:    none for any content of the files; a file that is no index is removed and rebuilt from the log.
@@ -38,6 +39,8 @@ export interface IndexRecoveryOptions {
   provenTo: number | undefined
   /** `clean`: the last stop was one. `process`: it died, the page cache did not. `power`: pages may be missing. */
   lastEnd: LastEnd
+  /** indexMsgTimestamp of the checkpoint: files that ended before that time are on disk. 0 when unknown. */
+  syncedUntil: number
 }
 
 export type LastEnd = 'clean' | 'process' | 'power'
@@ -60,6 +63,7 @@ export function recoverIndex(options: IndexRecoveryOptions): IndexRecovery {
   // After a clean stop of any broker everything is in its files, whatever older marks say.
   const proven = options.lastEnd === 'clean' ? logEnd : options.provenTo
   let provenTo = proven === undefined ? undefined : Math.min(proven, logEnd)
+  if (provenTo === undefined) dropUnsynced(files, layout, options.syncedUntil, findings)
   while (files.length > 0) {
     const file = files[files.length - 1]
     const header = readIndexHeader(file.path)
@@ -69,8 +73,9 @@ export function recoverIndex(options: IndexRecoveryOptions): IndexRecovery {
       unlinkSync(file.path)
       files.pop()
       if (isPlausible(header, layout)) continue
-      // Nobody knows what it held: the file before says how far the index is right.
-      provenTo = undefined
+      // Nobody knows what it held: the file before says how far the index is right. After a power cut it may be torn as well,
+      // so that the mark still counts, and the search for a record without keys finds what was lost below it.
+      if (options.lastEnd !== 'power') provenTo = undefined
       continue
     }
     using mender = new IndexMender(options, layout, file, header)
@@ -81,6 +86,20 @@ export function recoverIndex(options: IndexRecoveryOptions): IndexRecovery {
     files.pop()
   }
   return { resumeFrom: probe(options, -1, provenTo ?? options.logMin, findings), findings }
+}
+
+/** Of the files that may not be on disk the oldest is mended; nothing says that those behind it are whole. */
+function dropUnsynced(files: IndexFile[], layout: IndexLayout, syncedUntil: number, findings: string[]): void {
+  const first = files.findIndex(({ path }, index) => {
+    const header = readIndexHeader(path)
+    const isFull = header !== undefined && (header.indexCount >= layout.entryCount || index === files.length - 1)
+    return !isPlausible(header, layout) || !isFull || header.endTimestamp >= syncedUntil
+  })
+  if (first < 0) return
+  for (const { name, path } of files.splice(first + 1)) {
+    findings.push(`index file ${name} may not be whole: removed, its keys come from the log again`)
+    unlinkSync(path)
+  }
 }
 
 function isPlausible(header: IndexHeader | undefined, layout: IndexLayout): header is IndexHeader {

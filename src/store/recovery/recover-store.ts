@@ -63,7 +63,8 @@ export function recoverStore(settings: StoreSettings, folder: StoreFolder, log: 
   let dispatchFrom = queues.resumeFrom
   if (settings.messageIndexEnable) {
     const lastEnd: LastEnd = isClean ? 'clean' : trust === 'live' ? 'process' : 'power'
-    const index = recoverIndex({ settings, source, logMin: min, logEnd: end, provenTo, lastEnd })
+    const syncedUntil = checkpoint.indexMsgTimestamp
+    const index = recoverIndex({ settings, source, logMin: min, logEnd: end, provenTo, lastEnd, syncedUntil })
     for (const finding of index.findings) log.warn(finding)
     findings.push(...index.findings)
     dispatchFrom = Math.min(dispatchFrom, index.resumeFrom)

@@ -20,6 +20,9 @@ import { recordedStore, scratchFolder, storeSettings } from '../scratch.ts'
 const small = { mappedFileSizeCommitLog: 16_384, maxHashSlotNum: 17, maxIndexNum: 60 }
 
 /** Messages with one unique key, none to two keys, all indexed: several files, the newest in part. */
+/** A checkpoint that covers every index file but the newest. */
+const WHENEVER = Number.MAX_SAFE_INTEGER
+
 function builtStore(count = 80) {
   const settings = storeSettings(scratchFolder(), small)
   const maker = new LogMaker(settings)
@@ -45,6 +48,7 @@ function builtStore(count = 80) {
       logEnd: maker.end,
       provenTo: undefined,
       lastEnd: 'power',
+      syncedUntil: WHENEVER,
       ...options,
     })
   }
@@ -191,12 +195,29 @@ describe('a store of RocketMQ that was killed', () => {
     const logEnd = endOfLog(settings)
     const before = [...filesBelow(join(root, 'index'))].sort().map(([, bytes]) => bytes.toString('hex'))
     using source = new LogReader(settings)
-    const { resumeFrom } = recoverIndex({ settings, source, logMin: 0, logEnd, provenTo: undefined, lastEnd: 'power' })
+    const { resumeFrom } = recoverIndex({
+      settings,
+      source,
+      logMin: 0,
+      logEnd,
+      provenTo: undefined,
+      lastEnd: 'power',
+      syncedUntil: WHENEVER,
+    })
     expect(resumeFrom).toBeLessThan(logEnd)
     const build = rig(settings)
     dispatchAll(build, resumeFrom, logEnd)
     build.close()
     expect([...filesBelow(join(root, 'index'))].sort().map(([, bytes]) => bytes.toString('hex'))).toEqual(before)
+  })
+
+  test('without a checkpoint that covers them, older index files are not believed either', () => {
+    const store = builtStore()
+    const names = [...filesBelow(store.folder).keys()].sort()
+    expect(names.length).toBeGreaterThan(2)
+    patch(join(store.folder, names[1]), store.layout.entriesAt + 5 * ENTRY.size, Buffer.alloc(512))
+    store.restart({ syncedUntil: 0 })
+    expect(store.contents()).toEqual(store.before)
   })
 
   test('with a page of zeros in it is right again', () => {
@@ -209,7 +230,15 @@ describe('a store of RocketMQ that was killed', () => {
     patch(newest, 40 + 100, Buffer.alloc(300))
     patch(newest, indexLayout(settings).entriesAt + 77 * ENTRY.size, Buffer.alloc(512))
     using source = new LogReader(settings)
-    const { resumeFrom } = recoverIndex({ settings, source, logMin: 0, logEnd, provenTo: undefined, lastEnd: 'power' })
+    const { resumeFrom } = recoverIndex({
+      settings,
+      source,
+      logMin: 0,
+      logEnd,
+      provenTo: undefined,
+      lastEnd: 'power',
+      syncedUntil: WHENEVER,
+    })
     const build = rig(settings)
     dispatchAll(build, resumeFrom, logEnd)
     build.close()

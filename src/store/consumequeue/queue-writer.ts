@@ -27,12 +27,10 @@ import {
   queueFolder,
 } from './queue-files.ts'
 import { HEAT_TO_MAP, type QueueStore, type SlotHolder } from './queue-store.ts'
-import { BLANK_UNIT_SIZE, UNIT_SIZE, writeUnit } from './unit.ts'
+import { BLANK_UNIT_SIZE, GAP_UNITS_MAX, UNIT_SIZE, writeUnit } from './unit.ts'
 import { walkQueue } from './walk-queue.ts'
 
 const STAGED_UNITS = 64
-/** A queueOffset further ahead than this is damage in the record, not a gap. */
-const GAP_UNITS_MAX = 4_000_000
 const NO_VIEW = new DataView(new ArrayBuffer(0))
 
 /** Where a queue stands, as recovery found it; see recover-queues.ts. */
@@ -55,6 +53,8 @@ export class QueueWriter implements SlotHolder {
   end: number
   /** End of the record that the last unit points at; records below it are in the queue. */
   maxPhysical: number
+  /** Next queue offset as recovery has read it from the log: records that name one at or above it are damaged. */
+  limit = Number.POSITIVE_INFINITY
   heat = 0
   heatEpoch = 0
 
@@ -171,7 +171,7 @@ export class QueueWriter implements SlotHolder {
 
   /** Makes everything ready for a store at `queueOffset`; otherwise the result of the put. */
   private prepare(q: number, position: number, size: number, tagsHigh: number, tagsLow: number): PutResult | undefined {
-    if (q < 0 || !Number.isSafeInteger(q)) return 'misplaced'
+    if (q < 0 || !Number.isSafeInteger(q) || q >= this.limit) return 'misplaced'
     if (q < this.end) {
       this.flush()
       return this.placed.put(q, this.end, position, size, tagsHigh, tagsLow)
@@ -280,6 +280,9 @@ export class QueueWriter implements SlotHolder {
     const length = Math.min(store.windowSize, store.fileSize - from)
     try {
       slot.map(fd, from, length, true)
+      // Otherwise the first store into a sparse file fills the page cache with its zeros, as far as the disk's read-ahead
+      // goes: 1.4 ms with 8 MiB of it (measured), and 15 us without.
+      slot.advise(0, length, 'random')
     } catch {
       // The kernel's table of maps is full: this queue does without.
       this.slot = undefined

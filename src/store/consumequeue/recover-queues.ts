@@ -21,6 +21,7 @@ import { CLASSIC_LAYOUT, type LogLayout } from '../commitlog/log-layout.ts'
 import { RecordView, SYS_FLAG } from '../commitlog/record.ts'
 import type { LogSource } from '../dispatch/dispatcher.ts'
 import { TopicTable } from '../dispatch/topic-table.ts'
+import { OffsetJumps } from './offset-jumps.ts'
 import {
   findQueues,
   type QueueFile,
@@ -88,6 +89,7 @@ class QueueRecovery {
   private readonly queues = new Map<string, RecoveredQueue>()
   private resumeFrom: number
   private filesWalked = 3
+  private readonly jumps = new OffsetJumps()
   /** Records below have their units, by the marks and by what was found in the files. */
   private believedTo = 0
   private findings = 0
@@ -108,6 +110,9 @@ class QueueRecovery {
     this.resumeFrom = Math.min(Math.max(this.resumeFrom, logMin), logEnd)
     if (!this.options.isClean) this.dropUnproven()
     this.readLog()
+    for (const { topic, queueId, next, to } of this.jumps.settle()) {
+      this.tell('a record names a queue offset that cannot be: it is not counted', { topic, queueId, next, to })
+    }
     return { queues: [...this.queues.values()], resumeFrom: this.resumeFrom }
   }
 
@@ -327,7 +332,7 @@ class QueueRecovery {
       this.resumeFrom = position
     }
     if (queue.end === 0 && queue.minOffset >= queue.nextOffset) queue.minOffset = queueOffset
-    if (queueOffset >= queue.nextOffset) queue.nextOffset = queueOffset + 1
+    if (queueOffset >= queue.nextOffset) this.jumps.follow(queue, queueOffset)
     if (queueOffset < queue.minOffset) queue.minOffset = queueOffset
   }
 

@@ -19,6 +19,9 @@ export const BLANK_UNIT_SIZE = 0x7fff_ffff
 /** A pull looks at no more units than this at a time (RocketMQ 4.9.8: 16,000 bytes). */
 export const UNITS_PER_READ_MAX = 800
 
+/** A queueOffset further ahead than this is damage in the record, not a gap. */
+export const GAP_UNITS_MAX = 4_000_000
+
 const HIGH = 0x1_0000_0000
 
 assert(UNIT.tagsCode + 8 === UNIT_SIZE, 'a unit is 20 bytes')

@@ -195,6 +195,8 @@ export class IndexWriter {
       this.slot ??= new MapSlot(layout.fileSize)
       this.roomEnd = 0
       this.slot.map(fd, 0, layout.fileSize, true)
+      // Slots are hit at random; read-ahead would bring in megabytes of zeros at the first messages, 1 ms and more each.
+      this.slot.advise(0, layout.fileSize, 'random')
       this.view = this.slot.view
       const header = readHeader(this.view)
       this.count = Math.max(header.indexCount, 1)

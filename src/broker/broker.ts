@@ -291,7 +291,6 @@ class Broker implements BrokerHandle {
   ): Promise<number> {
     const { config, log } = this
     const front = new Front({
-      clock,
       router,
       servesPulls,
       send: (connection, bytes, fields) => service.send(connection, bytes, fields),

@@ -9,7 +9,6 @@
  * heartbeats come over it too); then its sends are refused with "system busy", naming the stage that is behind.
  */
 import { AssertionError } from '../assert.ts'
-import type { Clock } from '../clock.ts'
 import { describe } from '../errors.ts'
 import { answerTo, isAnswer, isOneway, type RemotingCommand } from '../remoting/command.ts'
 import type { Connection, FrameHandler } from '../remoting/connection.ts'
@@ -19,7 +18,6 @@ import type { Router } from './router.ts'
 import { SEND_CODE } from './send/send-checks.ts'
 
 export interface FrontOptions {
-  clock: Clock
   router: Router
   /** False on the fast port: pulls are unknown there. */
   servesPulls: boolean
@@ -41,7 +39,7 @@ export class Front implements FrameHandler {
   private readonly options: FrontOptions
   private readonly sendFields = new SendFields()
   private readonly pullFields = new PullFields()
-  /** Connections whose next frame could not be taken, and since when. */
+  /** Connections whose next frame could not be taken, and since when (monotonic: no clock that is set prolongs a pause). */
   private readonly waiting = new Map<Connection, number>()
   private isOverdue = false
 
@@ -88,17 +86,14 @@ export class Front implements FrameHandler {
     return this.waiting.size
   }
 
-  /** The rings have room again: offers what waits. */
+  /** The rings have room again: offers what waits. Whoever finds them full again has waited since his first try. */
   roomAgain(): void {
-    if (this.waiting.size === 0) return
-    const connections = [...this.waiting.keys()]
-    this.waiting.clear()
-    for (const connection of connections) connection.resume()
+    for (const connection of [...this.waiting.keys()]) connection.resume()
   }
 
   /** Every few milliseconds while something waits: whoever waits too long is refused. */
   tick(): void {
-    const now = this.options.clock.now()
+    const now = performance.now()
     for (const [connection, since] of [...this.waiting]) {
       if (now - since < PAUSE_MS_MAX) continue
       this.waiting.delete(connection)
@@ -109,12 +104,16 @@ export class Front implements FrameHandler {
   }
 
   private send(connection: Connection, bytes: Buffer): 'taken' | 'later' {
-    if (this.options.send(connection, bytes, this.sendFields) === 'taken') return 'taken'
+    const taken = this.options.send(connection, bytes, this.sendFields)
+    if (taken === 'taken') {
+      if (this.waiting.size > 0) this.waiting.delete(connection)
+      return taken
+    }
     if (this.isOverdue) {
       this.options.busy(connection, this.sendFields)
       return 'taken'
     }
-    if (!this.waiting.has(connection)) this.waiting.set(connection, this.options.clock.now())
+    if (!this.waiting.has(connection)) this.waiting.set(connection, performance.now())
     return 'later'
   }
 

@@ -53,6 +53,7 @@ export interface MessageServiceOptions {
 }
 
 const PUMPS_MAX = 16
+const ROOM_RETRY_MS = 1
 /** 32 sends take the network thread about 0.1 ms. */
 const UNCOMMITTED_MAX = 32
 
@@ -70,6 +71,7 @@ export class MessageService {
   /** Sends and definitions claimed since the last commit. */
   private uncommitted = 0
   private waitsForRoom = false
+  private retry: NodeJS.Timeout | undefined
   private closedBecause: string | undefined
   /** Why there is no room on the disk, while senders are refused for it. */
   private diskProblem: string | undefined
@@ -147,8 +149,11 @@ export class MessageService {
   }
 
   pull(connection: Connection, bytes: Buffer, fields: PullFields): void {
+    const { queueIds } = this.options.engine
+    const before = queueIds.count
     this.pulls.take(pullRequest(connection, bytes, fields))
-    this.scheduleDefinitions()
+    // A held pull may have defined its queue: that claim has to be committed too.
+    if (queueIds.count !== before) this.scheduleCommit()
   }
 
   /** Refuses a send that has waited too long for room, naming who is behind. */
@@ -213,10 +218,13 @@ export class MessageService {
     return done
   }
 
-  /** A quarter free again: waking for each record would pause and resume sockets without end. */
+  /**
+   * Half free again: room for the largest claim and the padding before it (a quarter each). Waking for each record would
+   * pause and resume sockets without end.
+   */
   private hasRoom(): boolean {
     const { submit } = this.options.engine
-    return submit.used <= submit.capacity - submit.capacity / 4
+    return submit.used <= submit.capacity / 2
   }
 
   private awaitRoom(): void {
@@ -224,8 +232,14 @@ export class MessageService {
     this.commit()
     this.waitsForRoom = true
     Atomics.store(control.words, ControlBlock.index('network'), NETWORK.append)
-    // Append may have made room, and looked for a sleeper, before the word said so.
-    if (this.hasRoom()) setImmediate(() => this.pump())
+    // Append may have made room, and looked for a sleeper, before the word said so; or it is not this ring that is full
+    // (definitions, a closed fence), and nobody wakes this thread. Not at once: then it would spin as long as that lasts.
+    if (this.hasRoom() && this.retry === undefined) {
+      this.retry = setTimeout(() => {
+        this.retry = undefined
+        this.pump()
+      }, ROOM_RETRY_MS)
+    }
   }
 
   /**
@@ -245,11 +259,6 @@ export class MessageService {
     const { submit, control } = this.options.engine
     submit.commit()
     wake(control.words, ControlBlock.index('append'))
-  }
-
-  /** A held pull may have defined its queue: that claim has to be committed too. */
-  private scheduleDefinitions(): void {
-    this.scheduleCommit()
   }
 
   private unavailable(): Refusal | undefined {

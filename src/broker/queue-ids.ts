@@ -47,6 +47,11 @@ export class QueueIds {
     return this.byTopic.get(topic)?.[queueId] ?? -1
   }
 
+  /** Integers given out so far. */
+  get count(): number {
+    return this.names.length
+  }
+
   nameOf(queue: number): QueueName | undefined {
     return this.names[queue]
   }

@@ -1,0 +1,123 @@
+/** Frames that cannot be taken: they wait in their sockets, not for long, and nothing is lost or spun on. */
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { Front } from '../../src/broker/front.ts'
+import { Router } from '../../src/broker/router.ts'
+import { FENCE } from '../../src/concurrency/fence.ts'
+import { silentLog } from '../../src/log.ts'
+import { type Connection, encodeCommand, request } from '../../src/remoting/index.ts'
+import { startTestBroker } from '../../src/testing/index.ts'
+import { RawPeer } from '../support/raw-peer.ts'
+
+const HEADER = {
+  a: 'PG',
+  b: 'T',
+  c: 'TBW102',
+  d: '4',
+  e: '0',
+  f: '0',
+  g: '1',
+  h: '0',
+  i: '',
+  j: '0',
+  k: 'false',
+  m: 'false',
+}
+
+function frontOf(send: () => 'taken' | 'later') {
+  const refused: number[] = []
+  const front = new Front({
+    router: new Router(new Map(), silentLog),
+    servesPulls: true,
+    send,
+    pull: () => {},
+    busy: (_connection, fields) => void refused.push(fields.opaque),
+    opened: () => {},
+    closed: () => {},
+  })
+  const frame = encodeCommand({ ...request(310, HEADER, Buffer.from('x')), opaque: 5 })
+  let isWaiting = false
+  const offer = () => {
+    isWaiting = front.frame(connection, frame, 0, frame.length) === 'later'
+  }
+  const connection = { resume: () => isWaiting && offer() } as unknown as Connection
+  return { front, refused, offer, isWaiting: () => isWaiting }
+}
+
+test('a send that finds the rings full again and again is refused 200 ms after its first try', () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { front, refused, offer, isWaiting } = frontOf(() => 'later')
+  offer()
+  for (let ms = 0; ms < 190; ms += 10) {
+    vi.advanceTimersByTime(10)
+    front.roomAgain()
+    front.tick()
+    expect(refused).toEqual([])
+  }
+  vi.advanceTimersByTime(10)
+  front.roomAgain()
+  front.tick()
+  expect(refused).toEqual([5])
+  expect([isWaiting(), front.waitingCount]).toEqual([false, 0])
+})
+
+test('a send that is taken waits anew when the rings are full the next time', () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  let isFull = true
+  const { front, refused, offer } = frontOf(() => (isFull ? 'later' : 'taken'))
+  offer()
+  vi.advanceTimersByTime(150)
+  isFull = false
+  front.roomAgain()
+  expect(front.waitingCount).toBe(0)
+  isFull = true
+  offer()
+  vi.advanceTimersByTime(150)
+  front.tick()
+  expect(refused).toEqual([])
+  vi.advanceTimersByTime(50)
+  front.tick()
+  expect(refused).toEqual([5])
+})
+
+test('while the fence is closed sends wait and are then refused as busy; pulls and heartbeats are served', async () => {
+  const broker = await startTestBroker()
+  onTestFinished(() => broker.close())
+  const { control } = broker.handle.engine
+  const peer = await RawPeer.connect(broker.address)
+  onTestFinished(() => peer.close())
+  expect((await peer.invoke(310, HEADER, Buffer.from('before'))).code).toBe(0)
+  control.setWord('fence', FENCE.closing)
+  const refused = peer.ask(310, HEADER, Buffer.from('during'))
+  expect(await peer.answer(refused)).toMatchObject({ code: 2, remark: expect.stringContaining('busy') })
+  expect((await peer.invoke(30, { topic: 'T', queueId: '0' })).code).toBe(0)
+  const late = peer.ask(310, HEADER, Buffer.from('late'))
+  control.setWord('fence', FENCE.open)
+  expect((await peer.answer(late)).code).toBe(0)
+})
+
+test('while append is held every send is answered, and what was taken is stored once, in order', async () => {
+  // The rings of such a broker hold 8 MiB.
+  const config = { submitRingSize: 8 * 1024 * 1024, maxMessageSize: 64 * 1024 }
+  const broker = await startTestBroker({ config })
+  onTestFinished(() => broker.close())
+  const peers = await Promise.all([1, 2, 3].map(() => RawPeer.connect(broker.address)))
+  onTestFinished(() => peers.forEach((peer) => void peer.close()))
+  await peers[0].invoke(310, HEADER, Buffer.from('first'))
+  broker.faults.set('holdAppend', 1)
+  const asked = peers.map((peer) => Array.from({ length: 80 }, () => peer.ask(310, HEADER, Buffer.alloc(64 * 1024, 1))))
+  const busy = () =>
+    peers.reduce((sum, peer) => sum + [...peer.answers.values()].filter(({ code }) => code === 2).length, 0)
+  await vi.waitFor(() => expect(busy()).toBeGreaterThan(30), 10_000)
+  broker.faults.set('holdAppend', 0)
+  for (const [i, opaques] of asked.entries()) {
+    for (const opaque of opaques) expect([0, 2]).toContain((await peers[i].answer(opaque)).code)
+  }
+  const stored = 3 * 80 - busy()
+  const { engine } = broker.handle
+  await vi.waitFor(() => expect(engine.control.load('dispatched')).toBe(engine.control.load('appended')), 10_000)
+  const { ext } = await peers[0].invoke(30, { topic: 'T', queueId: '0' })
+  expect(ext?.offset).toBe(String(stored + 1))
+  expect(engine.control.word('flags')).toBe(0)
+})

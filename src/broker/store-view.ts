@@ -10,7 +10,8 @@ import { QueueReader, QueueReaders } from '../store/consumequeue/index.ts'
 import type { KeyQuery, KeyQueryResult, MessageStore } from '../store/message-store.ts'
 import type { StoreSettings } from '../store/settings.ts'
 import type { Pool } from './pool.ts'
-import { matches, type TagFilter } from './pull/tag-filter.ts'
+import { mayMatch } from './pull/message-reader.ts'
+import type { TagFilter } from './pull/tag-filter.ts'
 import type { QueueIds } from './queue-ids.ts'
 
 export interface StoreViewOptions {
@@ -63,7 +64,7 @@ export class StoreView implements MessageStore {
     const reader = this.unitsOf(queue)
     for (let offset = from; offset < to; ) {
       const units = reader.read(offset, to - offset, to)
-      for (let i = 0; i < units.count; i += 1) if (matches(filter, units.tagsCodeLow(i))) return true
+      for (let i = 0; i < units.count; i += 1) if (mayMatch(filter, units, i)) return true
       offset = units.count > 0 ? offset + units.count : reader.nextFile(offset)
     }
     return false

@@ -15,6 +15,8 @@ export interface Units {
   size(index: number): number
   /** Low half of tagsCode: the tag's hash. */
   tagsCodeLow(index: number): number
+  /** False when the tag is in a ConsumeQueueExt unit that is lost: it may be any. */
+  isTagsCodeKnown(index: number): boolean
   /** No record here: the store never had it, or the unit is damaged. */
   isBlank(index: number): boolean
 }
@@ -137,7 +139,7 @@ export class MessageReader {
       }
       if (this.isFull(out, size, logEnd - physicalOffset > this.limits.inMemoryBytes, wanted, maxBytes)) break
       out.lastOffset = physicalOffset
-      if (!matches(filter, units.tagsCodeLow(looked))) continue
+      if (!mayMatch(filter, units, looked)) continue
       out.offsets[out.count] = physicalOffset
       out.sizes[out.count] = size
       out.queueOffsets[out.count] = offset + looked
@@ -158,4 +160,9 @@ export class MessageReader {
     const countMax = isOnDisk ? limits.maxTransferCountOnMessageInDisk : limits.maxTransferCountOnMessageInMemory
     return out.bytes + size > bytesMax || out.count >= countMax
   }
+}
+
+/** Whether the unit's message may have one of the filter's tags. */
+export function mayMatch(filter: TagFilter, units: Units, index: number): boolean {
+  return matches(filter, units.tagsCodeLow(index)) || !units.isTagsCodeKnown(index)
 }

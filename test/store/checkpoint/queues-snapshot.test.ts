@@ -24,9 +24,9 @@ test('all queues are read back', () => {
       fc.uniqueArray(queue, { selector: (one) => `${one.topic}/${one.queueId}` }),
       fc.nat(),
       (queues, position) => {
-        writeQueuesSnapshot(folder, { position, writtenAt: 12, queues })
+        writeQueuesSnapshot(folder, { position, countedTo: position, writtenAt: 12, queues })
         const found = readQueuesSnapshot(folder)
-        expect(found).toMatchObject({ position, writtenAt: 12 })
+        expect(found).toMatchObject({ position, countedTo: position, writtenAt: 12 })
         expect(new Set(found?.queues.map((one) => JSON.stringify(one)))).toEqual(
           new Set(queues.map(({ topic, queueId, maxOffset }) => JSON.stringify({ topic, queueId, maxOffset }))),
         )
@@ -41,7 +41,8 @@ test('a missing snapshot is none; a damaged one is none, and said', () => {
   const said: string[] = []
   expect(readQueuesSnapshot(folder, (reason) => said.push(reason))).toBeUndefined()
   expect(said).toEqual([])
-  writeQueuesSnapshot(folder, { position: 5, writtenAt: 1, queues: [{ topic: 'T', queueId: 0, maxOffset: 41 }] })
+  const queues = [{ topic: 'T', queueId: 0, maxOffset: 41 }]
+  writeQueuesSnapshot(folder, { position: 5, countedTo: 5, writtenAt: 1, queues })
   const path = join(folder, 'basalt', 'queues')
   const text = readFileSync(path, 'utf8')
   for (const damaged of [text.replace('41', '40'), text.slice(0, -8), '', '{}\n', 'x']) {

@@ -117,10 +117,12 @@ export class DispatchStage implements Stage {
     this.source.close()
   }
 
-  private adopt({ queue, topic, queueId, end, maxPhysical }: KnownQueue): void {
+  private adopt({ queue, topic, queueId, nextOffset, end, maxPhysical }: KnownQueue): void {
     const known = end === undefined || maxPhysical === undefined ? undefined : { end, maxPhysical }
     const writer = this.dispatcher.queue(topic, queueId, known)
-    if (writer !== undefined) writer.integer = queue
+    if (writer === undefined) return
+    writer.integer = queue
+    if (this.queues.isCatchingUp) writer.limit = nextOffset
   }
 
   private dispatch(to: number): number {
@@ -250,7 +252,9 @@ export class DispatchStage implements Stage {
   private finishCatchUp(): number {
     for (const { topic, queueId, nextOffset } of this.start.knownQueues) {
       const writer = this.dispatcher.queue(topic, queueId)
-      if (writer === undefined || writer.end >= nextOffset) continue
+      if (writer === undefined) continue
+      writer.limit = Number.POSITIVE_INFINITY
+      if (writer.end >= nextOffset) continue
       const { end } = writer
       const isFilled = writer.fillTo(nextOffset)
       writer.endBatch()

@@ -5,7 +5,7 @@
 import { move } from 'piscina'
 import { LogReader, type LogReaderSettings } from '../store/commitlog/log-reader.ts'
 import { RecordView } from '../store/commitlog/record.ts'
-import { RECORD_HEAD, standsAt } from '../store/commitlog/record-head.ts'
+import { headStandsAt, RECORD_HEAD, standsAt } from '../store/commitlog/record-head.ts'
 
 export { offsetByTime } from '../store/consumequeue/offset-by-time.ts'
 export { queryByKey } from '../store/index/query-by-key.ts'
@@ -39,10 +39,11 @@ export function readRecords({ settings, offsets, sizes }: ReadRecordsTask): Uint
   let total = 0
   for (let i = 0; i < offsets.length; i += 1) {
     // A damaged unit may claim a GiB: its head is looked at first.
-    const head = sizes[i] > FIRST_READ ? reader.readCold(offsets[i], RECORD_HEAD) : undefined
-    if (sizes[i] > FIRST_READ && !isRecord(head, offsets[i], sizes[i])) continue
-    const record = reader.readCold(offsets[i], sizes[i])
-    if (record === undefined || record.length !== sizes[i] || !isRecord(record, offsets[i], sizes[i])) continue
+    const head = reader.readCold(offsets[i], Math.min(FIRST_READ, sizes[i]))
+    if (head === undefined || head.length < RECORD_HEAD || !headStandsAt(viewOf(head), 0, offsets[i], sizes[i]))
+      continue
+    const record = head.length === sizes[i] ? head : reader.readCold(offsets[i], sizes[i])
+    if (record?.length !== sizes[i] || !standsAt(viewOf(record), 0, offsets[i], sizes[i])) continue
     records.push(record)
     total += record.length
   }
@@ -56,9 +57,8 @@ export function readRecords({ settings, offsets, sizes }: ReadRecordsTask): Uint
   return move(body) as Uint8Array
 }
 
-function isRecord(bytes: Buffer | undefined, offset: number, size: number): boolean {
-  if (bytes === undefined || bytes.length < RECORD_HEAD) return false
-  return standsAt(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, offset, size)
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 /** The record that starts at the offset, or undefined when none does. */

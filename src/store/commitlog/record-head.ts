@@ -1,19 +1,24 @@
 /**
- * Whether a ConsumeQueue unit points at its record, told from four fields at the record's start: cheap enough for each
- * record of each pull, and no consumer gets the bytes that a damaged unit points at. RocketMQ 4.9.8 sends them.
+ * Whether a ConsumeQueue unit points at its record, and whether that record can be read by its lengths: cheap enough for
+ * each record of each pull. RocketMQ 4.9.8 sends whatever a unit points at, and its clients drop all messages behind one
+ * that they cannot decode.
  *
  * Format: spec/store-format.md §2. The body's CRC is not looked at.
  */
-import { FIELD, RECORD_MAGIC, RECORD_MAGIC_V2 } from './record.ts'
+import { FIELD, RECORD_MAGIC, RECORD_MAGIC_V2, SYS_FLAG } from './record.ts'
 
-/** Bytes that standsAt() reads. */
+/** Bytes that headStandsAt() reads. */
 export const RECORD_HEAD = 40
 /** Types "prepared" and "rollback" have it: no ConsumeQueue has a unit of such a record. */
 const UNSEEN_TRANSACTION = 4
 const HIGH = 0x1_0000_0000
+/** Position of bodyLength in a record without hosts, and what a host of IPv6 adds to that of IPv4. */
+const BODY_LENGTH = 68
+const HOSTS_V4 = 16
+const HOST_V6_MORE = 12
 
-/** Whether the record that a unit of (`physicalOffset`, `size`) promises is at index `at`. */
-export function standsAt(view: DataView, at: number, physicalOffset: number, size: number): boolean {
+/** Whether the record that a unit of (`physicalOffset`, `size`) promises is at index `at`, by its first fields. */
+export function headStandsAt(view: DataView, at: number, physicalOffset: number, size: number): boolean {
   const magic = view.getInt32(at + FIELD.magic)
   return (
     view.getInt32(at) === size &&
@@ -22,4 +27,22 @@ export function standsAt(view: DataView, at: number, physicalOffset: number, siz
     view.getInt32(at + FIELD.physicalOffset) === Math.floor(physicalOffset / HIGH) &&
     (view.getInt32(at + FIELD.sysFlag) & UNSEEN_TRANSACTION) === 0
   )
+}
+
+/** The same, and its parts add up to its size. `size` bytes are there, at least RECORD_SIZE_MIN. */
+export function standsAt(view: DataView, at: number, physicalOffset: number, size: number): boolean {
+  if (!headStandsAt(view, at, physicalOffset, size)) return false
+  const sysFlag = view.getInt32(at + FIELD.sysFlag)
+  const bornHost = (sysFlag & SYS_FLAG.bornHostV6) === 0 ? 0 : HOST_V6_MORE
+  const storeHost = (sysFlag & SYS_FLAG.storeHostV6) === 0 ? 0 : HOST_V6_MORE
+  const bodyAt = BODY_LENGTH + HOSTS_V4 + bornHost + storeHost + 4
+  if (bodyAt > size) return false
+  const bodyLength = view.getInt32(at + bodyAt - 4)
+  const topicAt = bodyAt + bodyLength
+  if (bodyLength < 0 || topicAt + 4 > size) return false
+  const isFirstVersion = view.getInt32(at + FIELD.magic) === RECORD_MAGIC
+  const topicLength = isFirstVersion ? view.getInt8(at + topicAt) : view.getInt16(at + topicAt)
+  const propertiesAt = topicAt + (isFirstVersion ? 1 : 2) + topicLength + 2
+  if (topicLength < 0 || propertiesAt > size) return false
+  return propertiesAt + view.getInt16(at + propertiesAt - 2) === size
 }

@@ -3,6 +3,7 @@
  * when they have been idle, so that a broker that only serves hot messages pays nothing for them.
  */
 import { Piscina } from 'piscina'
+import { threadArguments } from '../stages/thread-arguments.ts'
 import type { OffsetByTimeTask } from '../store/consumequeue/index.ts'
 import type { QueryByKeyTask } from '../store/index/index.ts'
 import type { KeyQueryResult } from '../store/message-store.ts'
@@ -28,7 +29,7 @@ export class Pool {
       idleTimeout: IDLE_MS,
       maxQueue: QUEUE_MAX,
       recordTiming: false,
-      execArgv: process.execArgv.filter((argument) => !argument.startsWith('--input-type')),
+      ...threadArguments(),
     })
   }
 

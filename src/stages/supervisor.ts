@@ -11,6 +11,7 @@ import { describe, StoreError } from '../errors.ts'
 import { THREADS } from '../faults.ts'
 import type { Log } from '../log.ts'
 import type { FromStage, StageName, StageStart, ToStage } from './messages.ts'
+import { threadArguments } from './thread-arguments.ts'
 
 export interface StageFailure {
   stage: StageName
@@ -41,6 +42,7 @@ export class Supervisor {
   private readonly stages = new Map<StageName, Running>()
   private readonly options: SupervisorOptions
   private hasFailed = false
+  private isTerminated = false
 
   constructor(options: SupervisorOptions) {
     this.options = options
@@ -70,6 +72,7 @@ export class Supervisor {
 
   /** Ends all threads where they stand. */
   async terminate(): Promise<void> {
+    this.isTerminated = true
     await Promise.all([...this.stages.values()].map((stage) => stage.worker.terminate()))
     for (const stage of this.stages.values()) stage.port.close()
   }
@@ -81,8 +84,7 @@ export class Supervisor {
       name: `basalt-${name}`,
       workerData,
       transferList: [port2],
-      // What a program was told about its own entry (node --input-type=module -e …) is not true of ours.
-      execArgv: process.execArgv.filter((argument) => !argument.startsWith('--input-type')),
+      ...threadArguments(),
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     })
     const running: Running = {
@@ -122,7 +124,7 @@ export class Supervisor {
 
   private fail(stage: StageName, code: string, message: string, reject: (error: Error) => void): void {
     reject(new StoreError(code, { what: `the ${stage} thread failed: ${message}` }))
-    if (this.hasFailed) return
+    if (this.hasFailed || this.isTerminated) return
     this.hasFailed = true
     this.options.onFailure({ stage, code, message })
   }

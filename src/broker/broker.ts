@@ -102,6 +102,7 @@ class Broker implements BrokerHandle {
   private readonly fronts: Front[] = []
   private closing: Promise<void> | undefined
   private failure: StageFailure | undefined
+  private isStarted = false
   private settle: (error?: Error) => void = () => {}
 
   constructor(config: BrokerConfig, log: Log, faults: FaultSwitches | undefined) {
@@ -143,6 +144,9 @@ class Broker implements BrokerHandle {
       found: foundText(recovered),
     }
     await this.serve(engine, engine.control)
+    // A thread that died before there was anything to close.
+    if (this.failure !== undefined) throw this.failureOf(this.failure)
+    this.isStarted = true
   }
 
   lag(group: string): number {
@@ -175,7 +179,10 @@ class Broker implements BrokerHandle {
   async giveUp(): Promise<void> {
     this.closing ??= Promise.resolve()
     await this.stopServing()
-    await this.started?.abandon().catch(() => {})
+    if (this.failure === undefined) await this.started?.stop().catch(() => {})
+    else await this.started?.abandon().catch(() => {})
+    this.view?.close()
+    await this.pool?.close()
     await this.namesrv?.close()
   }
 
@@ -413,7 +420,7 @@ class Broker implements BrokerHandle {
     this.service?.fail()
     for (const server of this.servers) server.flush()
     // A start that fails reports itself.
-    if (this.registration !== undefined) void this.close().catch(() => {})
+    if (this.isStarted) void this.close().catch(() => {})
   }
 
   private async shutDown(): Promise<void> {
@@ -433,12 +440,11 @@ class Broker implements BrokerHandle {
       this.settle()
       return
     }
-    this.settle(
-      new StoreError(ended.code, {
-        what: `the ${ended.stage} thread failed: ${ended.message}`,
-        where: this.store.folder,
-      }),
-    )
+    this.settle(this.failureOf(ended))
+  }
+
+  private failureOf({ code, stage, message }: StageFailure): StoreError {
+    return new StoreError(code, { what: `the ${stage} thread failed: ${message}`, where: this.store.folder })
   }
 
   private async stopServing(): Promise<void> {

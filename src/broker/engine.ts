@@ -10,7 +10,7 @@
 import { createRing, RingConsumer, RingProducer, ringCapacityFor } from '../concurrency/byte-ring.ts'
 import { ControlBlock, FLAGS, GATE } from '../concurrency/control-block.ts'
 import { QueueTable } from '../concurrency/queue-table.ts'
-import { wakeUrgently } from '../concurrency/wake.ts'
+import { wake, wakeUrgently } from '../concurrency/wake.ts'
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
 import type { Log } from '../log.ts'
@@ -43,6 +43,7 @@ const STAGES: StageName[] = ['append', 'flush', 'dispatch', 'housekeeping']
 /** Largest topic and properties, and the record's fixed parts, beside the body. */
 const RECORD_OVERHEAD = 65_536
 const CATCH_UP_POLL_MS = 2
+const DISCOVERY_RETRY_MS = 10
 
 export class Engine {
   readonly control: ControlBlock
@@ -58,6 +59,7 @@ export class Engine {
   private readonly folder: StoreFolder
   private readonly supervisor: Supervisor
   private readonly waker: Waker
+  private failure: StageFailure | undefined
 
   /** Throws StoreError; nothing stays locked or running then. */
   static async start(options: EngineOptions): Promise<Engine> {
@@ -120,10 +122,13 @@ export class Engine {
         knownQueues: recovered.queues,
         waker: this.waker.handle,
       },
-      onFailure: options.onFailure,
+      onFailure: (failure) => {
+        this.failure = failure
+        options.onFailure(failure)
+      },
       onMessage: (stage, message) => {
         if (message.kind === 'persisted') this.metadata.persisted(message.ticket, message.error)
-        else if (message.kind === 'discovered') this.queueIds.ensure(message.topic, message.queueId, message.maxOffset)
+        else if (message.kind === 'discovered') this.discovered(message.topic, message.queueId, message.maxOffset)
         else options.onMessage(stage, message)
       },
     })
@@ -157,6 +162,16 @@ export class Engine {
     }
   }
 
+  /** Dispatch met a queue of no integer: it gets one. Both rings may be full for a moment. */
+  private discovered(topic: string, queueId: number, nextOffset: number): void {
+    if (this.queueIds.ensure(topic, queueId, nextOffset) < 0) {
+      setTimeout(() => this.discovered(topic, queueId, nextOffset), DISCOVERY_RETRY_MS).unref()
+      return
+    }
+    this.submit.commit()
+    wake(this.control.words, ControlBlock.index('append'))
+  }
+
   /** Drains and stops all threads; the store is clean afterwards unless a stage failed. */
   async stop(): Promise<void> {
     for (const stage of STAGES) await this.supervisor.stop(stage)
@@ -184,6 +199,10 @@ export class Engine {
   /** Until everything recovered is in its ConsumeQueue: clients must not see queues that still grow into the past. */
   private async caughtUp(): Promise<void> {
     while (this.control.load('dispatched') < this.control.load('appended')) {
+      if (this.failure !== undefined) {
+        const { stage, code, message } = this.failure
+        throw new StoreError(code, { what: `the ${stage} thread failed: ${message}`, where: this.folder.root })
+      }
       if (this.control.hasFlag(FLAGS.dispatchFailed)) {
         throw new StoreError('DISPATCH_FAILED', { what: 'ConsumeQueues cannot be written', where: this.folder.root })
       }

@@ -2,8 +2,8 @@
  * A listening port: accepts, limits, closes the idle, logs strangers with one line each.
  *
  * Owns:    its connections. Several servers (main and VIP port) may share one handler.
- * Bounds:  maxConnections, and the process's descriptors less a reserve for files, whichever is smaller: beyond it a new
- *          connection is refused with a line in the log and the others are served.
+ * Bounds:  maxConnections of each port, and for all ports of the process its descriptors less a reserve for files: beyond
+ *          either a new connection is refused with a line in the log and the others are served.
  */
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
@@ -57,6 +57,9 @@ const LINES_PER_SECOND = 20
 /** Descriptors that stay free for segments, ConsumeQueues, outgoing connections; half of all where there are few. */
 const DESCRIPTORS_RESERVED = 512
 
+/** Connections of all servers of this thread: they share the process's descriptors. */
+let openInAll = 0
+
 export class RemotingServer {
   readonly connections = new Set<Connection>()
   readonly stats: ServerStats = { accepted: 0, refused: 0, brokenConnections: 0, unknownAnswers: 0, idleClosed: 0 }
@@ -67,6 +70,7 @@ export class RemotingServer {
   private readonly refusalLog: LimitedLog
   private readonly server: Server
   private readonly owner: ConnectionOwner
+  private readonly room = descriptorRoom()
   private idleTimer: NodeJS.Timeout | undefined
   private port = 0
 
@@ -85,7 +89,7 @@ export class RemotingServer {
       unknownAnswer: () => this.stats.unknownAnswers++,
     }
     this.server = createServer({ noDelay: true, keepAlive: false }, (socket) => this.accept(socket))
-    this.server.maxConnections = Math.min(this.limits.maxConnections, descriptorRoom())
+    this.server.maxConnections = Math.min(this.limits.maxConnections, this.room)
     this.server.on('drop', (peer) => this.refused(`${peer?.remoteAddress}:${peer?.remotePort}`))
   }
 
@@ -152,13 +156,20 @@ export class RemotingServer {
       socket.on('error', () => {}).destroy()
       return
     }
+    if (openInAll >= this.room) {
+      this.refused(`${socket.remoteAddress}:${socket.remotePort}`)
+      socket.on('error', () => {}).destroy()
+      return
+    }
     const connection = new Connection(socket, this.owner)
     this.connections.add(connection)
+    openInAll += 1
     this.options.handler.opened(connection)
   }
 
   private gone(connection: Connection, reason: string, error: unknown): void {
     this.connections.delete(connection)
+    openInAll -= 1
     if (error instanceof RemotingError) {
       this.stats.brokenConnections++
       this.log.warn(`connection closed: ${error.message}`, { peer: connection.remoteAddress, code: error.code })
@@ -172,8 +183,8 @@ export class RemotingServer {
   private refused(peer: string): void {
     this.stats.refused++
     this.refusalLog.warn(
-      `connection refused: ${this.server.maxConnections} are open on port ${this.port}, as many as maxConnections and the ` +
-        'file descriptor limit allow; raise them, or look for a client that opens too many',
+      `connection refused: ${this.connections.size} are open on port ${this.port} and ${openInAll} on all, as many as ` +
+        'maxConnections and the file descriptor limit allow; raise them, or look for a client that opens too many',
       { peer },
     )
   }

@@ -20,12 +20,16 @@ import { describe, StoreError } from '../errors.ts'
 import { failpoint, THREADS } from '../faults.ts'
 import { wakeNetwork } from '../native/index.ts'
 import { commitLogFolder, segmentPath, segmentStart } from '../store/commitlog/segments.ts'
+import { errnoOf } from '../store/metadata/durable-file.ts'
 import type { StageStart } from './messages.ts'
 import { runStage, type Stage, type StageRuntime } from './run-stage.ts'
 
 const PAGE = 4096
 const SYNC_IDLE_MS = 1000
 const ASYNC_IDLE_MS_MIN = 1
+/** A process without descriptors has not failed to sync: it cannot ask yet. */
+const RETRY_MS = 100
+const NO_DESCRIPTORS = new Set(['EMFILE', 'ENFILE'])
 
 export class FlushStage implements Stage {
   private readonly start: StageStart
@@ -37,6 +41,7 @@ export class FlushStage implements Stage {
   /** Descriptors by segment start. */
   private readonly open = new Map<number, number>()
   private hasFailed = false
+  private retryAt = 0
   private lastFlush: number
   private lastThorough: number
 
@@ -56,6 +61,7 @@ export class FlushStage implements Stage {
   }
 
   get idleMs(): number {
+    if (this.retryAt > 0) return RETRY_MS
     if (this.isSyncFlush) return SYNC_IDLE_MS
     const { flushIntervalCommitLog } = this.start.settings
     return Math.max(ASYNC_IDLE_MS_MIN, this.lastFlush + flushIntervalCommitLog - performance.now())
@@ -69,7 +75,11 @@ export class FlushStage implements Stage {
       return 0
     }
     const target = this.runtime.control.load('appended')
-    this.syncUpTo(target)
+    if (!this.syncUpTo(target)) {
+      this.retryAt = now + RETRY_MS
+      return 0
+    }
+    this.retryAt = 0
     this.lastFlush = now
     this.lastThorough = now
     return 1
@@ -85,7 +95,7 @@ export class FlushStage implements Stage {
     const { settings } = this.start
     const flushed = this.flushed.load()
     const appended = control.load('appended')
-    if (appended <= flushed) return false
+    if (appended <= flushed || now < this.retryAt) return false
     if (this.isSyncFlush || (control.word('stop') & THREADS.flush) !== 0) return true
     if (now - this.lastThorough >= settings.flushCommitLogThoroughInterval) return true
     if (now - this.lastFlush < settings.flushIntervalCommitLog) return false
@@ -100,27 +110,32 @@ export class FlushStage implements Stage {
     if (this.runtime.control.load('appended') <= this.flushed.load()) this.lastThorough = now
   }
 
-  private syncUpTo(target: number): void {
+  /** False when a segment could not be opened for now. */
+  private syncUpTo(target: number): boolean {
     const { segmentSize } = this
     const last = segmentStart(target - 1, segmentSize)
     for (let segment = segmentStart(this.flushed.load(), segmentSize); segment <= last; segment += segmentSize) {
       failpoint('before-flush')
-      this.syncSegment(segment)
+      if (!this.syncSegment(segment)) return false
       failpoint('after-flush')
       // A segment that was left is whole on disk, its blank too.
       this.flushed.advance(Math.min(segment + segmentSize, target))
       if (segment < last) this.forget(segment)
       this.wakeOthers()
     }
+    return true
   }
 
-  private syncSegment(segment: number): void {
+  private syncSegment(segment: number): boolean {
     try {
       const fd = this.open.get(segment) ?? this.openSegment(segment)
       this.runtime.faults?.beforeSync()
       fdatasyncSync(fd)
+      return true
     } catch (error) {
-      this.fail(segment, error)
+      if (this.open.has(segment) || !NO_DESCRIPTORS.has(errnoOf(error) ?? '')) this.fail(segment, error)
+      if (this.retryAt === 0) this.runtime.log.error(`flush waits for a file descriptor: ${describe(error)}`)
+      return false
     }
   }
 

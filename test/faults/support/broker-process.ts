@@ -53,6 +53,8 @@ export interface BrokerProcess extends AsyncDisposable {
   readonly pid: number
   /** "host:port" */
   readonly address: string
+  /** The port without pulls. */
+  readonly fast: string
   readonly namesrv: string
   readonly folder: string
   /** What it has printed: the screen, and the log as JSON lines. */
@@ -104,6 +106,7 @@ export async function startBrokerProcess(options: ProcessOptions): Promise<Broke
   return {
     pid: child.pid!,
     address: /^ {2}clients +([^,\s]+)/m.exec(texts.screen)?.[1] ?? '',
+    fast: /^ {2}clients .*fast (\S+)/m.exec(texts.screen)?.[1] ?? '',
     namesrv: /^ {2}NameServer +(\S+)/m.exec(texts.screen)?.[1] ?? '',
     folder: options.folder,
     exit,

@@ -37,8 +37,8 @@ export const mutants: Mutant[] = [
   mutant('the position advances before the sync returns', [
     {
       file: 'stages/flush.js',
-      from: /this\.syncSegment\(segment\);?/,
-      to: 'this.flushed.advance(Math.min(segment + segmentSize, target)); this.wakeOthers(); this.syncSegment(segment);',
+      from: /if \(!this\.syncSegment\(segment\)\)/,
+      to: 'this.flushed.advance(Math.min(segment + segmentSize, target)); this.wakeOthers(); if (!this.syncSegment(segment))',
     },
   ]),
 ]

@@ -85,6 +85,8 @@ export class Acks {
   private head = 0
   private booked = 0
   private tail = 0
+  /** What waits until append has answered all claims up to a place. */
+  private readonly barriers: { at: number; run: () => void }[] = []
 
   private readonly ring: RingConsumer
   private readonly control: ControlBlock
@@ -150,6 +152,12 @@ export class Acks {
     return this.head - before
   }
 
+  /** Runs once append has answered all that is claimed by now: their records are in the log then, below `appended`. */
+  onceBooked(run: () => void): void {
+    if (this.booked === this.tail) run()
+    else this.barriers.push({ at: this.tail, run })
+  }
+
   /** True while append's answers are waiting to be booked. */
   hasNews(): boolean {
     return this.ring.hasNext()
@@ -180,7 +188,9 @@ export class Acks {
       taken += 1
       if ((this.flags[at] & FLAG_WAITS) === 0 || this.statuses[at] !== ACK_STATUS.appended) this.finish(at, 'ok')
     }
-    if (taken > 0) ring.release()
+    if (taken === 0) return
+    ring.release()
+    while (this.barriers.length > 0 && this.barriers[0].at <= this.booked) this.barriers.shift()!.run()
   }
 
   private finish(at: number, status: StoreStatus): void {

@@ -225,8 +225,9 @@ class Broker implements BrokerHandle {
     this.view = view
     topics.onChange(({ kind, topic }) => {
       if (kind !== 'deleted') return
-      for (const queue of engine.queueIds.queuesOf(topic.topicName)) view.forget(queue)
-      engine.forgetTopic(topic.topicName)
+      const queues = engine.queueIds.leave(topic.topicName)
+      for (const { queue } of queues) view.forget(queue)
+      this.service?.forget(topic.topicName, queues)
     })
 
     const storeHost = { address: hostBytes(announced.host), port: config.listenPort }

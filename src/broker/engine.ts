@@ -60,6 +60,8 @@ export class Engine {
   private readonly supervisor: Supervisor
   private readonly waker: Waker
   private failure: StageFailure | undefined
+  /** Queues of deleted topics that dispatch has not removed. */
+  private readonly forgetting = new Map<string, number>()
 
   /** Throws StoreError; nothing stays locked or running then. */
   static async start(options: EngineOptions): Promise<Engine> {
@@ -129,6 +131,7 @@ export class Engine {
       onMessage: (stage, message) => {
         if (message.kind === 'persisted') this.metadata.persisted(message.ticket, message.error)
         else if (message.kind === 'discovered') this.discovered(message.topic, message.queueId, message.maxOffset)
+        else if (message.kind === 'forgotten') this.forgotten(message)
         else options.onMessage(stage, message)
       },
     })
@@ -154,12 +157,25 @@ export class Engine {
     this.supervisor.post('housekeeping', { kind: 'clean' })
   }
 
-  /** The topic is gone: its queues' files go too. */
-  forgetTopic(topic: string): void {
-    for (const { queue, queueId } of this.queueIds.forget(topic)) {
-      this.supervisor.post('dispatch', { kind: 'forget', queue, topic, queueId })
-      this.supervisor.post('housekeeping', { kind: 'forget', queue, topic, queueId })
+  /**
+   * The topic is deleted: its queues' files go too, once its last records are dispatched. Called when append has taken all
+   * that was claimed for these queues; a topic of the same name has to wait until they are gone.
+   */
+  forgetQueues(topic: string, queues: { queue: number; queueId: number }[]): void {
+    const below = this.control.load('appended')
+    this.forgetting.set(topic, queues.length)
+    for (const { queue, queueId } of queues) {
+      this.supervisor.post('dispatch', { kind: 'forget', queue, topic, queueId, below })
     }
+  }
+
+  private forgotten({ queue, topic, queueId }: FromStage & { kind: 'forgotten' }): void {
+    this.supervisor.post('housekeeping', { kind: 'forget', queue, topic, queueId, below: 0 })
+    const left = this.forgetting.get(topic)! - 1
+    this.forgetting.set(topic, left)
+    if (left > 0) return
+    this.forgetting.delete(topic)
+    this.queueIds.left(topic)
   }
 
   /** Dispatch met a queue of no integer: it gets one. Both rings may be full for a moment. */

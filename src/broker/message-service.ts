@@ -187,6 +187,12 @@ export class MessageService {
     this.holds.drop(connection)
   }
 
+  /** The topic is deleted: who waits for its messages is told, and its queues end behind what is under way. */
+  forget(topic: string, queues: { queue: number; queueId: number }[]): void {
+    for (const { queue } of queues) this.holds.release(queue)
+    if (queues.length > 0) this.acks.onceBooked(() => this.options.engine.forgetQueues(topic, queues))
+  }
+
   /** From now on sends are refused with this reason. */
   refuseSends(reason: string): void {
     this.closedBecause = reason

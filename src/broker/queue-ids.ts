@@ -19,6 +19,8 @@ export interface QueueName {
 
 export class QueueIds {
   private readonly byTopic = new Map<string, number[]>()
+  /** Deleted topics whose last records are on their way: nobody can name their queues until these are gone. */
+  private readonly leaving = new Set<string>()
   private readonly names: (QueueName | undefined)[] = []
   private readonly control: ControlBlock
   private readonly table: QueueTable
@@ -57,19 +59,25 @@ export class QueueIds {
   }
 
   /**
-   * The integer of a queue, new if it has to be; -1 while a ring is too full to tell the others.
+   * The integer of a queue, new if it has to be; -1 while a ring is too full to tell the others, or while the topic leaves.
    * `nextOffset`: where the queue goes on; above 0 only for one that dispatch discovered.
    */
   ensure(topic: string, queueId: number, nextOffset = 0): number {
+    if (this.leaving.has(topic)) return -1
     const known = this.find(topic, queueId)
     return known >= 0 ? known : this.define(topic, queueId, nextOffset)
   }
 
-  /** The topic is gone: its queues start anew under new integers. */
-  forget(topic: string): { queue: number; queueId: number }[] {
+  /** The topic is gone. Nobody finds its queues from now on, and after left() they start anew under new integers. */
+  leave(topic: string): { queue: number; queueId: number }[] {
     const queues = (this.byTopic.get(topic) ?? []).map((queue, queueId) => ({ queue, queueId }))
     this.byTopic.delete(topic)
+    if (queues.length > 0) this.leaving.add(topic)
     return queues.filter(({ queue }) => queue !== undefined)
+  }
+
+  left(topic: string): void {
+    this.leaving.delete(topic)
   }
 
   *all(): IterableIterator<[number, QueueName]> {
@@ -79,10 +87,6 @@ export class QueueIds {
         if (queue !== undefined) yield [queue, { topic, queueId }]
       }
     }
-  }
-
-  queuesOf(topic: string): number[] {
-    return (this.byTopic.get(topic) ?? []).filter((queue) => queue !== undefined)
   }
 
   private define(topic: string, queueId: number, nextOffset: number): number {

@@ -42,6 +42,8 @@ const REWRITE_SYNC_BYTES = 64 * 1024 * 1024
 /** Queues whose min is looked up between two batches. */
 const MINIMA_A_STEP = 32
 
+type Forget = ToStage & { kind: 'forget' }
+
 export class DispatchStage implements Stage {
   private readonly start: StageStart
   private readonly runtime: StageRuntime
@@ -54,6 +56,8 @@ export class DispatchStage implements Stage {
   private readonly index: IndexWriter | undefined
   /** Queues that the network thread has to give an integer first. */
   private readonly discovered = new Set<QueueWriter>()
+  /** Queues of deleted topics whose last records are not all dispatched. */
+  private forgets: Forget[] = []
   /** Arrivals that found the ring full. */
   private readonly unsaid = new Set<number>()
   private readonly hasUrgentWork: () => boolean
@@ -94,12 +98,13 @@ export class DispatchStage implements Stage {
   hasWork(): boolean {
     if (this.definitions.hasNext() || this.minima !== undefined) return true
     if (this.runtime.control.load('retained') !== this.retained) return true
+    if (this.forgets.some(({ below }) => below <= this.position)) return true
     return !this.isWaitingForRetry() && this.runtime.control.visible() > this.position
   }
 
   step(): number {
     const { control } = this.runtime
-    let done = this.takeMessages() + this.takeDefinitions() + this.refreshMinima()
+    let done = this.takeMessages() + this.takeDefinitions() + this.forgetDue() + this.refreshMinima()
     if (this.unsaid.size > 0) this.sayUnsaid()
     if (this.isWaitingForRetry()) return done
     if (!this.isCaughtUp && this.position >= this.catchUpTo) done += this.try(() => this.finishCatchUp())
@@ -194,18 +199,30 @@ export class DispatchStage implements Stage {
     queues.markDirty(queue)
     queues.setMin(queue, this.minOf(writer))
     queues.setMax(queue, writer.end)
+    // A pull may have defined the queue, and wait for what was there before.
+    if (!queues.isWaiting(queue)) return
+    this.sayArrival(queue)
+    this.wakeNetwork()
   }
 
   private takeMessages(): number {
     let taken = 0
     for (let message = this.runtime.receive(); message !== undefined; message = this.runtime.receive()) {
-      if (message.kind === 'forget') this.forget(message)
+      if (message.kind === 'forget') this.forgets.push(message)
       taken += 1
     }
     return taken
   }
 
-  private forget({ topic, queueId }: ToStage & { kind: 'forget' }): void {
+  private forgetDue(): number {
+    if (this.forgets.length === 0) return 0
+    const due = this.forgets.filter(({ below }) => below <= this.position)
+    this.forgets = this.forgets.filter(({ below }) => below > this.position)
+    for (const each of due) this.forget(each)
+    return due.length
+  }
+
+  private forget({ topic, queueId, queue }: Forget): void {
     const folder = queueFolder(this.start.settings, topic, queueId)
     this.dispatcher.forget(topic, queueId)
     for (const each of [folder, extFolder(this.start.settings, topic, queueId)]) {
@@ -216,6 +233,7 @@ export class DispatchStage implements Stage {
         // Other queues of the topic are still there, or there was none.
       }
     }
+    this.runtime.post({ kind: 'forgotten', queue, topic, queueId })
   }
 
   /** After retention: each queue's smallest offset whose record exists, a few queues a step. */

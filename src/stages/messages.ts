@@ -46,6 +46,8 @@ export type FromStage =
   | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> | undefined }
   /** Dispatch met a queue that the network has not defined. */
   | { kind: 'discovered'; topic: string; queueId: number; maxOffset: number }
+  /** Dispatch has removed the files of a deleted topic's queue. */
+  | { kind: 'forgotten'; queue: number; topic: string; queueId: number }
   /** Housekeeping wrote a metadata file, or could not. */
   | { kind: 'persisted'; ticket: number; error: string | undefined }
   /** Housekeeping removed segments below this offset. */
@@ -61,5 +63,5 @@ export type ToStage =
   | { kind: 'clean' }
   /** Housekeeping: an integer stands for this queue from now on. */
   | { kind: 'defined'; queue: number; topic: string; queueId: number }
-  /** Dispatch: the queue's files are gone with its topic. */
-  | { kind: 'forget'; queue: number; topic: string; queueId: number }
+  /** The queue's topic is deleted: dispatch removes its files once it has passed the last record, at `below`. */
+  | { kind: 'forget'; queue: number; topic: string; queueId: number; below: number }

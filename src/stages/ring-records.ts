@@ -34,7 +34,15 @@ export const SUBMIT_KIND = { records: 1, define: 2 } as const
  */
 export const SUBMIT_FLAGS = { counts: 1, unwaited: 2 } as const
 
-export const ACK = { physicalOffset: 0, end: 8, queueOffset: 16, storeTimestamp: 24, status: 32, sample: 36, size: 40 } as const
+export const ACK = {
+  physicalOffset: 0,
+  end: 8,
+  queueOffset: 16,
+  storeTimestamp: 24,
+  status: 32,
+  sample: 36,
+  size: 40,
+} as const
 export const ACK_STATUS = { appended: 0, oldEpoch: 1, tooLarge: 2 } as const
 
 export const DEFINE = { queue: 0, queueId: 4, topic: 8 } as const

@@ -252,9 +252,11 @@ describe('when old records go', () => {
     it.append('T', 0, 0)
     it.append('T', 1, 0)
     it.drain()
+    const below = it.maker.places[1].offset + 1
     it.mail.push(
-      { kind: 'forget', queue: 0, topic: 'T', queueId: 0 },
-      { kind: 'forget', queue: 1, topic: 'T', queueId: 1 },
+      { kind: 'forget', queue: 0, topic: 'T', queueId: 0, below: 0 },
+      { kind: 'forget', queue: 1, topic: 'T', queueId: 1, below },
+      { kind: 'forget', queue: 7, topic: 'T', queueId: 7, below: below + 100_000 },
     )
     it.drain()
     expect(existsSync(queueFolder(it.settings, 'T', 0))).toBe(false)

@@ -92,6 +92,11 @@ export class Holds {
     for (const queue of queues) this.take(queue, ({ request }) => request.connection === connection)
   }
 
+  /** Answers all that wait for a queue. */
+  release(queue: number): void {
+    this.sift(queue, () => true)
+  }
+
   /** Answers all: the broker stops. */
   releaseAll(): void {
     for (const queue of [...this.byQueue.keys()]) this.sift(queue, () => true)

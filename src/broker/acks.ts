@@ -85,6 +85,7 @@ export class Acks {
   private head = 0
   private booked = 0
   private tail = 0
+  private hasFailed = false
   /** What waits until append has answered all claims up to a place. */
   private readonly barriers: { at: number; run: () => void }[] = []
 
@@ -93,6 +94,7 @@ export class Acks {
   private readonly clock: Clock
   private readonly stageClock: StageClock
   private readonly answer: Answer
+  private readonly waitMsMax: number
   private readonly outcome: SendOutcome = {
     status: 'ok',
     opaque: 0,
@@ -110,12 +112,15 @@ export class Acks {
     clock: Clock
     stageClock: StageClock
     answer: Answer
+    /** No deadline is further away than this. */
+    waitMsMax: number
   }) {
     this.ring = options.ring
     this.control = options.control
     this.clock = options.clock
     this.stageClock = options.stageClock
     this.answer = options.answer
+    this.waitMsMax = options.waitMsMax
   }
 
   /** Remembers a send whose record has been claimed in the submit ring, in the order of the claims. */
@@ -145,7 +150,11 @@ export class Acks {
       if ((this.flags[at] & FLAG_DONE) === 0) {
         if (this.ends[at] <= committed) this.finish(at, 'ok')
         else if (this.deadlines[at] <= now) this.finish(at, 'flushTimeout')
-        else break
+        else {
+          // The clock was set back: nobody waits longer for that.
+          if (this.deadlines[at] - now > this.waitMsMax) this.deadlines[at] = now + this.waitMsMax
+          break
+        }
       }
       this.head += 1
     }
@@ -163,20 +172,36 @@ export class Acks {
     return this.ring.hasNext()
   }
 
-  /** Answers everything with an error: a stage failed, and nobody knows what is stored. */
+  /** A stage failed: what the gate has passed is stored, and of the rest nobody knows. Append is not listened to any more. */
   failAll(): void {
-    this.book()
+    this.pump()
     for (; this.head < this.tail; this.head += 1) {
       const at = this.head & (this.capacity - 1)
       if (this.head >= this.booked) this.statuses[at] = ACK_STATUS.appended
       if ((this.flags[at] & FLAG_DONE) === 0) this.finish(at, 'failed')
     }
     this.booked = this.tail
+    this.hasFailed = true
+  }
+
+  /**
+   * Inside a fence, before it opens at `tail`: what was appended above it is not in the log any more. New records at the
+   * same places would otherwise answer for it.
+   */
+  truncate(tail: number): void {
+    this.pump()
+    for (let i = this.head; i < this.booked; i += 1) {
+      const at = i & (this.capacity - 1)
+      if ((this.flags[at] & FLAG_DONE) !== 0 || this.ends[at] <= tail) continue
+      this.statuses[at] = ACK_STATUS.oldEpoch
+      this.finish(at, 'oldEpoch')
+    }
   }
 
   private book(): void {
     const { ring } = this
     let taken = 0
+    if (this.hasFailed) return
     for (let from = ring.next(); from >= 0; from = ring.next()) {
       const at = this.booked & (this.capacity - 1)
       this.physicalOffsets[at] = ring.view.getFloat64(from + ACK.physicalOffset, true)
@@ -217,7 +242,10 @@ export class Acks {
     }
   }
 
-  /** Doubles the table; happens a few times in a broker's life, bounded by what the submit ring can hold. */
+  /**
+   * Doubles the table; happens a few times in a broker's life. Bounded by what the submit ring can hold and what append
+   * takes within the longest wait for the gate (a sync that hangs: each send is answered when its deadline has passed).
+   */
   private grow(): void {
     const from = this.capacity
     const to = from * 2

@@ -93,6 +93,7 @@ export class MessageService {
       clock,
       stageClock: this.stageClock,
       answer: (connection, outcome) => this.answer(connection, outcome),
+      waitMsMax: config.syncFlushTimeout,
     })
     this.checks = { settings: config, filters: new TagFilters(), ...options }
     this.holds = new Holds({

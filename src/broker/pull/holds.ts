@@ -37,6 +37,7 @@ export class Holds {
   private readonly queuesOf = new Map<Connection, Set<number>>()
   private readonly options: HoldsOptions
   private heldCount = 0
+  private lastTick = 0
 
   constructor(options: HoldsOptions) {
     this.options = options
@@ -76,11 +77,14 @@ export class Holds {
     })
   }
 
-  /** Every few seconds: ends what is past its deadline, and what could go on at a later offset. */
+  /** Every few seconds: ends what is past its deadline, and what could go on at a later offset. Everything when the clock went back. */
   tick(now: number): void {
+    // A clock that was set back: the deadlines are too late by nobody knows how much.
+    const wentBack = now < this.lastTick
+    this.lastTick = now
     for (const queue of [...this.byQueue.keys()]) {
       const max = this.options.table.max(queue)
-      this.sift(queue, ({ request, deadline }) => deadline <= now || max > request.queueOffset)
+      this.sift(queue, ({ request, deadline }) => wentBack || deadline <= now || max > request.queueOffset)
     }
   }
 

@@ -411,7 +411,8 @@ class Broker implements BrokerHandle {
       this.service?.setDiskProblem(message.problem)
       if (message.problem === undefined) this.log.info('there is room on the disk again: sends are taken')
       else this.log.error(`sends are refused: ${message.problem}`)
-    } else if (message.kind === 'retired') this.view?.log.dropBelow(message.below)
+    } else if (message.kind === 'unwritable') this.service?.setWriteProblem(message.problem)
+    else if (message.kind === 'retired') this.view?.log.dropBelow(message.below)
   }
 
   private fail(failure: StageFailure): void {

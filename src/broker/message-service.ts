@@ -75,6 +75,8 @@ export class MessageService {
   private closedBecause: string | undefined
   /** Why there is no room on the disk, while senders are refused for it. */
   private diskProblem: string | undefined
+  /** Why ConsumeQueue or index cannot be written, while that is so. */
+  private writeProblem: string | undefined
   private readonly commitAtEnd = (): void => {
     this.isCommitDue = false
     if (this.uncommitted > 0) this.commit()
@@ -203,6 +205,10 @@ export class MessageService {
     this.diskProblem = problem
   }
 
+  setWriteProblem(problem: string | undefined): void {
+    this.writeProblem = problem
+  }
+
   /** A stage has failed: everybody who waits is told. */
   fail(): void {
     this.acks.failAll()
@@ -275,7 +281,8 @@ export class MessageService {
       return this.options.config.brokerRole === 'SLAVE' ? notAvailable('the broker is a slave') : undefined
     if (control.hasFlag(FLAGS.flushFailed)) return notAvailable('fdatasync of the CommitLog failed')
     if (control.hasFlag(FLAGS.diskFull)) return notAvailable(this.diskProblem ?? 'disk full')
-    if (control.hasFlag(FLAGS.dispatchFailed)) return notAvailable('ConsumeQueue or index cannot be written')
+    if (control.hasFlag(FLAGS.dispatchFailed))
+      return notAvailable(this.writeProblem ?? 'ConsumeQueue or index cannot be written')
     return undefined
   }
 

@@ -97,8 +97,10 @@ export class TableFile {
       await this.store.save(this.name, this.text())
       this.failed = false
     } catch (error) {
+      // Said when it begins: the file's writer says it again when the reason changes, and when it is over.
+      if (!this.failed)
+        this.log.error(`${this.name} could not be written, it is tried again: ${describe(error)}`, { file: this.name })
       this.failed = true
-      this.log.error(`${this.name} could not be written, it is tried again: ${describe(error)}`, { file: this.name })
       throw error
     } finally {
       this.running = undefined

@@ -290,19 +290,22 @@ export class DispatchStage implements Stage {
   }
 
   private try(work: () => number): number {
-    const { control, log } = this.runtime
+    const { control, log, post } = this.runtime
     try {
       const done = work()
       if (this.retryAt > 0) {
         this.retryAt = 0
         control.lowerFlag(FLAGS.dispatchFailed)
+        post({ kind: 'unwritable', problem: undefined })
         log.info('ConsumeQueue and index are written again', { position: this.position })
       }
       return done
     } catch (error) {
       if (!(error instanceof StoreError) || !error.retriable) throw error
-      if (this.retryAt === 0)
+      if (this.retryAt === 0) {
+        post({ kind: 'unwritable', problem: error.message })
         log.error(`ConsumeQueue or index cannot be written: ${error.message}`, { code: error.code })
+      }
       this.retryAt = performance.now() + RETRY_MS
       control.raiseFlag(FLAGS.dispatchFailed)
       return 0

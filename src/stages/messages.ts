@@ -52,6 +52,8 @@ export type FromStage =
   | { kind: 'persisted'; ticket: number; error: string | undefined }
   /** Housekeeping removed segments below this offset. */
   | { kind: 'retired'; below: number }
+  /** Dispatch: why queues or index cannot be written (FLAGS.dispatchFailed is up), or undefined: they can again. */
+  | { kind: 'unwritable'; problem: string | undefined }
   /** Housekeeping: why senders are refused for lack of room (FLAGS.diskFull is up), or undefined: room has come. */
   | { kind: 'disk'; problem: string | undefined }
 

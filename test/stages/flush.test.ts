@@ -1,5 +1,5 @@
 /** The flush stage without its thread; the last tests run it in one. */
-import { existsSync, fdatasyncSync, mkdirSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { existsSync, fdatasyncSync, mkdirSync, openSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -17,7 +17,7 @@ const SIZE = 65_536
 
 vi.mock('node:fs', async (original) => {
   const fs = await original<typeof import('node:fs')>()
-  return { ...fs, fdatasyncSync: vi.fn(fs.fdatasyncSync) }
+  return { ...fs, fdatasyncSync: vi.fn(fs.fdatasyncSync), openSync: vi.fn(fs.openSync) }
 })
 const synced = vi.mocked(fdatasyncSync)
 
@@ -59,6 +59,21 @@ function openSegments(root: string): string[] {
 }
 
 describe('SYNC_FLUSH', () => {
+  test('a process without descriptors is waited for: nothing was asked of the disk, so nothing has failed', async () => {
+    const { stage, move, flushed, control } = flushStage()
+    move('appended', 100)
+    vi.mocked(openSync).mockImplementationOnce(() => {
+      throw Object.assign(new Error('EMFILE: too many open files, open'), { code: 'EMFILE' })
+    })
+    expect(stage.step()).toBe(0)
+    expect(stage.hasWork()).toBe(false)
+    expect(flushed()).toBe(0)
+    expect(control.hasFlag(FLAGS.flushFailed)).toBe(false)
+    await until(() => expect(stage.hasWork()).toBe(true))
+    expect(stage.step()).toBe(1)
+    expect(flushed()).toBe(100)
+  })
+
   test('flushed follows appended by one sync, however many records came meanwhile', () => {
     const { stage, move, flushed } = flushStage()
     const names = watchSyncs()

@@ -13,7 +13,7 @@
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, StoreError } from '../../errors.ts'
-import { errnoOf, syncFolder } from '../metadata/durable-file.ts'
+import { errnoOf, isDiskFull, syncFolder } from '../metadata/durable-file.ts'
 
 export const CHECKPOINT_SIZE = 4096
 const TIMES_SIZE = 24
@@ -89,6 +89,15 @@ function timeAt(bytes: Buffer, at: number): number {
 }
 
 function failure(path: string, verb: string, error: unknown): StoreError {
+  if (isDiskFull(error)) {
+    return new StoreError('DISK_FULL', {
+      what: `disk full: no room to write the checkpoint: ${describe(error)}`,
+      where: path,
+      todo: 'free space on this file system; it is written by itself then',
+      retriable: true,
+      cause: error,
+    })
+  }
   return new StoreError('CHECKPOINT_FAILED', {
     what: `the checkpoint cannot be ${verb}: ${describe(error)}`,
     where: path,

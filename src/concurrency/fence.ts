@@ -4,6 +4,8 @@
  *   owner                               append                          network
  *   close(): fence = closing ────────▶  drains its rings, publishes,    claims nothing while the
  *   waits          ◀──────── fence = drained, sleeps                    fence is not open
+ *   waits for flush to reach append     (no sync is under way then whose end would move `flushed` over the new tail)
+ *                                                                       acks.truncate(tail)
  *   open(tail): tail and epoch move,
  *   fence = open ────────────────────▶  goes on at the new tail         claims with the new epoch
  *
@@ -13,6 +15,8 @@
 import { assert } from '../assert.ts'
 import { ControlBlock } from './control-block.ts'
 import { wakeUrgently } from './wake.ts'
+
+const FLUSH_POLL_MS = 1
 
 export const FENCE = { open: 0, closing: 1, drained: 2 } as const
 
@@ -24,16 +28,25 @@ export class Fence {
   }
 
   /**
-   * Closes the fence and waits until append has drained its rings; returns its tail, or undefined when append has not
-   * answered in time (the fence stays closed: call again, or end). Blocks: never on the network thread.
+   * Closes the fence and waits until append has drained its rings and flush has nothing left; returns append's tail, or
+   * undefined when they were not done in time (the fence stays closed: call again, or end). Blocks: never on the network
+   * thread.
    */
   close(timeoutMs: number): number | undefined {
     const { control } = this
     const word = ControlBlock.index('fence')
+    const until = performance.now() + timeoutMs
     if (control.word('fence') === FENCE.open) control.setWord('fence', FENCE.closing)
     wakeUrgently(control.words, ControlBlock.index('append'))
     Atomics.wait(control.words, word, FENCE.closing, timeoutMs)
-    return control.word('fence') === FENCE.drained ? control.load('appended') : undefined
+    if (control.word('fence') !== FENCE.drained) return undefined
+    const tail = control.load('appended')
+    while (control.load('flushed') < tail) {
+      if (performance.now() >= until) return undefined
+      wakeUrgently(control.words, ControlBlock.index('flush'))
+      Atomics.wait(control.words, word, FENCE.drained, FLUSH_POLL_MS)
+    }
+    return tail
   }
 
   /** Raises the epoch, moves the tail and whatever stands above it, and opens. */

@@ -31,8 +31,17 @@ const BATCH_BYTES_MAX = 512 * 1024
 const HIGH = 0x1_0000_0000
 const BORN_HOST_V6 = 0x10
 
+/** Why the next record stays in its ring. */
+const STALL = {
+  none: 0,
+  /** the next segment is not allocated */ segment: 1,
+  /** the ack ring is full */ acks: 2,
+} as const
+const IDLE_MS = 1000
+/** The network thread wakes nobody when it has emptied the ack ring: that is rare, and looking is cheap. */
+const ACKS_RETRY_MS = 1
+
 export class AppendStage implements Stage {
-  readonly idleMs = 1000
   private readonly submit: RingConsumer
   private readonly acks: RingProducer
   private readonly tail: TailWriter
@@ -44,6 +53,7 @@ export class AppendStage implements Stage {
   private segmentStart: number
   private epoch: number
   private wantsAnswerNow = false
+  private stall: (typeof STALL)[keyof typeof STALL] = STALL.none
   private readonly start: StageStart
   private readonly runtime: StageRuntime
 
@@ -64,7 +74,11 @@ export class AppendStage implements Stage {
   hasWork(): boolean {
     const fence = this.runtime.control.word('fence')
     if (fence !== FENCE.open) return fence === FENCE.closing
-    return !this.isHeld() && this.submit.hasNext() && (!this.waitsForSegment() || this.isAllocated())
+    return !this.isHeld() && this.submit.hasNext() && !this.isStalled()
+  }
+
+  get idleMs(): number {
+    return this.stall === STALL.acks ? ACKS_RETRY_MS : IDLE_MS
   }
 
   step(): number {
@@ -93,6 +107,7 @@ export class AppendStage implements Stage {
   private drain(): number {
     const before = this.position
     let taken = 0
+    this.stall = STALL.none
     while (this.position - before < BATCH_BYTES_MAX) {
       const at = this.submit.next()
       if (at < 0) break
@@ -120,11 +135,15 @@ export class AppendStage implements Stage {
       return true
     }
     const ack = this.acks.claim(ACK.size)
-    if (ack < 0) return false
+    if (ack < 0) {
+      this.stall = STALL.acks
+      return false
+    }
     const length = submit.length - SUBMIT.records
     const status = this.admit(at, length)
     if (status < 0) {
       this.acks.unclaim(ACK.size)
+      this.stall = STALL.segment
       return false
     }
     const flags = submit.view.getInt32(at + SUBMIT.flags, true)
@@ -174,8 +193,9 @@ export class AppendStage implements Stage {
     wakeUrgently(this.runtime.control.words, ControlBlock.index('housekeeping'))
   }
 
-  private waitsForSegment(): boolean {
-    return this.segmentStart + this.segmentSize - this.position < this.start.settings.maxMessageSize
+  private isStalled(): boolean {
+    if (this.stall === STALL.segment) return !this.isAllocated()
+    return this.stall === STALL.acks && this.acks.used > this.acks.capacity / 2
   }
 
   private isAllocated(): boolean {

@@ -15,6 +15,7 @@
 import { closeSync, fdatasyncSync, openSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 import { ControlBlock, FLAGS, GATE, NETWORK, type PositionWriter } from '../concurrency/control-block.ts'
+import { FENCE } from '../concurrency/fence.ts'
 import { wake, wakeUrgently } from '../concurrency/wake.ts'
 import { describe, StoreError } from '../errors.ts'
 import { failpoint, THREADS } from '../faults.ts'
@@ -97,6 +98,7 @@ export class FlushStage implements Stage {
     const appended = control.load('appended')
     if (appended <= flushed || now < this.retryAt) return false
     if (this.isSyncFlush || (control.word('stop') & THREADS.flush) !== 0) return true
+    if (control.word('fence') === FENCE.drained) return true
     if (now - this.lastThorough >= settings.flushCommitLogThoroughInterval) return true
     if (now - this.lastFlush < settings.flushIntervalCommitLog) return false
     const dirtyPages = Math.floor(appended / PAGE) - Math.floor(flushed / PAGE)

@@ -277,7 +277,7 @@ export class MessageService {
   private unavailable(): Refusal | undefined {
     if (this.closedBecause !== undefined) return notAvailable(this.closedBecause)
     const { control } = this.options.engine
-    if (control.word('flags') === 0)
+    if (control.flags === 0)
       return this.options.config.brokerRole === 'SLAVE' ? notAvailable('the broker is a slave') : undefined
     if (control.hasFlag(FLAGS.flushFailed)) return notAvailable('fdatasync of the CommitLog failed')
     if (control.hasFlag(FLAGS.diskFull)) return notAvailable(this.diskProblem ?? 'disk full')

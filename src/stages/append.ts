@@ -51,7 +51,10 @@ export class AppendStage implements Stage {
   private readonly segmentSize: number
   private position: number
   private segmentStart: number
+  /** It rises only while a fence is drained, and this thread says that it is: it holds for a whole step. */
   private epoch: number
+  /** storeTimestamp of the batch. */
+  private now = 0
   private wantsAnswerNow = false
   private stall: (typeof STALL)[keyof typeof STALL] = STALL.none
   private readonly start: StageStart
@@ -72,7 +75,7 @@ export class AppendStage implements Stage {
   }
 
   hasWork(): boolean {
-    const fence = this.runtime.control.word('fence')
+    const { fence } = this.runtime.control
     if (fence !== FENCE.open) return fence === FENCE.closing
     return !this.isHeld() && this.submit.hasNext() && !this.isStalled()
   }
@@ -84,7 +87,7 @@ export class AppendStage implements Stage {
   step(): number {
     if (this.isHeld()) return 0
     const { control } = this.runtime
-    const fence = control.word('fence')
+    const { fence } = control
     if (fence === FENCE.drained) return 0
     if (this.epoch !== control.epoch) this.join()
     const taken = this.drain()
@@ -106,6 +109,7 @@ export class AppendStage implements Stage {
 
   private drain(): number {
     const before = this.position
+    this.now = this.runtime.control.now()
     let taken = 0
     this.stall = STALL.none
     while (this.position - before < BATCH_BYTES_MAX) {
@@ -151,9 +155,8 @@ export class AppendStage implements Stage {
     if ((flags & SUBMIT_FLAGS.unwaited) !== 0) this.wantsAnswerNow = true
     const first = this.position
     const queueOffset = counts ? this.nextOffsets[queue] : 0
-    const now = this.runtime.control.now()
     if (status === ACK_STATUS.appended) {
-      this.write(at + SUBMIT.records, length, submit.view.getInt32(at + SUBMIT.count, true), queue, counts, now)
+      this.write(at + SUBMIT.records, length, submit.view.getInt32(at + SUBMIT.count, true), queue, counts)
       const sample = submit.view.getInt32(at + SUBMIT.sample, true)
       if (sample >= 0) stampSample(this.samples, sample, 'appended')
     } else {
@@ -163,7 +166,7 @@ export class AppendStage implements Stage {
     answers.setFloat64(ack + ACK.physicalOffset, first, true)
     answers.setFloat64(ack + ACK.end, this.position, true)
     answers.setFloat64(ack + ACK.queueOffset, queueOffset, true)
-    answers.setFloat64(ack + ACK.storeTimestamp, now, true)
+    answers.setFloat64(ack + ACK.storeTimestamp, this.now, true)
     answers.setInt32(ack + ACK.status, status, true)
     answers.setInt32(ack + ACK.sample, submit.view.getInt32(at + SUBMIT.sample, true), true)
     return true
@@ -171,7 +174,7 @@ export class AppendStage implements Stage {
 
   /** ACK_STATUS of the record, or -1 while it has to wait for the next segment. Rolls when the segment is full. */
   private admit(at: number, length: number): number {
-    if (this.submit.view.getInt32(at + SUBMIT.epoch, true) < this.runtime.control.epoch) return ACK_STATUS.oldEpoch
+    if (this.submit.view.getInt32(at + SUBMIT.epoch, true) < this.epoch) return ACK_STATUS.oldEpoch
     if (length + BLANK_SIZE > this.segmentSize) return ACK_STATUS.tooLarge
     const room = this.segmentStart + this.segmentSize - this.position
     if (length + BLANK_SIZE <= room) return ACK_STATUS.appended
@@ -203,13 +206,13 @@ export class AppendStage implements Stage {
   }
 
   /** Copies once into the tail and patches there the three fields that only this thread knows. */
-  private write(from: number, length: number, count: number, queue: number, counts: boolean, now: number): void {
+  private write(from: number, length: number, count: number, queue: number, counts: boolean): void {
     const { tail, submit } = this
     let at = tail.place(length)
     copyBytes(tail.bytes, at, submit.bytes, from, length)
     const { view } = tail
-    const timeHigh = Math.floor(now / HIGH)
-    const timeLow = now >>> 0
+    const timeHigh = Math.floor(this.now / HIGH)
+    const timeLow = this.now >>> 0
     for (let record = 0; record < count; record += 1) {
       const size = view.getInt32(at + FIELD.totalSize)
       const queueOffset = counts ? this.nextOffsets[queue]++ : 0

@@ -1,12 +1,15 @@
 /**
  * What a broker does to the properties text of a send: WAIT goes, CLUSTER comes, invalid pairs go (spec/store-format.md
  * §2 "plain"). In place, in the scratch buffer that the header scanner has filled; the order of the client's pairs stays
- * (Java's is that of a HashMap; readers must not rely on it).
+ * (Java's is that of a HashMap; readers must not rely on it). Byte loops: pairs are short, a call of copyWithin costs more.
  *
  *   text: name 0x01 value 0x02 name 0x01 value …
  */
 const NAME_END = 1
 const PAIR_END = 2
+const TRUE = 'true'
+/** The bit that tells a letter's cases apart. */
+const LOWER_CASE = 0x20
 
 export interface RewrittenProperties {
   /** Bytes of the new text, from the start of the scratch. */
@@ -45,19 +48,20 @@ export function rewriteProperties(
     let end = from
     for (; end < length; end += 1) {
       const byte = text[end]
+      if (byte > PAIR_END) continue
       if (byte === PAIR_END) break
       if (byte === NAME_END && nameEnd < 0) nameEnd = end
     }
     if (nameEnd > from && end > nameEnd + 1 && keeps(text, from, nameEnd, end, keepWait, out)) {
       if (written > 0) text[written++] = PAIR_END
-      if (written !== from) text.copyWithin(written, from, end)
-      written += end - from
+      if (written === from) written = end
+      else for (let i = from; i < end; i += 1) text[written++] = text[i]
     }
     from = end + 1
   }
   if (written > 0) text[written++] = PAIR_END
-  pair.copy(text, written)
-  out.length = written + pair.length
+  for (let i = 0; i < pair.length; i += 1) text[written++] = pair[i]
+  out.length = written
 }
 
 function keeps(
@@ -71,7 +75,7 @@ function keeps(
   switch (text[from]) {
     case 0x57 /* W */:
       if (!is(text, from, nameEnd, 'WAIT')) return true
-      out.waits = text.toString('latin1', nameEnd + 1, end).toLowerCase() === 'true'
+      out.waits = isTrue(text, nameEnd + 1, end)
       return keepWait
     case 0x43 /* C */:
       return !is(text, from, nameEnd, 'CLUSTER')
@@ -80,12 +84,18 @@ function keeps(
         out.delayLevel = Number.parseInt(text.toString('latin1', nameEnd + 1, end), 10) || 0
       return true
     case 0x54 /* T */:
-      if (is(text, from, nameEnd, 'TRAN_MSG'))
-        out.isHalf = text.toString('latin1', nameEnd + 1, end).toLowerCase() === 'true'
+      if (is(text, from, nameEnd, 'TRAN_MSG')) out.isHalf = isTrue(text, nameEnd + 1, end)
       return true
     default:
       return true
   }
+}
+
+/** Java's Boolean.parseBoolean: "true" in any case. */
+function isTrue(text: Buffer, from: number, to: number): boolean {
+  if (to - from !== TRUE.length) return false
+  for (let i = 0; i < TRUE.length; i += 1) if ((text[from + i] | LOWER_CASE) !== TRUE.charCodeAt(i)) return false
+  return true
 }
 
 function is(text: Buffer, from: number, to: number, name: string): boolean {

@@ -80,6 +80,8 @@ export class SendProcessor {
   private readonly bornHost: Host = { address: new Uint8Array(4), port: 0 }
   private readonly head: RecordHead
   private readonly pending: PendingSend
+  /** When the send that is being taken was admitted. */
+  private now = 0
 
   constructor(deps: SendDependencies) {
     this.deps = deps
@@ -136,8 +138,9 @@ export class SendProcessor {
 
   private admit(connection: Connection, bytes: Buffer, fields: SendFields): SendTarget | Refusal | typeof LATER {
     const { deps } = this
-    if (deps.control.word('fence') !== FENCE.open) return LATER
-    const closed = deps.unavailable() ?? checkBroker(deps.settings, deps.control.now())
+    if (deps.control.fence !== FENCE.open) return LATER
+    this.now = deps.control.now()
+    const closed = deps.unavailable() ?? checkBroker(deps.settings, this.now)
     if (closed !== undefined) return closed
     const known = this.cache.find(bytes, fields.topicStart, fields.topicEnd)
     const target = known ?? this.resolve(connection, bytes, fields)
@@ -334,7 +337,7 @@ export class SendProcessor {
     pending.isOneway = (fields.flag & 2) !== 0
     pending.sizes = sizes
     pending.sample = sample
-    deps.acks.expect(pending, deps.control.now() + deps.settings.syncFlushTimeout)
+    deps.acks.expect(pending, this.now + deps.settings.syncFlushTimeout)
     deps.claimed()
   }
 }

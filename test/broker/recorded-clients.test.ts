@@ -6,7 +6,7 @@
  * Not in this release, so not compared: delayed messages (their records take room in the recorded log: physical offsets
  * are compared with that room added, found at the next recorded id), messages that are sent back (36) and come again from %RETRY%.
  */
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { decodeCommand } from '../../src/remoting/frame.ts'
 import type { RemotingCommand } from '../../src/remoting/index.ts'
 import { startTestBroker, type TestBroker } from '../../src/testing/index.ts'
@@ -15,6 +15,7 @@ import { records } from '../support/client.ts'
 import { RawPeer } from '../support/raw-peer.ts'
 
 type Frame = RecordedFrame & { link: string; conn: number; dir: string; ms: number }
+const PULLS = new Set([11])
 const SENDS = new Set([10, 310, 320])
 /** What a client of this release is answered instead. */
 const NOT_YET = new Map([
@@ -62,7 +63,14 @@ class Replay {
     this.peers.set(frame.conn, peer)
     this.requests.set(`${frame.conn}/${frame.opaque}`, decodeCommand(frame.bytes, 0, frame.bytes.length))
     if (SENDS.has(frame.code)) this.expectHeld(frame)
+    if (PULLS.has(frame.code)) await this.dispatched()
     peer.write(frame.bytes)
+  }
+
+  /** The recording client pulled long after it had sent; here what was answered may still be on its way to its queue. */
+  private async dispatched(): Promise<void> {
+    const { control } = this.broker.handle.engine
+    await vi.waitUntil(() => control.load('dispatched') === control.load('appended'), 10_000)
   }
 
   /** A pull that found its message only after this send must be held still. */

@@ -7,10 +7,12 @@
  * FAULTS_ROUNDS=n sets the number of cuts.
  */
 import { mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { BrokerConfig } from '../../src/config/index.ts'
-import { startBrokerProcess, TINY } from './support/broker-process.ts'
+import { TestClient } from '../support/client.ts'
+import { apacheIsThere, ORACLE, readByApache } from './support/apache-opens.ts'
+import { spawnBroker, startBrokerProcess, TINY } from './support/broker-process.ts'
 import {
   findByKeys,
   judge,
@@ -29,6 +31,7 @@ import { positionsIn, verifyStore } from './support/verify-store.ts'
 
 const ROUNDS = Number(process.env.FAULTS_ROUNDS ?? (isLong ? 100 : 3))
 const LOAD_MS_MIN = 150
+const START_MS_MAX = 600
 const LOAD_MS_MAX = isLong ? 3000 : 500
 const SEED = Number(process.env.FAULTS_SEED ?? Date.now() % 1_000_000)
 
@@ -58,6 +61,7 @@ async function cutAgainAndAgain({ config, rounds, random, delayUs = 0, root }: C
   mkdirSync(store)
   observer.adopt(store)
   let broker = await startBrokerProcess({ folder: store, config, env: observer.env(store, delayUs), root })
+  const topics: string[] = []
   let lost = 0
   const outcome = (...problems: string[]) => ({ problems, lost, acknowledged: ledger.acknowledged.size })
   try {
@@ -66,15 +70,13 @@ async function cutAgainAndAgain({ config, rounds, random, delayUs = 0, root }: C
       const load = new Load({ address: broker.address, ledger, inFlight: 1 + Math.floor(random() * 64) })
       load.start()
       await load.acknowledged(1)
+      if (await createTopic(broker.address, `Round-${round}`)) topics.push(`Round-${round}`)
       await pause(LOAD_MS_MIN + random() * (LOAD_MS_MAX - LOAD_MS_MIN))
       await broker.kill()
       await load.stop()
       const flushed = Math.max(load.seen('flushed'), positionsIn(store)?.flushed ?? 0)
-      const next = join(scratch.path, `store-${round + 1}`)
-      observer.rebuild(store, next, tearing)
-      rmSync(store, { recursive: true })
-      store = next
-      observer.adopt(store)
+      store = rebuilt(observer, store, tearing)
+      if (round % 3 === 2) store = await cutWhileItStarts({ observer, store, config, tearing: tearingOf(random) })
       broker = await startBrokerProcess({ folder: store, config, env: observer.env(store, delayUs), root })
       const read = await readBack(broker.address)
       const sureBelow = isAsync ? flushed : Number.POSITIVE_INFINITY
@@ -83,14 +85,68 @@ async function cutAgainAndAgain({ config, rounds, random, delayUs = 0, root }: C
       const problems = [...load.brokenPositions, ...judge(ledger, read, { gaps: round > 0, mayMiss })]
       if (problems.length > 0) return outcome(`round ${round}, ${JSON.stringify(tearing)}`, ...problems)
       lost += forget(ledger, read)
-      problems.push(...(await findSome(broker.address, ledger, random)))
+      problems.push(
+        ...(await findSome(broker.address, ledger, random)),
+        ...(await absentTopics(broker.address, topics)),
+      )
       if (problems.length > 0) return outcome(`round ${round}, ${JSON.stringify(tearing)}`, ...problems)
     }
     const { status } = await broker.stop()
     if (status !== 0) return outcome(`the broker ended with status ${status}`)
-    return outcome(...verifyStore(store, { ...TINY, ...config }))
+    const problems = verifyStore(store, { ...TINY, ...config })
+    if (isLong && apacheIsThere(ORACLE)) problems.push(...judge(ledger, await readByApache(store), { gaps: true }))
+    return outcome(...problems)
   } finally {
     await broker.kill()
+  }
+}
+
+/** What a power cut makes of the store, in its place; from there on all of it is on disk. */
+function rebuilt(observer: Observer, store: string, tearing: Tearing | undefined): string {
+  const next = join(dirname(store), `store-${Number(store.split('-').at(-1)) + 1}`)
+  observer.rebuild(store, next, tearing)
+  rmSync(store, { recursive: true })
+  observer.adopt(next)
+  return next
+}
+
+interface StartCut {
+  observer: Observer
+  store: string
+  config: Partial<BrokerConfig>
+  tearing: Tearing
+}
+
+/** Another power cut, while the broker that starts after the first one still recovers. */
+async function cutWhileItStarts({ observer, store, config, tearing }: StartCut): Promise<string> {
+  const broker = spawnBroker({ folder: store, config, env: observer.env(store) })
+  const ended = new Promise((resolve) => broker.once('close', resolve))
+  await pause(tearing.random() * START_MS_MAX)
+  broker.kill('SIGKILL')
+  await ended
+  return rebuilt(observer, store, tearing)
+}
+
+/** UPDATE_AND_CREATE_TOPIC; true when it was acknowledged. */
+async function createTopic(address: string, topic: string): Promise<boolean> {
+  const client = new TestClient(address)
+  try {
+    const numbers = { readQueueNums: '2', writeQueueNums: '2', perm: '6', topicSysFlag: '0' }
+    const names = { topic, defaultTopic: 'TBW102', topicFilterType: 'SINGLE_TAG', order: 'false' }
+    return (await client.invoke(17, { ...names, ...numbers }, undefined, 30_000)).code === 0
+  } finally {
+    await client.close()
+  }
+}
+
+async function absentTopics(address: string, topics: string[]): Promise<string[]> {
+  const client = new TestClient(address)
+  try {
+    const { body } = await client.invoke(21, {}, undefined, 30_000)
+    const { topicConfigTable } = JSON.parse(Buffer.from(body!).toString()) as { topicConfigTable: object }
+    return topics.filter((topic) => !(topic in topicConfigTable)).map((topic) => `topic ${topic} is gone`)
+  } finally {
+    await client.close()
   }
 }
 

@@ -215,7 +215,7 @@ export async function readBack(address: string, topic = TOPIC, queues = QUEUES):
 
 async function drain(client: TestClient, topic: string, queueId: number, into: ReadMessage[]): Promise<void> {
   for (let offset = 0; ; ) {
-    const { code, next, messages } = await client.pull(topic, queueId, offset, { count: DRAIN_COUNT })
+    const { code, next, messages, answer } = await client.pull(topic, queueId, offset, { count: DRAIN_COUNT })
     for (const message of messages) {
       if (message === undefined) throw new Error(`an answer of ${topic}/${queueId} at ${offset} holds no record`)
       const { body, queueOffset, physicalOffset } = message
@@ -223,7 +223,7 @@ async function drain(client: TestClient, topic: string, queueId: number, into: R
     }
     if (code === 19 || (code === 17 && offset === 0)) return
     if ((code !== 0 && code !== 20 && code !== 21) || next <= offset)
-      throw new Error(`pull of ${topic}/${queueId} at ${offset} answered ${code}, next ${next}`)
+      throw new Error(`pull of ${topic}/${queueId} at ${offset} answered ${code} ${answer.remark}, next ${next}`)
     offset = next
   }
 }

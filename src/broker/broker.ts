@@ -63,6 +63,10 @@ const DRAIN_MS_MAX = 1000
 const SCAN_MS = 10_000
 const LONG_POLL_CHECK_MS = 5000
 const RETRY_SAVES_MS = 1000
+/** %RETRY%…, %DLQ%…: of one queue each. */
+const OWN_TOPICS = '%'
+/** A queue number beyond is more likely a damaged record's than a topic's that was lost. */
+const RESTORED_QUEUES_MAX = 1024
 
 /** Rejects with StoreError, RemotingError or ConfigError; nothing is left running then. */
 export async function startBroker(options: BrokerOptions = {}): Promise<BrokerHandle> {
@@ -212,7 +216,7 @@ class Broker implements BrokerHandle {
     topics.load()
     groups.load()
     offsets.load()
-    restoreTopics(topics, engine, log)
+    restoreTopics(topics, engine, log, config.defaultTopicQueueNums)
     this.pool = new Pool(config)
     const view = new StoreView({
       settings: config,
@@ -486,11 +490,15 @@ async function settled(
   throw engine.status === 'rejected' ? engine.reason : (namesrv as PromiseRejectedResult).reason
 }
 
-/** Topics whose queues hold messages and that topics.json has lost: their consumers must find them. */
-function restoreTopics(topics: TopicTable, engine: Engine, log: Log): void {
+/**
+ * Topics whose queues hold messages and that topics.json has lost (or has not got yet: a broker was killed just after it had
+ * created one): their consumers must find them, and their producers go on with the queues that they know of.
+ */
+function restoreTopics(topics: TopicTable, engine: Engine, log: Log, queueNumsMin: number): void {
   const counts = new Map<string, number>()
   for (const [, { topic, queueId }] of engine.queueIds.all()) {
-    counts.set(topic, Math.max(counts.get(topic) ?? 0, queueId + 1))
+    const least = topic.startsWith(OWN_TOPICS) ? 1 : queueNumsMin
+    if (queueId < RESTORED_QUEUES_MAX) counts.set(topic, Math.max(counts.get(topic) ?? least, queueId + 1))
   }
   for (const [topic, queueNums] of counts) {
     if (topics.get(topic) !== undefined || topics.validateName(topic) !== undefined || topics.isSystem(topic)) continue

@@ -33,7 +33,7 @@ const PASSES: Record<(typeof FAILPOINTS)[number], number[]> = {
   'after-append': isLong ? [1, 2, 50, 170, 333] : [50],
   'before-flush': isLong ? [1, 2, 50, 170, 333] : [51],
   'after-flush': isLong ? [1, 2, 50, 170, 333] : [52],
-  'mid-dispatch': isLong ? [1, 2, 30, 53, 100] : [53],
+  'mid-dispatch': isLong ? [1, 2, 10, 25] : [10],
   'segment-roll': isLong ? [1, 2, 3] : [2],
   'index-roll': isLong ? [1, 2, 3, 5] : [3],
   checkpoint: isLong ? [1, 2] : [1],
@@ -65,7 +65,11 @@ test('killed at each failpoint, a store ends as that of a run that was not inter
         await using broker = await startBrokerProcess({ folder: folder.path, config, env })
         sent = await sendFrom(broker, 0)
         // The message after it ended the broker, or something beside the messages did.
-        await until(() => broker.hasExited, 10_000, () => expect.fail(`${hint} was not passed`))
+        await until(
+          () => broker.hasExited,
+          10_000,
+          () => expect.fail(`${hint} was not passed`),
+        )
         expect((await broker.exit).signal, hint).toBe('SIGKILL')
       }
       await using broker = await startBrokerProcess({ folder: folder.path, config })

@@ -57,23 +57,26 @@ export class Front implements FrameHandler {
   }
 
   frame(connection: Connection, bytes: Buffer, start: number, end: number): 'taken' | 'later' {
-    if (scanSend(bytes, start, end, this.sendFields)) return this.send(connection, bytes)
-    if (this.options.servesPulls && scanPull(bytes, start, end, this.pullFields)) {
-      this.options.pull(connection, bytes, this.pullFields)
-      return 'taken'
-    }
-    const command = decodeCommand(bytes, start, end)
-    // An answer that nobody waits for: the connection looks only at those that may be one.
-    if (isAnswer(command)) return 'taken'
+    let command: RemotingCommand | undefined
     try {
+      if (scanSend(bytes, start, end, this.sendFields)) return this.send(connection, bytes)
+      if (this.options.servesPulls && scanPull(bytes, start, end, this.pullFields)) {
+        this.options.pull(connection, bytes, this.pullFields)
+        return 'taken'
+      }
+      command = decodeCommand(bytes, start, end)
+      // An answer that nobody waits for: the connection looks only at those that may be one.
+      if (isAnswer(command)) return 'taken'
       if (SEND_CODES.has(command.code)) return this.send(connection, genericSend(command, this.sendFields))
       if (PULL_CODES.has(command.code) && this.options.servesPulls) {
         this.options.pull(connection, genericPull(command, this.pullFields), this.pullFields)
         return 'taken'
       }
     } catch (error) {
-      // A header that misses a field costs its request an answer, not its connection.
       if (error instanceof AssertionError) throw error
+      // A header that misses a field, or a broker with too many queues, costs the request an answer, not its connection;
+      // a frame that is none costs the connection: it throws here again.
+      command ??= decodeCommand(bytes, start, end)
       if (!isOneway(command)) connection.send(answerTo(command, SEND_CODE.systemError, describe(error)))
       return 'taken'
     }

@@ -6,6 +6,7 @@
  *
  * Owns:      acks, holds, the two processors. Never blocks.
  */
+import { assert } from '../assert.ts'
 import type { Clock } from '../clock.ts'
 import { ControlBlock, FLAGS, NETWORK } from '../concurrency/control-block.ts'
 import { wake } from '../concurrency/wake.ts'
@@ -146,9 +147,14 @@ export class MessageService {
   }
 
   send(connection: Connection, bytes: Buffer, fields: SendFields): 'taken' | 'later' {
-    const taken = this.sends.take(connection, bytes, fields)
-    if (taken === 'later') this.awaitRoom()
-    return taken
+    try {
+      const taken = this.sends.take(connection, bytes, fields)
+      if (taken === 'later') this.awaitRoom()
+      return taken
+    } catch (error) {
+      assert(!this.sends.isInClaim, `a send broke off inside its claim: ${describe(error)}`)
+      throw error
+    }
   }
 
   pull(connection: Connection, bytes: Buffer, fields: PullFields): void {

@@ -3,8 +3,9 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { Front } from '../../src/broker/front.ts'
 import { Router } from '../../src/broker/router.ts'
 import { FENCE } from '../../src/concurrency/fence.ts'
+import { StoreError } from '../../src/errors.ts'
 import { silentLog } from '../../src/log.ts'
-import { type Connection, encodeCommand, request } from '../../src/remoting/index.ts'
+import { type Connection, encodeCommand, type RemotingCommand, request } from '../../src/remoting/index.ts'
 import { startTestBroker } from '../../src/testing/index.ts'
 import { RawPeer } from '../support/raw-peer.ts'
 
@@ -120,4 +121,18 @@ test('while append is held every send is answered, and what was taken is stored 
   const { ext } = await peers[0].invoke(30, { topic: 'T', queueId: '0' })
   expect(ext?.offset).toBe(String(stored + 1))
   expect(engine.control.word('flags')).toBe(0)
+})
+
+test('a send that cannot be handled is answered with the reason, its connection stays', () => {
+  const { front } = frontOf(() => {
+    throw new StoreError('TOO_MANY_QUEUES', { what: 'queue 3 of topic T would be one too many' })
+  })
+  const sent: RemotingCommand[] = []
+  const connection = { send: (command: RemotingCommand) => void sent.push(command) } as unknown as Connection
+  const frame = encodeCommand({ ...request(310, HEADER, Buffer.from('x')), opaque: 6 })
+  expect(front.frame(connection, frame, 0, frame.length)).toBe('taken')
+  expect(sent).toMatchObject([{ code: 1, opaque: 6, remark: expect.stringContaining('one too many') }])
+  const oneway = encodeCommand({ ...request(310, HEADER, Buffer.from('x')), flag: 2 })
+  expect(front.frame(connection, oneway, 0, oneway.length)).toBe('taken')
+  expect(sent).toHaveLength(1)
 })

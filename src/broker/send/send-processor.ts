@@ -109,6 +109,12 @@ export class SendProcessor {
     deps.topics.onChange(() => this.cache.clear())
   }
 
+  /**
+   * A place in the ring is taken that acks.ts does not know of. What is thrown meanwhile must end the process: every later
+   * answer would go to the sender before.
+   */
+  isInClaim = false
+
   /** One send whose header has been scanned; `bytes` holds its topic and body. */
   take(connection: Connection, bytes: Buffer, fields: SendFields): Taken {
     const target = this.admit(connection, bytes, fields)
@@ -240,6 +246,7 @@ export class SendProcessor {
     const queue = this.queueOf(target, queueId)
     const at = queue < 0 ? -1 : deps.submit.claim(SUBMIT.records + size)
     if (at < 0) return 'later'
+    this.isInClaim = true
     const sample = deps.stageClock.sample()
     this.writeClaim(at, queue, 1, fields, sample)
     encodeRecord(deps.submit.bytes, deps.submit.view, at + SUBMIT.records, size, head, body, target.bytes, properties)
@@ -264,7 +271,7 @@ export class SendProcessor {
     const texts = items.map((item) => joinProperties(bytes, item, fields.properties, rewritten.length))
     const sizes = items.map((item, i) => recordBytes(head, bodyOf(item), target.bytes.length, texts[i].length))
     const total = sizes.reduce((sum, size) => sum + size, 0)
-    const longest = Math.max(...texts.map((text) => text.length))
+    const longest = texts.reduce((most, text) => Math.max(most, text.length), 0)
     const refusal =
       checkSizes(target.bytes.length, longest, 0, deps.settings.maxMessageSize) ?? this.checkSegment(total)
     if (refusal !== undefined) {
@@ -274,6 +281,7 @@ export class SendProcessor {
     const queue = this.queueOf(target, queueId)
     const at = queue < 0 ? -1 : deps.submit.claim(SUBMIT.records + total)
     if (at < 0) return 'later'
+    this.isInClaim = true
     this.writeClaim(at, queue, items.length, fields, -1)
     let to = at + SUBMIT.records
     for (let i = 0; i < items.length; i += 1) {
@@ -338,6 +346,7 @@ export class SendProcessor {
     pending.sizes = sizes
     pending.sample = sample
     deps.acks.expect(pending, this.now + deps.settings.syncFlushTimeout)
+    this.isInClaim = false
     deps.claimed()
   }
 }

@@ -300,6 +300,8 @@ describe('a batch', () => {
     expect(answer.code).toBe(13)
     const many = await sendBatch(Buffer.concat(Array.from({ length: 5000 }, () => item('y'))))
     expect([0, 13]).toContain(many.code)
+    const small = (count: number) => Buffer.concat(Array.from({ length: count }, () => item('')))
+    expect((await sendBatch(small(2000))).code).toBe(0)
   })
 })
 

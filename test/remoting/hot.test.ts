@@ -434,6 +434,44 @@ test.each([0, 1] as const)('any answer to a send is the generic encoding of it, 
   )
 })
 
+test.each([0, 1] as const)(
+  'the answers of one broker, one after the other, are each their own, serialize type %i',
+  (serialize) => {
+    const hostHex = Buffer.from('7F00000100002A9F')
+    const out = Buffer.alloc(1024)
+    const few = fc.oneof(fc.integer({ min: 0, max: 99 }), fc.maxSafeNat())
+    const opaque = fc.oneof(fc.integer({ min: 10, max: 99 }), int32)
+    fc.assert(
+      fc.property(fc.array(fc.tuple(opaque, fc.nat(12), few, few), { minLength: 20 }), (answers) => {
+        for (const [opaque, queueId, physicalOffset, queueOffset] of answers) {
+          out.fill(0xee)
+          const asked = { opaque, serialize }
+          const length = writeSendAnswer(
+            out,
+            5,
+            asked,
+            0,
+            hostHex,
+            queueId,
+            physicalOffset,
+            queueOffset,
+            'DefaultRegion',
+          )
+          const { ext, ...rest } = decodeCommand(out, 5, 5 + length)
+          expect(rest).toMatchObject({ code: 0, opaque, flag: 1, serialize, remark: undefined, body: undefined })
+          expect(ext).toEqual({
+            queueId: `${queueId}`,
+            TRACE_ON: 'true',
+            MSG_REGION: 'DefaultRegion',
+            msgId: `${hostHex}${physicalOffset.toString(16).toUpperCase().padStart(16, '0')}`,
+            queueOffset: `${queueOffset}`,
+          })
+        }
+      }),
+    )
+  },
+)
+
 test.each([0, 1] as const)('any answer to a pull is the generic encoding of it, serialize type %i', (serialize) => {
   fc.assert(
     fc.property(

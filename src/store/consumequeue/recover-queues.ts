@@ -90,6 +90,7 @@ class QueueRecovery {
   private resumeFrom: number
   private filesWalked = 3
   private readonly jumps = new OffsetJumps()
+  private readonly begun = new Set<RecoveredQueue>()
   /** Records below have their units, by the marks and by what was found in the files. */
   private believedTo = 0
   private findings = 0
@@ -331,7 +332,11 @@ class QueueRecovery {
       this.tell('ConsumeQueue units are missing: built again from the log', { topic: topic.name, queueId, position })
       this.resumeFrom = position
     }
-    if (queue.end === 0 && queue.minOffset >= queue.nextOffset) queue.minOffset = queueOffset
+    // A queue without files begins at its first record; its next offset may be believed later (offset-jumps.ts).
+    if (queue.end === 0 && queue.minOffset >= queue.nextOffset && !this.begun.has(queue)) {
+      queue.minOffset = queueOffset
+      this.begun.add(queue)
+    }
     if (queueOffset >= queue.nextOffset) this.jumps.follow(queue, queueOffset)
     if (queueOffset < queue.minOffset) queue.minOffset = queueOffset
   }

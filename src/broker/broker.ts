@@ -14,24 +14,22 @@ import type { FaultSwitches } from '../faults.ts'
 import { type Log, silentLog } from '../log.ts'
 import { type NamesrvHandle, startNamesrv } from '../namesrv/index.ts'
 import { hostBytes } from '../remoting/host.ts'
-import { type Connection, RemotingClient, RemotingServer } from '../remoting/index.ts'
+import { RemotingClient } from '../remoting/index.ts'
 import type { FromStage, StageName } from '../stages/messages.ts'
 import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
 import { Engine } from './engine.ts'
-import { Front } from './front.ts'
-import { ConsumerManager, ProducerManager, QueueLocks, SubscriptionGroups } from './groups/index.ts'
 import { MessageService } from './message-service.ts'
-import { ConsumerOffsets } from './offsets/index.ts'
 import { Pool } from './pool.ts'
+import { Ports } from './ports.ts'
 import { adminProcessors } from './processors/index.ts'
 import { announcedAddress, Registration } from './registration/index.ts'
 import { Router } from './router.ts'
-import { runtimeSource } from './runtime-source.ts'
+import { type BrokerRuntime, runtimeSource } from './runtime-source.ts'
 import { Schedule } from './schedule.ts'
-import { BrokerStats } from './stats/index.ts'
 import { StoreView } from './store-view.ts'
-import { TopicTable } from './topics/index.ts'
+import { Tables } from './tables.ts'
+import type { TopicTable } from './topics/index.ts'
 
 export interface BrokerOptions {
   /** A checked configuration; `config` is resolved otherwise. */
@@ -63,10 +61,6 @@ const DRAIN_MS_MAX = 1000
 const SCAN_MS = 10_000
 const LONG_POLL_CHECK_MS = 5000
 const RETRY_SAVES_MS = 1000
-/** %RETRY%…, %DLQ%…: of one queue each. */
-const OWN_TOPICS = '%'
-/** A queue number beyond is more likely a damaged record's than a topic's that was lost. */
-const RESTORED_QUEUES_MAX = 1024
 
 /** Rejects with StoreError, RemotingError or ConfigError; nothing is left running then. */
 export async function startBroker(options: BrokerOptions = {}): Promise<BrokerHandle> {
@@ -97,13 +91,10 @@ class Broker implements BrokerHandle {
   private service: MessageService | undefined
   private registration: Registration | undefined
   private client: RemotingClient | undefined
-  private offsets: ConsumerOffsets | undefined
-  private topics: TopicTable | undefined
-  private groups: SubscriptionGroups | undefined
+  private tables: Tables | undefined
+  private ports: Ports | undefined
   private schedule: Schedule | undefined
   private timer: NodeJS.Timeout | undefined
-  private readonly servers: RemotingServer[] = []
-  private readonly fronts: Front[] = []
   private closing: Promise<void> | undefined
   private failure: StageFailure | undefined
   private isStarted = false
@@ -154,15 +145,9 @@ class Broker implements BrokerHandle {
   }
 
   lag(group: string): number {
-    const { offsets, view } = this
-    if (offsets === undefined || view === undefined) return 0
-    let behind = 0
-    for (const topic of offsets.topicsOf(group)) {
-      for (const [queueId, offset] of offsets.queryAll(group, topic) ?? []) {
-        behind += Math.max(0, view.queueMax(topic, queueId) - offset)
-      }
-    }
-    return behind
+    const { tables, view } = this
+    if (tables === undefined || view === undefined) return 0
+    return tables.lag(group, (topic, queueId) => view.queueMax(topic, queueId))
   }
 
   advance(milliseconds: number): void {
@@ -170,7 +155,7 @@ class Broker implements BrokerHandle {
     this.schedule?.step()
     this.namesrv?.step()
     this.registration?.step()
-    for (const server of this.servers) server.checkIdle()
+    this.ports?.checkIdle()
     this.service?.pump()
   }
 
@@ -203,135 +188,65 @@ class Broker implements BrokerHandle {
   private async serve(engine: Engine, clock: Clock): Promise<void> {
     const { config, log } = this
     const announced = announcedAddress(config.brokerIP1)
-    const topics = new TopicTable({ settings: config, store: engine.metadata, clock, log })
-    const groups = new SubscriptionGroups({ settings: config, store: engine.metadata, clock, log })
-    const consumers = new ConsumerManager({ settings: config, clock, log })
-    const producers = new ProducerManager<Connection>({ clock, log })
-    const locks = new QueueLocks(clock)
-    const offsets = new ConsumerOffsets({ store: engine.metadata, log })
-    const stats = new BrokerStats(clock)
-    this.topics = topics
-    this.groups = groups
-    this.offsets = offsets
-    topics.load()
-    groups.load()
-    offsets.load()
-    restoreTopics(topics, engine, log, config.defaultTopicQueueNums)
-    this.pool = new Pool(config)
-    const view = new StoreView({
-      settings: config,
-      control: engine.control,
-      table: engine.table,
-      queueIds: engine.queueIds,
-      log: new LogReader(config),
-      pool: this.pool,
-    })
+    const tables = new Tables(engine, config, clock, log)
+    this.tables = tables
+    const pool = new Pool(config)
+    this.pool = pool
+    const { control, table, queueIds } = engine
+    const view = new StoreView({ settings: config, control, table, queueIds, log: new LogReader(config), pool })
     this.view = view
-    topics.onChange(({ kind, topic }) => {
-      if (kind !== 'deleted') return
-      const queues = engine.queueIds.leave(topic.topicName)
-      for (const { queue } of queues) view.forget(queue)
-      this.service?.forget(topic.topicName, queues)
-    })
-
-    const storeHost = { address: hostBytes(announced.host), port: config.listenPort }
     const service = new MessageService({
       config,
       engine,
       store: view,
-      topics,
-      groups,
-      consumers,
-      offsets,
-      stats,
-      storeHost,
+      ...tables,
+      storeHost: { address: hostBytes(announced.host), port: config.listenPort },
       clock,
       log,
-      onRoom: () => {
-        for (const front of this.fronts) front.roomAgain()
-      },
+      onRoom: () => this.ports?.roomAgain(),
     })
     this.service = service
-    const router = new Router(
-      adminProcessors({
-        settings: config,
-        topics,
-        groups,
-        consumers,
-        producers,
-        locks,
-        offsets,
-        stats,
-        store: view,
-        runtime: runtimeSource({
-          config,
-          engine,
-          service,
-          pool: this.pool,
-          bootTimestamp: clock.now(),
-          earliest: () => -1,
-        }),
-        config: { text: () => configText('broker', config), dataVersion: () => ({ counter: 0, timestamp: 0 }) },
-        clock,
-        log,
-      }),
+    tables.topics.onChange(({ kind, topic }) => {
+      if (kind !== 'deleted') return
+      const queues = queueIds.leave(topic.topicName)
+      for (const { queue } of queues) view.forget(queue)
+      service.forget(topic.topicName, queues)
+    })
+    const runtime = runtimeSource({ config, engine, service, pool, store: view, bootTimestamp: clock.now() })
+    const version = { counter: 1, timestamp: clock.now() }
+    const processors = adminProcessors({
+      settings: config,
+      ...tables,
+      store: view,
+      runtime,
+      config: { text: () => configText('broker', config), dataVersion: () => version },
+      clock,
       log,
-    )
-    const port = await this.listen(config.listenPort, router, service, { consumers, producers }, true, clock)
-    service.setStorePort(port)
-    const fastPort =
-      config.fastListenPort === 0 && config.listenPort !== 0 ? config.listenPort - 2 : config.fastListenPort
-    const fast = await this.listen(fastPort, router, service, { consumers, producers }, false, clock)
+    })
+    const ports = new Ports({
+      config,
+      service,
+      router: new Router(processors, log),
+      clock,
+      log,
+      closed: (connection, reason) => tables.disconnected(connection, reason),
+    })
+    this.ports = ports
+    const { main, fast } = await ports.open()
+    service.setStorePort(main)
     this.addresses = {
-      broker: `${announced.host}:${port}`,
+      broker: `${announced.host}:${main}`,
       fast: `${announced.host}:${fast}`,
       namesrv: this.namesrv?.address,
     }
     log.info(`clients are told ${this.addresses.broker} (${announced.origin})`, this.addresses)
-    await this.register(topics, clock, `${config.brokerIP2 || announced.host}:${config.haListenPort || port + 1}`)
-    this.startTimers(clock, { consumers, producers, locks, stats, offsets, topics, groups }, service)
-    service.pump()
-  }
-
-  private async listen(
-    port: number,
-    router: Router,
-    service: MessageService,
-    clients: { consumers: ConsumerManager; producers: ProducerManager },
-    servesPulls: boolean,
-    clock: Clock,
-  ): Promise<number> {
-    const { config, log } = this
-    const front = new Front({
-      router,
-      servesPulls,
-      send: (connection, bytes, fields) => service.send(connection, bytes, fields),
-      pull: (connection, bytes, fields) => service.pull(connection, bytes, fields),
-      busy: (connection, fields) => service.busy(connection, fields),
-      opened: () => {},
-      closed: (connection, reason) => {
-        service.closed(connection)
-        clients.consumers.closed(connection, reason)
-        clients.producers.closed(connection, reason)
-      },
-    })
-    this.fronts.push(front)
-    const server = new RemotingServer({
-      host: config.bindAddress,
-      port,
-      handler: front,
-      limits: {
-        maxFrame: config.maxFrameSize,
-        maxConnections: config.maxConnections,
-        maxPendingBytes: config.maxPendingBytes,
-        idleMs: config.serverChannelMaxIdleTimeSeconds * 1000,
-      },
-      log,
+    await this.register(
+      tables.topics,
       clock,
-    })
-    const listening = await server.listen()
-    this.servers.push(server)
-    return listening
+      `${config.brokerIP2 || announced.host}:${config.haListenPort || main + 1}`,
+    )
+    this.startTimers(clock, tables, service, runtime)
+    service.pump()
   }
 
   private async register(topics: TopicTable, clock: Clock, haServerAddr: string): Promise<void> {
@@ -374,38 +289,20 @@ class Broker implements BrokerHandle {
     }
   }
 
-  private startTimers(
-    clock: Clock,
-    tables: {
-      consumers: ConsumerManager
-      producers: ProducerManager
-      locks: QueueLocks
-      stats: BrokerStats
-      offsets: ConsumerOffsets
-      topics: TopicTable
-      groups: SubscriptionGroups
-    },
-    service: MessageService,
-  ): void {
+  private startTimers(clock: Clock, tables: Tables, service: MessageService, runtime: BrokerRuntime): void {
     const { config } = this
     const schedule = new Schedule(clock)
     this.schedule = schedule
     schedule.add(1000, () => tables.stats.tick())
     schedule.add(config.longPollingEnable ? LONG_POLL_CHECK_MS : config.shortPollingTimeMills, () => service.tick())
-    schedule.add(SCAN_MS, () => {
-      tables.consumers.scan()
-      tables.producers.scan()
-      tables.locks.scan()
-    })
+    schedule.add(SCAN_MS, () => tables.scan())
+    schedule.add(SCAN_MS, () => void runtime.refresh())
     schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
-    schedule.add(RETRY_SAVES_MS, () => {
-      tables.topics.retryFailedSave()
-      tables.groups.retryFailedSave()
-    })
+    schedule.add(RETRY_SAVES_MS, () => tables.retryFailedSaves())
     this.timer = setInterval(() => {
       schedule.step()
       service.stageClock.refill()
-      for (const front of this.fronts) front.tick()
+      this.ports?.tick()
       if (service.acks.pending > 0) service.pump()
     }, TIMER_MS)
   }
@@ -424,7 +321,7 @@ class Broker implements BrokerHandle {
     this.log.error(`the ${failure.stage} thread failed, the broker ends: ${failure.message}`, { code: failure.code })
     this.service?.refuseSends(`the ${failure.stage} thread failed: ${failure.message}`)
     this.service?.fail()
-    for (const server of this.servers) server.flush()
+    this.ports?.flush()
     // A start that fails reports itself.
     if (this.isStarted) void this.close().catch(() => {})
   }
@@ -462,11 +359,10 @@ class Broker implements BrokerHandle {
       service.holds.releaseAll()
       if (this.failure === undefined) await this.drained(service)
     }
-    await Promise.all(this.servers.map((server) => server.close()))
+    await this.ports?.close()
     await this.client?.close()
     if (this.failure !== undefined) return
-    await this.offsets?.flush()
-    await Promise.allSettled([this.topics?.saved(), this.groups?.saved()])
+    await this.tables?.save()
   }
 
   /** Sends that are under way are answered before their connections end, if that does not take long. */
@@ -488,23 +384,6 @@ async function settled(
   if (engine.status === 'fulfilled') await engine.value.stop()
   if (namesrv.status === 'fulfilled') await namesrv.value?.close()
   throw engine.status === 'rejected' ? engine.reason : (namesrv as PromiseRejectedResult).reason
-}
-
-/**
- * Topics whose queues hold messages and that topics.json has lost (or has not got yet: a broker was killed just after it had
- * created one): their consumers must find them, and their producers go on with the queues that they know of.
- */
-function restoreTopics(topics: TopicTable, engine: Engine, log: Log, queueNumsMin: number): void {
-  const counts = new Map<string, number>()
-  for (const [, { topic, queueId }] of engine.queueIds.all()) {
-    const least = topic.startsWith(OWN_TOPICS) ? 1 : queueNumsMin
-    if (queueId < RESTORED_QUEUES_MAX) counts.set(topic, Math.max(counts.get(topic) ?? least, queueId + 1))
-  }
-  for (const [topic, queueNums] of counts) {
-    if (topics.get(topic) !== undefined || topics.validateName(topic) !== undefined || topics.isSystem(topic)) continue
-    log.warn(`topic ${topic} has messages but no entry in topics.json: it is created with ${queueNums} queues`)
-    topics.createInternal({ topic, queueNums, perm: 6 })
-  }
 }
 
 function foundText({ min, end, isUnclean, recordCount, findings, queues }: Engine['recovered']): string {

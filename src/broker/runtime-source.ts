@@ -5,6 +5,8 @@
 import { statfsSync } from 'node:fs'
 import type { BrokerConfig } from '../config/index.ts'
 import type { StageClock } from '../metrics/stage-clock.ts'
+import { decodeRecord } from '../store/commitlog/index.ts'
+import type { MessageStore } from '../store/message-store.ts'
 import type { Engine } from './engine.ts'
 import type { MessageService } from './message-service.ts'
 import type { Pool } from './pool.ts'
@@ -16,15 +18,20 @@ export interface RuntimeOptions {
   service: MessageService
   pool: Pool
   bootTimestamp: number
-  /** Store time of the oldest message, or -1. */
-  earliest(): number
+  store: MessageStore
+}
+
+/** What the oldest message's store time comes from: a record of the log, so that it is asked for now and then. */
+export interface BrokerRuntime extends RuntimeSource {
+  refresh(): Promise<void>
 }
 
 const NOTHING_WAITS: WaitingLine = { size: 0, capacity: 0, headWaitMs: 0 }
 
-export function runtimeSource(options: RuntimeOptions): RuntimeSource {
+export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
   const { config, engine, service, pool } = options
   const { control } = engine
+  let earliest = -1
   return {
     bootTimestamp: () => options.bootTimestamp,
     startAcceptSendRequestTimeStamp: () => config.startAcceptSendRequestTimeStamp,
@@ -35,7 +42,11 @@ export function runtimeSource(options: RuntimeOptions): RuntimeSource {
     bytesToFlush: () => control.load('appended') - control.load('flushed'),
     // Append holds no lock and waits for nobody; a full ring shows in `sends` and in our rows.
     pageCacheLockMs: () => 0,
-    earliestMessageTimestamp: () => options.earliest(),
+    earliestMessageTimestamp: () => earliest,
+    async refresh() {
+      const first = await options.store.view(options.store.logMin()).catch(() => undefined)
+      earliest = (first && decodeRecord(first)?.storeTimestamp) ?? -1
+    },
     disk: () => diskOf(config.storePathCommitLog),
     delayProgress: () => [],
     more: () => ({

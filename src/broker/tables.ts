@@ -1,0 +1,98 @@
+/**
+ * Everything that a broker knows beside its log: topics, groups, who is online, offsets, locks, counters.
+ *
+ * Owns:    the tables; those that live in config/*.json are loaded here and written through the engine.
+ * Blocks:  on nothing but the first load.
+ */
+import type { Clock } from '../clock.ts'
+import type { BrokerConfig } from '../config/index.ts'
+import type { Log } from '../log.ts'
+import type { Connection } from '../remoting/index.ts'
+import type { Engine } from './engine.ts'
+import { ConsumerManager, ProducerManager, QueueLocks, SubscriptionGroups } from './groups/index.ts'
+import { ConsumerOffsets } from './offsets/index.ts'
+import { BrokerStats } from './stats/index.ts'
+import { TopicTable } from './topics/index.ts'
+
+/** %RETRY%…, %DLQ%…: of one queue each. */
+const OWN_TOPICS = '%'
+/** A queue number beyond is more likely a damaged record's than a topic's that was lost. */
+const RESTORED_QUEUES_MAX = 1024
+
+export class Tables {
+  readonly topics: TopicTable
+  readonly groups: SubscriptionGroups
+  readonly consumers: ConsumerManager
+  readonly producers: ProducerManager<Connection>
+  readonly locks: QueueLocks
+  readonly offsets: ConsumerOffsets
+  readonly stats: BrokerStats
+
+  /** Loads what the store holds. Throws StoreError METADATA_DAMAGED. */
+  constructor(engine: Engine, config: BrokerConfig, clock: Clock, log: Log) {
+    const common = { settings: config, store: engine.metadata, clock, log }
+    this.topics = new TopicTable(common)
+    this.groups = new SubscriptionGroups(common)
+    this.consumers = new ConsumerManager(common)
+    this.producers = new ProducerManager<Connection>(common)
+    this.locks = new QueueLocks(clock)
+    this.offsets = new ConsumerOffsets(common)
+    this.stats = new BrokerStats(clock)
+    this.topics.load()
+    this.groups.load()
+    this.offsets.load()
+    restoreTopics(this.topics, engine, log, config.defaultTopicQueueNums)
+  }
+
+  /** The connection is gone, and with it the clients behind it. */
+  disconnected(connection: Connection, reason: string): void {
+    this.consumers.closed(connection, reason)
+    this.producers.closed(connection, reason)
+  }
+
+  /** Removes who has been silent for too long. */
+  scan(): void {
+    this.consumers.scan()
+    this.producers.scan()
+    this.locks.scan()
+  }
+
+  retryFailedSaves(): void {
+    this.topics.retryFailedSave()
+    this.groups.retryFailedSave()
+  }
+
+  /** Settled when all changes so far are on disk or could not be written. */
+  async save(): Promise<void> {
+    await this.offsets.flush()
+    await Promise.allSettled([this.topics.saved(), this.groups.saved()])
+  }
+
+  /** Messages of its topics that the group has not committed yet. */
+  lag(group: string, queueMax: (topic: string, queueId: number) => number): number {
+    let behind = 0
+    for (const topic of this.offsets.topicsOf(group)) {
+      for (const [queueId, offset] of this.offsets.queryAll(group, topic) ?? []) {
+        behind += Math.max(0, queueMax(topic, queueId) - offset)
+      }
+    }
+    return behind
+  }
+}
+
+/**
+ * Topics whose queues hold messages and that topics.json has lost (or has not got yet: a broker was killed just after it had
+ * created one): their consumers must find them, and their producers go on with the queues that they know of.
+ */
+function restoreTopics(topics: TopicTable, engine: Engine, log: Log, queueNumsMin: number): void {
+  const counts = new Map<string, number>()
+  for (const [, { topic, queueId }] of engine.queueIds.all()) {
+    const least = topic.startsWith(OWN_TOPICS) ? 1 : queueNumsMin
+    if (queueId < RESTORED_QUEUES_MAX) counts.set(topic, Math.max(counts.get(topic) ?? least, queueId + 1))
+  }
+  for (const [topic, queueNums] of counts) {
+    if (topics.get(topic) !== undefined || topics.validateName(topic) !== undefined || topics.isSystem(topic)) continue
+    log.warn(`topic ${topic} has messages but no entry in topics.json: it is created with ${queueNums} queues`)
+    topics.createInternal({ topic, queueNums, perm: 6 })
+  }
+}

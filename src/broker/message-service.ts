@@ -89,6 +89,9 @@ export class MessageService {
     this.options = options
     this.hostHex = hexOf(storeHost)
     this.stageClock = new StageClock(engine.stageClock, config.stageClockSampling)
+    const { putTimes } = options.stats
+    const weight = Math.max(1, config.stageClockSampling)
+    this.stageClock.onFinished = (milliseconds) => putTimes.add(milliseconds, weight)
     this.counters = new StatsCounters(options.stats, config.brokerClusterName)
     this.acks = new Acks({
       ring: engine.acks,
@@ -135,6 +138,9 @@ export class MessageService {
       offsets: options.offsets,
       refuse: (request, code, remark) => refusePull(request, code, remark),
       counted: (request, messages, bytes) => this.counters.get(request.consumerGroup, request.topic, messages, bytes),
+      missed: () => {
+        options.stats.getMiss += 1
+      },
       failed: (request, error) => refusePull(request, PULL_CODE.systemError, describe(error)),
     })
   }

@@ -15,6 +15,7 @@ const SUB_BUCKETS = 16
 const SAMPLES_A_REFILL = 10
 const BUCKETS = 23 * SUB_BUCKETS
 const NANOSECONDS_PER_MICROSECOND = 1000
+const NANOSECONDS_PER_MILLISECOND = 1_000_000
 const HISTOGRAMS_AT = SLOT_COUNT * SLOT_WORDS * 8
 const STAMP_INDEX: Record<Stamp, number> = {
   received: 0,
@@ -50,6 +51,8 @@ export interface StageSummary {
 /** The network thread's side: gives slots out, and books the finished ones. */
 export class StageClock {
   readonly slots: Float64Array
+  /** Told how many milliseconds a sample took from received to acknowledged. */
+  onFinished: ((milliseconds: number) => void) | undefined
   private readonly counts: Int32Array
   private readonly every: number
   private sends = 0
@@ -98,8 +101,10 @@ export class StageClock {
       this.book(stamp, Math.max(0, time - before))
       before = Math.max(before, time)
     }
-    this.book(0, Math.max(0, this.slots[at + STAMP_INDEX.acknowledged] - this.slots[at]))
+    const whole = Math.max(0, this.slots[at + STAMP_INDEX.acknowledged] - this.slots[at])
+    this.book(0, whole)
     this.busy[slot] = 0
+    this.onFinished?.(whole / NANOSECONDS_PER_MILLISECOND)
   }
 
   /** Gives a slot back whose send was refused. */

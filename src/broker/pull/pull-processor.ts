@@ -38,6 +38,8 @@ export interface PullDependencies {
   offsets: ConsumerOffsets
   refuse(request: PullRequest, code: number, remark: string): void
   counted(request: PullRequest, messages: number, bytes: number): void
+  /** A pull was answered without a message. */
+  missed(): void
   failed(request: PullRequest, error: unknown): void
 }
 
@@ -220,6 +222,7 @@ export class PullProcessor {
   }
 
   private answerEmpty(request: PullRequest, code: number): void {
+    this.deps.missed()
     writeEmpty(request, this.fill(request), code, this.reading.status)
   }
 

@@ -21,6 +21,7 @@ import { CLASSIC_LAYOUT, type LogLayout } from '../commitlog/log-layout.ts'
 import { RecordView, SYS_FLAG } from '../commitlog/record.ts'
 import type { LogSource } from '../dispatch/dispatcher.ts'
 import { TopicTable } from '../dispatch/topic-table.ts'
+import { cutUnproven } from './cut-unproven.ts'
 import { OffsetJumps } from './offset-jumps.ts'
 import {
   findQueues,
@@ -169,22 +170,18 @@ class QueueRecovery {
     }
   }
 
-  /**
-   * After a power cut units may be there whose records are not, and point into what recovery put in their place: those
-   * that no mark proves go, and dispatch puts the right ones again.
-   */
   private dropUnproven(): void {
     const { settings, snapshot, provenTo = 0 } = this.options
-    const provenEnd = Math.max(this.resumeFrom, provenTo)
+    const { fileSize, filesWalked, resumeFrom } = this
     const counted = new Map(snapshot?.queues.map(({ topic, queueId, maxOffset }) => [`${topic}/${queueId}`, maxOffset]))
     for (const [key, queue] of this.queues) {
       const folder = queueFolder(settings, queue.topic, queue.queueId)
-      const walk = walkQueue(folder, this.fileSize, provenEnd, this.filesWalked)
-      if (walk.beyond.length === 0) continue
-      for (const { from, to } of walk.beyond) this.overwrite(folder, from, to, false)
-      queue.end = walk.end
-      queue.nextOffset = Math.max(walk.end, counted.get(key) ?? 0)
-      queue.maxPhysical = walk.maxPhysical
+      const provenEnd = Math.max(resumeFrom, provenTo)
+      const cut = cutUnproven({ folder, fileSize, filesWalked, provenEnd, resumeFrom })
+      if (cut === undefined) continue
+      queue.end = cut.end
+      queue.nextOffset = Math.max(cut.end, counted.get(key) ?? 0)
+      queue.maxPhysical = cut.maxPhysical
     }
   }
 

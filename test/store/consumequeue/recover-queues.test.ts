@@ -183,14 +183,29 @@ describe('after a crash', () => {
   test('units that point behind the end of the log are dropped', () => {
     const store = builtStore()
     const logEnd = store.maker.places[150].offset
-    const { queues, resumeFrom } = store.recover({ logEnd, snapshot: undefined, provenTo: 0, isClean: false })
+    const { queues, resumeFrom } = store.recover({ logEnd, snapshot: undefined, provenTo: logEnd, isClean: false })
     const kept = store.maker.places.slice(0, 150)
     const counts = [0, 1].map((queueId) => kept.filter(({ record }) => record.queueId === queueId).length)
     expect(store.offsets(queues)).toEqual(counts)
-    expect(resumeFrom).toBe(0)
+    expect(resumeFrom).toBe(logEnd)
     const last = readFileSync(store.file(1, 400 * Math.floor((counts[1] * UNIT) / 400)))
     expect(last.subarray((counts[1] * UNIT) % 400).every((byte) => byte === 0)).toBe(true)
     expect(statSync(store.file(0, 0)).size).toBe(400)
+  })
+
+  test('behind the first unit that no mark proves all go, also a torn one that points at the start of the log', () => {
+    const store = builtStore()
+    const [proven, torn] = [store.maker.places[100], store.maker.places[190]]
+    const { queueId, queueOffset } = torn.record
+    const at = queueOffset! * UNIT
+    patch(store.file(queueId, at - (at % 400)), at % 400, Buffer.alloc(8))
+    store.recover({ snapshot: undefined, provenTo: proven.offset, isClean: false })
+    const kept = store.maker.places.slice(0, 100).filter(({ record }) => record.queueId === queueId).length
+    const units = Buffer.concat(
+      [...filesBelow(join(store.folder, 'T', String(queueId)))].sort().map(([, bytes]) => bytes),
+    )
+    expect(units.subarray(0, kept * UNIT).includes(Buffer.alloc(UNIT))).toBe(false)
+    expect(units.subarray(kept * UNIT).every((byte) => byte === 0)).toBe(true)
   })
 
   test('whatever pages of the newest files were lost, the same bytes come back from a proven position', () => {

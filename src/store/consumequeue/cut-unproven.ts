@@ -38,7 +38,7 @@ export function cutUnproven(options: CutOptions): { end: number; maxPhysical: nu
     if (count >= walk.files.length || end * UNIT_SIZE > oldest.start) break
   }
   if (walk.beyond.length === 0 && walk.holes.length === 0) return undefined
-  endFilesAt(walk.files, fileSize, end)
+  endFilesAt(walk, fileSize, end)
   // Units that are kept may point above where dispatch begins: no record from there on counts as present.
   return { end, maxPhysical: Math.min(walk.maxPhysical, resumeFrom) }
 }
@@ -48,20 +48,23 @@ function wrongFrom({ from, to, logFrom }: QueueHole, resumeFrom: number): number
   return logFrom >= resumeFrom ? from : to - 1
 }
 
-/** Zeros from unit `end` on, and no files that hold nothing else. */
-function endFilesAt(files: QueueFile[], fileSize: number, end: number): void {
-  const at = end * UNIT_SIZE
-  for (const file of files) {
-    if (file.start >= at && file !== files[0]) {
-      unlinkSync(file.path)
-    } else if (file.start + fileSize > at) {
-      const zeros = Buffer.alloc(file.start + fileSize - Math.max(at, file.start))
-      const fd = openSync(file.path, 'r+')
-      try {
-        writeSync(fd, zeros, 0, zeros.length, fileSize - zeros.length)
-      } finally {
-        closeSync(fd)
-      }
-    }
+/** Zeros from unit `end` to the last one that was written, and no files that hold nothing else. */
+function endFilesAt(walk: QueueWalk, fileSize: number, end: number): void {
+  const from = end * UNIT_SIZE
+  const to = Math.max(walk.end, walk.beyond.at(-1)?.to ?? 0) * UNIT_SIZE
+  for (const file of walk.files) {
+    if (file.start >= from && file !== walk.files[0]) unlinkSync(file.path)
+    else zero(file, Math.max(from, file.start), Math.min(to, file.start + fileSize))
+  }
+}
+
+/** Bytes [from, to) of the queue, as far as they lie in the file. */
+function zero({ path, start }: QueueFile, from: number, to: number): void {
+  if (from >= to) return
+  const fd = openSync(path, 'r+')
+  try {
+    writeSync(fd, Buffer.alloc(to - from), 0, to - from, from - start)
+  } finally {
+    closeSync(fd)
   }
 }

@@ -30,6 +30,7 @@ import { Schedule } from './schedule.ts'
 import { StoreView } from './store-view.ts'
 import { Tables } from './tables.ts'
 import type { TopicTable } from './topics/index.ts'
+import { Verification } from './verification.ts'
 
 export interface BrokerOptions {
   /** A checked configuration; `config` is resolved otherwise. */
@@ -97,6 +98,7 @@ class Broker implements BrokerHandle {
   private timer: NodeJS.Timeout | undefined
   private closing: Promise<void> | undefined
   private failure: StageFailure | undefined
+  private verification: Verification | undefined
   private isStarted = false
   private settle: (error?: Error) => void = () => {}
 
@@ -246,6 +248,13 @@ class Broker implements BrokerHandle {
       `${config.brokerIP2 || announced.host}:${config.haListenPort || main + 1}`,
     )
     this.startTimers(clock, tables, service, runtime)
+    const { min, end, readFrom } = engine.recovered
+    this.verification = new Verification({
+      ...{ settings: config, log, min, end, recoveredFrom: readFrom },
+      retained: () => control.load('retained'),
+      verify: (from, to, bytesMax) => pool.verify(from, to, bytesMax),
+    })
+    this.verification.start()
     service.pump()
   }
 
@@ -352,6 +361,7 @@ class Broker implements BrokerHandle {
 
   private async stopServing(): Promise<void> {
     clearInterval(this.timer)
+    this.verification?.stop()
     this.registration?.close()
     const { service } = this
     if (service !== undefined) {

@@ -89,9 +89,13 @@ export class MessageService {
     this.options = options
     this.hostHex = hexOf(storeHost)
     this.stageClock = new StageClock(engine.stageClock, config.stageClockSampling)
-    const { putTimes } = options.stats
-    const weight = Math.max(1, config.stageClockSampling)
-    this.stageClock.onFinished = (milliseconds) => putTimes.add(milliseconds, weight)
+    const { stats } = options
+    let timed = 0
+    // A sample stands for all puts since the one before: there are more of them than one in so many when little is sent.
+    this.stageClock.onFinished = (milliseconds) => {
+      stats.putTimes.add(milliseconds, Math.max(1, stats.putMessages - timed))
+      timed = stats.putMessages
+    }
     this.counters = new StatsCounters(options.stats, config.brokerClusterName)
     this.acks = new Acks({
       ring: engine.acks,

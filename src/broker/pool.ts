@@ -7,6 +7,7 @@ import { threadArguments } from '../stages/thread-arguments.ts'
 import type { OffsetByTimeTask } from '../store/consumequeue/index.ts'
 import type { QueryByKeyTask } from '../store/index/index.ts'
 import type { KeyQueryResult } from '../store/message-store.ts'
+import type { VerifiedLog } from '../store/recovery/index.ts'
 import type { StoreSettings } from '../store/settings.ts'
 
 const THREADS_MAX = 2
@@ -52,6 +53,10 @@ export class Pool {
 
   queryByKey(task: Omit<QueryByKeyTask, 'settings'>): Promise<KeyQueryResult> {
     return this.piscina.run({ settings: this.settings, ...task }, { name: 'queryByKey' })
+  }
+
+  verify(from: number, to: number, bytesMax: number): Promise<VerifiedLog> {
+    return this.piscina.run({ settings: this.settings, from, to, bytesMax }, { name: 'verify' })
   }
 
   close(): Promise<void> {

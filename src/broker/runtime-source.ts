@@ -32,6 +32,8 @@ export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
   const { config, engine, service, pool } = options
   const { control } = engine
   let earliest = -1
+  /** Start of the log that it is the time of. */
+  let knownAt = -1
   return {
     bootTimestamp: () => options.bootTimestamp,
     startAcceptSendRequestTimeStamp: () => config.startAcceptSendRequestTimeStamp,
@@ -44,8 +46,12 @@ export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
     pageCacheLockMs: () => 0,
     earliestMessageTimestamp: () => earliest,
     async refresh() {
-      const first = await options.store.view(options.store.logMin()).catch(() => undefined)
+      const at = options.store.logMin()
+      // The first record stays the same until its segment expires: the pool's thread may go meanwhile.
+      if (at === knownAt) return
+      const first = await options.store.view(at).catch(() => undefined)
       earliest = (first && decodeRecord(first)?.storeTimestamp) ?? -1
+      knownAt = earliest < 0 ? -1 : at
     },
     disk: () => diskOf(config.storePathCommitLog),
     delayProgress: () => [],

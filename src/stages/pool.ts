@@ -6,8 +6,21 @@ import { move } from 'piscina'
 import { LogReader, type LogReaderSettings } from '../store/commitlog/log-reader.ts'
 import { RecordView } from '../store/commitlog/record.ts'
 import { headStandsAt, RECORD_HEAD, standsAt } from '../store/commitlog/record-head.ts'
+import { type VerifiedLog, verifyLog } from '../store/recovery/index.ts'
+import type { StoreSettings } from '../store/settings.ts'
 
 export { offsetByTime } from '../store/consumequeue/offset-by-time.ts'
+export interface VerifyTask {
+  settings: StoreSettings
+  from: number
+  to: number
+  bytesMax: number
+}
+
+export function verify({ settings, from, to, bytesMax }: VerifyTask): VerifiedLog {
+  return verifyLog(settings, from, to, undefined, bytesMax)
+}
+
 export { queryByKey } from '../store/index/query-by-key.ts'
 
 export interface ReadRecordsTask {

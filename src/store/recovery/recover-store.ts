@@ -30,6 +30,8 @@ export interface RecoveredStore {
   /** Records that were read, and bytes that were written again. */
   recordCount: number
   rewrittenBytes: number
+  /** Recovery has read the log from here on; what is below it believed. */
+  readFrom: number
   /** What was damaged, cut or mended: one line each. */
   findings: string[]
 }
@@ -81,6 +83,7 @@ export function recoverStore(settings: StoreSettings, folder: StoreFolder, log: 
     isUnclean: folder.isUnclean,
     recordCount: recovered.recordCount,
     rewrittenBytes: end - recovered.rewrittenFrom,
+    readFrom: recovered.scannedFrom,
     findings,
   }
 }

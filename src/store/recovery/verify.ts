@@ -15,29 +15,41 @@ export interface VerifiedLog {
   recordCount: number
   /** Ranges of the log that are not what was written, with the first problem in each. */
   damaged: (Range & { problem: string })[]
+  /** Where to go on: behind the last record that was looked at, `to` or beyond at the end. */
+  next: number
 }
 
-/** Checks every record of [from, to), CRCs included. `from` is the start of a record, `to` at most the log's end. */
-export function verifyLog(settings: VerifySettings, from: number, to: number, layout?: LogLayout): VerifiedLog {
+/**
+ * Checks every record of [from, to), CRCs included. `from` is the start of a record, `to` at most the log's end; after
+ * `bytesMax` it stops at the next record.
+ */
+export function verifyLog(
+  settings: VerifySettings,
+  from: number,
+  to: number,
+  layout?: LogLayout,
+  bytesMax = Number.POSITIVE_INFINITY,
+): VerifiedLog {
   const damaged: VerifiedLog['damaged'] = []
   let recordCount = 0
+  let next = from
   withScanner(settings, layout, (scanner) => {
-    for (let at = from; at < to; ) {
-      const verdict = scanner.check(at)
+    while (next < to && next - from < bytesMax) {
+      const verdict = scanner.check(next)
       if (verdict === 'ok') {
         recordCount += 1
-        at += scanner.entrySize
+        next += scanner.entrySize
       } else if (verdict === 'blank') {
-        at = scanner.segmentEnd(at)
+        next = scanner.segmentEnd(next)
       } else {
         const { problem } = scanner
-        const next = behind(scanner, settings, at, to)
+        const at = next
+        next = behind(scanner, settings, at, to)
         damaged.push({ from: at, to: next, problem })
-        at = next
       }
     }
   })
-  return { recordCount, damaged }
+  return { recordCount, damaged, next }
 }
 
 /**

@@ -306,6 +306,7 @@ class Broker implements BrokerHandle {
     schedule.add(config.longPollingEnable ? LONG_POLL_CHECK_MS : config.shortPollingTimeMills, () => service.tick())
     schedule.add(SCAN_MS, () => tables.scan())
     schedule.add(SCAN_MS, () => void runtime.refresh())
+    schedule.add(TIMER_MS, () => this.view?.holdTail())
     schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
     schedule.add(RETRY_SAVES_MS, () => tables.retryFailedSaves())
     this.timer = setInterval(() => {

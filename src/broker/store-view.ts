@@ -128,6 +128,11 @@ export class StoreView implements MessageStore {
     return this.options.control.load('appended') - this.options.control.load('dispatched')
   }
 
+  /** Keeps the segment that is written mapped: it is served then even if somebody takes its file away. */
+  holdTail(): void {
+    this.log.segmentAt(this.logMax())
+  }
+
   close(): void {
     this.shared.close()
     this.log.close()

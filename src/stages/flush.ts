@@ -41,6 +41,8 @@ export class FlushStage implements Stage {
   private readonly isSyncFlush: boolean
   /** Descriptors by segment start. */
   private readonly open = new Map<number, number>()
+  /** Start of the first segment that was not there when it was looked for. */
+  private openedTo: number
   private hasFailed = false
   private retryAt = 0
   private lastFlush: number
@@ -53,8 +55,10 @@ export class FlushStage implements Stage {
     this.folder = commitLogFolder(start.settings)
     this.segmentSize = start.settings.mappedFileSizeCommitLog
     this.isSyncFlush = start.settings.flushDiskType === 'SYNC_FLUSH'
+    this.openedTo = segmentStart(this.flushed.load(), this.segmentSize)
     this.lastFlush = performance.now()
     this.lastThorough = this.lastFlush
+    this.openAhead()
   }
 
   hasWork(): boolean {
@@ -71,6 +75,7 @@ export class FlushStage implements Stage {
   step(): number {
     while (this.runtime.receive() !== undefined);
     const now = performance.now()
+    this.openAhead()
     if (this.hasFailed || !this.isDue(now)) {
       this.skipInterval(now)
       return 0
@@ -138,6 +143,21 @@ export class FlushStage implements Stage {
       if (this.open.has(segment) || !NO_DESCRIPTORS.has(errnoOf(error) ?? '')) this.fail(segment, error)
       if (this.retryAt === 0) this.runtime.log.error(`flush waits for a file descriptor: ${describe(error)}`)
       return false
+    }
+  }
+
+  /**
+   * Segments are opened when they come, not when they are synced: a file that somebody removes or replaces in between would
+   * end the broker, or be synced in the place of the one that holds the data.
+   */
+  private openAhead(): void {
+    const allocated = this.runtime.control.load('allocated')
+    for (; this.openedTo < allocated; this.openedTo += this.segmentSize) {
+      try {
+        this.openSegment(this.openedTo)
+      } catch {
+        // It is opened, or told of, when it has to be synced.
+      }
     }
   }
 

@@ -3,7 +3,7 @@
  *
  *   each pass   metadata writes that wait · the next segments (`allocated`) · a slice of settling (`settled`) · a slice of
  *               retention (`retained`)
- *   10 a second the positions file          1 a second   how full the disk is
+ *   10 a second the positions file          1 a second   how full the disk is, whether all files are there
  *
  * Owns:      allocated, settled, retained; <root>/basalt, checkpoint, config/*.json.
  * Blocks on: the disk, one file at a time: the next segment never waits for more than one sync of something else. The
@@ -19,6 +19,7 @@ import { Settler } from '../store/checkpoint/settler.ts'
 import { PersistQueue } from '../store/metadata/persist-queue.ts'
 import { DiskState } from '../store/retention/disk-state.ts'
 import { DiskWatch } from '../store/retention/disk-watch.ts'
+import { FileWatch } from '../store/retention/file-watch.ts'
 import { Retention, removeUnusedSegments } from '../store/retention/retention.ts'
 import { RetentionClock } from '../store/retention/retention-clock.ts'
 import { SegmentSupply } from '../store/retention/segment-supply.ts'
@@ -39,6 +40,7 @@ export class HousekeepingStage implements Stage {
   private readonly persist: PersistQueue
   private readonly supply: SegmentSupply
   private readonly watch: DiskWatch
+  private readonly files: FileWatch
   private readonly settler: Settler
   private readonly retention: Retention
   private positionsAt = 0
@@ -64,6 +66,7 @@ export class HousekeepingStage implements Stage {
     })
     this.supply = new SegmentSupply({ settings, control, disk, faults, log, ownFolder })
     this.watch = new DiskWatch({ settings, control, disk, log })
+    this.files = new FileWatch({ settings, control, disk, log })
     this.settler = new Settler({ settings, control, queues, log, takeDefinitions: () => this.takeMessages() }, now)
     for (const known of knownQueues) this.settler.define(known.queue, known.topic, known.queueId, known.nextOffset)
     this.retention = new Retention(
@@ -90,6 +93,7 @@ export class HousekeepingStage implements Stage {
     let done = this.supply.step(now)
     done += this.persist.step()
     this.watch.step(now)
+    this.files.step(now)
     this.refreshPositions(now)
     done += this.settler.step(now, SLICE_MS)
     done += this.retention.step(now)
@@ -99,6 +103,7 @@ export class HousekeepingStage implements Stage {
   /** After append, flush and dispatch have ended: what they left is settled, and unused segments go. */
   close(): void {
     while (!this.persist.isEmpty) this.persist.step()
+    this.files.close()
     const { control } = this.runtime
     const appended = control.load('appended')
     const isDrained = control.load('flushed') === appended && control.load('dispatched') === appended

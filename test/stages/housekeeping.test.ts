@@ -264,7 +264,7 @@ describe('row 13: somebody else touches the segment in use', () => {
 
   test.each([
     ['removes it', (root: string) => rmSync(path(root)), /00000000000000000000 was removed by somebody else/],
-    ['cuts it', (root: string) => truncateSync(path(root), 5), /was cut to 5 bytes by somebody else, expected 65536/],
+    ['cuts it', (root: string) => truncateSync(path(root), 5), /was cut to 5 bytes, expected 65536, by somebody else/],
     [
       'replaces it',
       (root: string) => {

@@ -130,6 +130,8 @@ export class MessageReader {
       const size = units.size(looked)
       if (units.isBlank(looked) || physicalOffset < retained) {
         isRemoving = true
+        // Never written, though the queue goes on behind it.
+        if (size <= 0) this.damage?.unit(queue, offset + looked, physicalOffset, size)
         continue
       }
       if (physicalOffset + size > logEnd || size < RECORD_SIZE_MIN) {

@@ -1,13 +1,15 @@
 /**
  * Why senders are refused for lack of room: one cause, one message with path, bytes free, threshold and key.
  *
- * Two causes, each re-evaluated every second by its owner: `segment` (the next segment cannot be allocated) and `ratio`
- * (the file system is fuller than diskSpaceWarningLevelRatio). The flag is up while either holds. A cause is told when
- * it comes and when it goes, not each time its numbers move.
+ * Three causes, each re-evaluated every second by its owner: `segment` (the next segment cannot be allocated), `ratio`
+ * (the file system is fuller than diskSpaceWarningLevelRatio), `file` (the segment that is written was taken away; for
+ * good). The flag is up while one holds. A cause is told when it comes and when it goes, not each time its numbers move.
  */
 import { type ControlBlock, FLAGS } from '../../concurrency/control-block.ts'
 
-export type DiskCause = 'segment' | 'ratio'
+export type DiskCause = 'file' | 'segment' | 'ratio'
+/** The first of them that holds is told. */
+const CAUSES: DiskCause[] = ['file', 'segment', 'ratio']
 
 export class DiskState {
   private readonly control: ControlBlock
@@ -34,7 +36,7 @@ export class DiskState {
   }
 
   private publish(): void {
-    const cause = this.causes.has('segment') ? 'segment' : this.causes.has('ratio') ? 'ratio' : undefined
+    const cause = CAUSES.find((each) => this.causes.has(each))
     if (cause === this.told) return
     this.told = cause
     this.tell(cause === undefined ? undefined : this.causes.get(cause))

@@ -1,12 +1,8 @@
-/**
- * Looks at the disk once a second: how full it is, and whether somebody else removed, replaced or cut the segment that
- * the broker writes to. Both are said once when they begin and once when they end.
- */
-import { type Stats, statSync } from 'node:fs'
+/** Looks at the disk once a second: how full it is. */
 import type { ControlBlock } from '../../concurrency/control-block.ts'
 import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import { commitLogFolder, segmentPath, segmentStart } from '../commitlog/segments.ts'
+import { commitLogFolder } from '../commitlog/segments.ts'
 import type { StoreSettings } from '../settings.ts'
 import type { DiskState } from './disk-state.ts'
 import { bytesSaid, type DiskUse, diskUse } from './disk-use.ts'
@@ -25,8 +21,6 @@ export class DiskWatch {
   private readonly options: DiskWatchOptions
   private readonly folder: string
   private nextAt = 0
-  private segment = -1
-  private inode = 0
   private said: string | undefined
 
   constructor(options: DiskWatchOptions) {
@@ -39,7 +33,6 @@ export class DiskWatch {
     if (now < this.nextAt) return
     this.nextAt = now + INTERVAL_MS
     this.watchUse()
-    this.watchSegment()
   }
 
   private watchUse(): void {
@@ -66,39 +59,9 @@ export class DiskWatch {
     disk.clear('ratio')
   }
 
-  /** What was opened goes on to work; but the file that a next start will find is another one, or none. */
-  private watchSegment(): void {
-    const { settings, control } = this.options
-    const size = settings.mappedFileSizeCommitLog
-    const segment = segmentStart(control.load('appended'), size)
-    const path = segmentPath(this.folder, segment)
-    const status = statusOf(path)
-    if (segment !== this.segment) {
-      // Not made yet: the supply comes first.
-      if (status === undefined) return
-      this.segment = segment
-      this.inode = status.ino
-    }
-    if (status === undefined)
-      this.say(`${path} was removed by somebody else: messages in it are lost at the next start`)
-    else if (status.ino !== this.inode) this.say(`${path} was replaced by somebody else: messages in it are lost`)
-    else if (status.size !== size)
-      this.say(`${path} was cut to ${status.size} bytes by somebody else, expected ${size}`)
-    else this.said = undefined
-  }
-
   private say(text: string): void {
     if (this.said === text) return
     this.said = text
     this.options.log.error(text)
-  }
-}
-
-/** What cannot be asked (a folder without permission) counts as removed: a next start could not read it either. */
-function statusOf(path: string): Stats | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false })
-  } catch {
-    return undefined
   }
 }

@@ -14,6 +14,7 @@
 export { DiskState } from './disk-state.ts'
 export { type DiskUse, diskUse } from './disk-use.ts'
 export { DiskWatch } from './disk-watch.ts'
+export { FileWatch } from './file-watch.ts'
 export { Retention, removeUnusedSegments } from './retention.ts'
 export { RetentionClock } from './retention-clock.ts'
 export { type CleanDecision, decide, expired, hoursOf, type SegmentAge } from './retention-rules.ts'

@@ -4,7 +4,7 @@ import { startTestBroker } from '../../../src/testing/index.ts'
 import { TestClient } from '../../support/client.ts'
 
 test('put times, misses and the oldest message’s time are in the table', async () => {
-  const broker = await startTestBroker()
+  const broker = await startTestBroker({ config: { stageClockSampling: 7 } })
   onTestFinished(() => broker.close())
   const client = new TestClient(broker.address)
   onTestFinished(() => client.close())

@@ -58,6 +58,7 @@ export interface BrokerHandle {
 
 const TIMER_MS = 100
 const REGISTER_WAIT_MS = 2000
+const UNREGISTER_MS_MAX = 500
 const DRAIN_MS_MAX = 1000
 const SCAN_MS = 10_000
 const LONG_POLL_CHECK_MS = 5000
@@ -339,7 +340,7 @@ class Broker implements BrokerHandle {
   private async shutDown(): Promise<void> {
     const { failure } = this
     try {
-      await this.registration?.unregister()
+      await this.unregister()
       await this.stopServing()
       if (failure === undefined) await this.engine.stop()
       else await this.engine.abandon()
@@ -354,6 +355,16 @@ class Broker implements BrokerHandle {
       return
     }
     this.settle(this.failureOf(ended))
+  }
+
+  /** A NameServer that does not answer forgets this broker by itself: nobody waits long for it. */
+  private async unregister(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const limit = new Promise<void>((fulfil) => {
+      timer = setTimeout(fulfil, UNREGISTER_MS_MAX)
+    })
+    await Promise.race([this.registration?.unregister(), limit])
+    clearTimeout(timer)
   }
 
   private failureOf({ code, stage, message }: StageFailure): StoreError {

@@ -105,3 +105,18 @@ test('two closes are one', async () => {
   await Promise.all([broker.handle.close(), broker.handle.close()])
   await broker.close()
 })
+
+test('a NameServer that takes connections and never answers holds up neither start nor stop for long', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1')
+  onTestFinished(() => void silent.close())
+  await new Promise((fulfil) => silent.once('listening', fulfil))
+  const namesrvAddr = `127.0.0.1:${(silent.address() as { port: number }).port}`
+  const broker = await startTestBroker({ config: { namesrvAddr, nameServerInside: 'never' } })
+  const client = new TestClient(broker.address)
+  expect((await client.send('T', 'x')).code).toBe(0)
+  await client.close()
+  const began = performance.now()
+  await broker.close()
+  // Ctrl-C ends a broker within 2 s.
+  expect(performance.now() - began).toBeLessThan(2000)
+})

@@ -3,6 +3,8 @@
  * when they have been idle, so that a broker that only serves hot messages pays nothing for them.
  */
 import { Piscina } from 'piscina'
+import { describe } from '../errors.ts'
+import { type Log, silentLog } from '../log.ts'
 import { threadArguments } from '../stages/thread-arguments.ts'
 import type { OffsetByTimeTask } from '../store/consumequeue/index.ts'
 import type { QueryByKeyTask } from '../store/index/index.ts'
@@ -19,7 +21,7 @@ export class Pool {
   private readonly piscina: Piscina
   private readonly settings: StoreSettings
 
-  constructor(settings: StoreSettings) {
+  constructor(settings: StoreSettings, log: Log = silentLog) {
     this.settings = settings
     const here = import.meta.url
     const entry = here.endsWith('.ts') ? new URL('../../dist/stages/pool.js', here) : new URL('../stages/pool.js', here)
@@ -32,6 +34,8 @@ export class Pool {
       recordTiming: false,
       ...threadArguments(),
     })
+    // Of a thread that died without a task: nobody waits for it, and the next task gets another one.
+    this.piscina.on('error', (error: unknown) => log.error(`a thread of the pool ended: ${describe(error)}`))
   }
 
   /** Tasks that wait for a thread. */

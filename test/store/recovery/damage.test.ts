@@ -139,7 +139,7 @@ describe('looking without touching', () => {
   test('verifyLog names what is not what was written and counts the rest', () => {
     const log = new BuiltLog(500)
     const settings = storeSettings(log.root)
-    expect(verifyLog(settings, 0, log.end)).toEqual({ recordCount: 500, damaged: [] })
+    expect(verifyLog(settings, 0, log.end)).toEqual({ recordCount: 500, damaged: [], next: log.end })
     const [a, b] = [log.records[100], log.records[400]]
     log.flip(a.at + 90)
     log.flip(b.at + 4)
@@ -150,6 +150,7 @@ describe('looking without touching', () => {
         { from: a.at, to: a.at + a.size, problem: 'a body that differs from its CRC' },
         { from: b.at, to: b.at + b.size, problem: 'no record' },
       ],
+      next: log.end,
     })
     expect(log.whole().equals(before)).toBe(true)
   })

@@ -30,7 +30,8 @@ test.each([
   const acknowledged: { round: number; body: string }[] = []
   const producer = async () => {
     while (!isOver) {
-      const sent = { round, body: `m${(count += 1)}` }
+      count += 1
+      const sent = { round, body: `m${count}` }
       if ((await client.send('Deleted', sent.body)).code === 0) acknowledged.push(sent)
     }
   }

@@ -30,7 +30,8 @@ beforeAll(async () => {
 
 afterEach(async () => {
   // Whatever was sent: a good message is stored and read back, and the connection still serves.
-  const body = `after ${(sent += 1)}`
+  sent += 1
+  const body = `after ${sent}`
   expect(await client.send('After', body)).toMatchObject({ code: 0 })
   const stored = await drained('After', 0)
   expect(stored.at(-1)?.body.toString()).toBe(body)

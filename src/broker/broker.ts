@@ -193,7 +193,7 @@ class Broker implements BrokerHandle {
     const announced = announcedAddress(config.brokerIP1)
     const tables = new Tables(engine, config, clock, log)
     this.tables = tables
-    const pool = new Pool(config)
+    const pool = new Pool(config, log)
     this.pool = pool
     const { control, table, queueIds } = engine
     const view = new StoreView({ settings: config, control, table, queueIds, log: new LogReader(config), pool })
@@ -307,6 +307,7 @@ class Broker implements BrokerHandle {
     schedule.add(config.longPollingEnable ? LONG_POLL_CHECK_MS : config.shortPollingTimeMills, () => service.tick())
     schedule.add(SCAN_MS, () => tables.scan())
     schedule.add(SCAN_MS, () => void runtime.refresh())
+    this.view?.holdTail()
     schedule.add(TIMER_MS, () => this.view?.holdTail())
     schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
     schedule.add(RETRY_SAVES_MS, () => tables.retryFailedSaves())

@@ -45,7 +45,7 @@ test.each(['kill', 'stop'] as const)('what is deleted after a %s is built from t
       if (end === 'kill') await killIdle(broker)
       else expect(await broker.stop()).toEqual({ status: 0, signal: null })
       for (const path of paths(store))
-        rmSync(path.startsWith('/') ? path : join(store.folder, path), { recursive: true })
+        rmSync(path.startsWith('/') ? path : join(store.folder, path), { recursive: true, force: true })
 
       broker = await store.start()
       expect(await maxOffsets(broker.address), what).toEqual(before)

@@ -8,7 +8,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type BrokerProcess, startBrokerProcess, TINY } from './support/broker-process.ts'
+import { type BrokerProcess, startBrokerProcess, TINY, until } from './support/broker-process.ts'
 import { judge, Ledger, Load, type ReadMessage, readBack } from './support/load.ts'
 import { withoutRewrite } from './support/mutants.ts'
 import { hasObserver, Observer } from './support/power-cut.ts'
@@ -25,6 +25,8 @@ test.each(['SYNC_FLUSH', 'ASYNC_FLUSH'] as const)(
     const load = new Load({ address: broker.address, ledger })
     load.start()
     await load.acknowledged(200)
+    // A busy machine may take its time for the first of ten refreshes a second.
+    await until(() => (positionsIn(folder.path)?.appended ?? 0) > 0, 10_000)
     await broker.set('failSync', 1)
     expect(await broker.exit).toEqual({ status: 1, signal: null })
     await load.stop()

@@ -159,8 +159,10 @@ test.each(isLong ? CUT : CUT.slice(0, 2))(
       await readBack(broker.address).catch(() => [])
       await pause(WATCH_MS)
       if (!broker.hasExited) await broker.kill()
-      const { signal } = await broker.exit
-      expect(['SIGKILL', 'SIGBUS']).toContain(signal)
+      const { signal, status } = await broker.exit
+      // Ended by the kernel, by this test, or by itself when it found the file shorter than its layout says.
+      expect(['SIGKILL', 'SIGBUS', null]).toContain(signal)
+      expect(status).not.toBe(0)
     }
     await using broker = await store.start()
     const size = store.config.mappedFileSizeCommitLog!

@@ -8,6 +8,8 @@ export default defineConfig({
     include: ['test/faults/**/*.test.ts'],
     testTimeout: isLong ? 3_600_000 : 120_000,
     hookTimeout: 60_000,
+    // On a machine that others use too a process may stand still for seconds; a retry is shown in the report.
+    retry: process.env.CI === undefined ? 0 : 1,
     pool: 'forks',
     fileParallelism: false,
   },

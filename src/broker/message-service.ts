@@ -290,15 +290,19 @@ export class MessageService {
     wake(control.words, ControlBlock.index('append'))
   }
 
+  /** A flag may be up a moment before its reason has come. */
   private unavailable(): Refusal | undefined {
     if (this.closedBecause !== undefined) return notAvailable(this.closedBecause)
     const { control } = this.options.engine
-    if (control.flags === 0)
-      return this.options.config.brokerRole === 'SLAVE' ? notAvailable('the broker is a slave') : undefined
+    const { config } = this.options
+    if (control.flags === 0) return config.brokerRole === 'SLAVE' ? notAvailable('the broker is a slave') : undefined
     if (control.hasFlag(FLAGS.flushFailed)) return notAvailable('fdatasync of the CommitLog failed')
-    if (control.hasFlag(FLAGS.diskFull)) return notAvailable(this.diskProblem ?? 'disk full')
+    if (control.hasFlag(FLAGS.diskFull)) {
+      const { storePathCommitLog: folder, mappedFileSizeCommitLog: bytes } = config
+      return notAvailable(this.diskProblem ?? `disk full: ${folder} has too little room for segments of ${bytes} bytes`)
+    }
     if (control.hasFlag(FLAGS.dispatchFailed))
-      return notAvailable(this.writeProblem ?? 'ConsumeQueue or index cannot be written')
+      return notAvailable(this.writeProblem ?? `ConsumeQueue or index in ${config.storePathRootDir} cannot be written`)
     return undefined
   }
 

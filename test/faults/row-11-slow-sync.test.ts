@@ -11,9 +11,9 @@ import { judge, Ledger, Load, pause, readBack } from './support/load.ts'
 import { isLong, storeFolder } from './support/scratch.ts'
 import { verifyStore } from './support/verify-store.ts'
 
-const SLOW_MS = isLong ? 5000 : 2500
+const SLOW_MS = isLong ? 5000 : 1500
 const TIMEOUT_MS = isLong ? 4000 : 500
-const LOAD_MS = isLong ? 60_000 : 4000
+const LOAD_MS = isLong ? 60_000 : 3000
 const FLUSH_DISK_TIMEOUT = 10
 const MEMORY_MAX = 64 * 1024 * 1024
 

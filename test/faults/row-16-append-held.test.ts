@@ -10,7 +10,7 @@ import { judge, Ledger, Load, pause, readBack } from './support/load.ts'
 import { isLong, storeFolder } from './support/scratch.ts'
 import { verifyStore } from './support/verify-store.ts'
 
-const HELD_MS = isLong ? 10_000 : 2500
+const HELD_MS = isLong ? 10_000 : 1500
 const RECOVERED_MS = 1000
 const MIB = 1024 * 1024
 

@@ -2,11 +2,13 @@
  * The store of a running broker, from the network thread's side: opened, recovered, its threads started, and stopped in
  * the order in which messages pass.
  *
- *   start   folder locked ─▶ log recovered ─▶ doubtful range written again ─▶ queues recovered ─▶ threads ─▶ caught up
+ *   start   folder locked ─▶ log recovered ─▶ doubtful range written again ─▶ queues recovered ─▶ caught up
+ *                          └▶ threads load their code meanwhile ────────────────────────────────▶ begin
  *   stop    append drains ─▶ flush ─▶ dispatch ─▶ housekeeping settles ─▶ abort removed ─▶ lock released
  *
  * Owns:      the shared memory, the supervisor, the network thread's ends of all rings.
  */
+import { assert } from '../assert.ts'
 import { createRing, RingConsumer, RingProducer, ringCapacityFor } from '../concurrency/byte-ring.ts'
 import { ControlBlock, FLAGS, GATE } from '../concurrency/control-block.ts'
 import { QueueTable } from '../concurrency/queue-table.ts'
@@ -51,12 +53,12 @@ export class Engine {
   readonly submit: RingProducer
   readonly acks: RingConsumer
   readonly arrivals: RingConsumer
-  readonly queueIds: QueueIds
   readonly metadata: StagedMetadataStore
   readonly stageClock: SharedArrayBuffer
-  readonly recovered: RecoveredStore
   readonly settings: StoreSettings
   private readonly folder: StoreFolder
+  private readonly definitions: SharedArrayBuffer
+  private found: { recovered: RecoveredStore; queueIds: QueueIds } | undefined
   private readonly supervisor: Supervisor
   private readonly waker: Waker
   private failure: StageFailure | undefined
@@ -68,36 +70,36 @@ export class Engine {
     const folder = openStoreFolder(options.settings)
     let engine: Engine | undefined
     try {
-      const recovered = recoverStore(options.settings, folder, options.log)
-      engine = new Engine(options, folder, recovered)
-      await engine.supervisor.start(STAGES)
+      engine = new Engine(options, folder)
+      engine.supervisor.start(STAGES)
+      engine.recover(options.log)
+      await engine.supervisor.begin(engine.recovered.queues)
       await engine.caughtUp()
       return engine
     } catch (error) {
-      await engine?.abandon()
-      if (engine === undefined) abandonStoreFolder(folder)
+      if (engine?.found !== undefined) await engine.abandon()
+      else {
+        await engine?.supervisor.terminate()
+        engine?.waker.close()
+        abandonStoreFolder(folder)
+      }
       throw error
     }
   }
 
-  private constructor(options: EngineOptions, folder: StoreFolder, recovered: RecoveredStore) {
+  private constructor(options: EngineOptions, folder: StoreFolder) {
     const { settings, log } = options
     this.settings = settings
     this.folder = folder
-    this.recovered = recovered
     this.control = ControlBlock.create()
     this.table = QueueTable.create()
-    setPositions(this.control, recovered, settings)
-    for (const { queue, nextOffset, minOffset } of recovered.queues) {
-      this.table.setMax(queue, nextOffset)
-      this.table.setMin(queue, minOffset)
-    }
     const submit = createRing(
       ringCapacityFor(settings.maxMessageSize + RECORD_OVERHEAD + SUBMIT.records, settings.submitRingSize),
     )
     const acks = createRing(ACK_RING_BYTES)
     const arrivals = createRing(ARRIVAL_RING_BYTES)
     const definitions = createRing(DEFINITION_RING_BYTES)
+    this.definitions = definitions
     this.stageClock = createStageClock()
     this.submit = new RingProducer(submit)
     this.acks = new RingConsumer(acks)
@@ -121,7 +123,6 @@ export class Engine {
         stageClock: this.stageClock,
         faults: options.faults?.buffer,
         settings,
-        knownQueues: recovered.queues,
         waker: this.waker.handle,
       },
       onFailure: (failure) => {
@@ -135,15 +136,38 @@ export class Engine {
         else options.onMessage(stage, message)
       },
     })
-    this.queueIds = new QueueIds({
+  }
+
+  get recovered(): RecoveredStore {
+    return this.store.recovered
+  }
+
+  get queueIds(): QueueIds {
+    return this.store.queueIds
+  }
+
+  private get store() {
+    assert(this.found !== undefined, 'the store is recovered before it is used')
+    return this.found
+  }
+
+  private recover(log: Log): void {
+    const recovered = recoverStore(this.settings, this.folder, log)
+    setPositions(this.control, recovered, this.settings)
+    for (const { queue, nextOffset, minOffset } of recovered.queues) {
+      this.table.setMax(queue, nextOffset)
+      this.table.setMin(queue, minOffset)
+    }
+    const queueIds = new QueueIds({
       control: this.control,
       table: this.table,
       submit: this.submit,
-      definitions: new RingProducer(definitions),
+      definitions: new RingProducer(this.definitions),
       known: recovered.queues,
       onDefined: (queue, { topic, queueId }) =>
         this.supervisor.post('housekeeping', { kind: 'defined', queue, topic, queueId }),
     })
+    this.found = { recovered, queueIds }
   }
 
   /** Moves the clock of all threads and lets each look at it. */

@@ -20,7 +20,7 @@ export interface KnownQueue {
   maxPhysical?: number
 }
 
-/** workerData of every stage. */
+/** What a stage is made of. */
 export interface StageStart {
   stage: StageName
   control: SharedArrayBuffer
@@ -37,6 +37,9 @@ export interface StageStart {
   waker: bigint
   port: MessagePort
 }
+
+/** workerData: threads start while the store is recovered, and hear of its queues by `begin` where they are left out. */
+export type StageSpawn = Omit<StageStart, 'knownQueues'> & { knownQueues?: KnownQueue[] }
 
 /** Stage → main. */
 export type FromStage =
@@ -59,6 +62,8 @@ export type FromStage =
 
 /** Main → stage. */
 export type ToStage =
+  /** All: the store is recovered, the positions are set. The first message. */
+  | { kind: 'begin'; knownQueues: KnownQueue[] }
   /** Housekeeping: write `text` to config/<file> durably (temporary file, sync, rename, folder sync, .bak kept). */
   | { kind: 'persist'; ticket: number; file: string; text: string }
   /** Housekeeping: delete expired segments now, whatever the hour. */

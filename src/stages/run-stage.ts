@@ -12,7 +12,7 @@ import { sleep } from '../concurrency/wake.ts'
 import { BasaltError } from '../errors.ts'
 import { FaultSwitches, THREADS } from '../faults.ts'
 import type { Log } from '../log.ts'
-import type { FromStage, StageStart, ToStage } from './messages.ts'
+import type { FromStage, KnownQueue, StageSpawn, StageStart, ToStage } from './messages.ts'
 
 export interface Stage {
   /** Does what is there without waiting; returns how much was done, 0 for nothing. */
@@ -36,7 +36,7 @@ export interface StageRuntime {
 }
 
 export function runStage(create: (start: StageStart, runtime: StageRuntime) => Stage): void {
-  const start = workerData as StageStart
+  const start = workerData as StageSpawn
   const control = ControlBlock.attach(start.control)
   const mail: ToStage[] = []
   const hasMail = () => {
@@ -57,10 +57,13 @@ export function runStage(create: (start: StageStart, runtime: StageRuntime) => S
     post,
   }
   try {
-    const stage = create(start, runtime)
-    post({ kind: 'ready' })
-    loop(start, runtime, stage, hasMail)
-    stage.close()
+    const knownQueues = start.knownQueues ?? awaitBegin(start, control)
+    if (knownQueues !== undefined) {
+      const stage = create({ ...start, knownQueues }, runtime)
+      post({ kind: 'ready' })
+      loop(start, runtime, stage, hasMail)
+      stage.close()
+    }
     post({ kind: 'ended' })
   } catch (error) {
     const stack = error instanceof Error ? error.stack : undefined
@@ -69,7 +72,19 @@ export function runStage(create: (start: StageStart, runtime: StageRuntime) => S
   }
 }
 
-function loop(start: StageStart, runtime: StageRuntime, stage: Stage, hasMail: () => boolean): void {
+/** The queues that recovery has found; undefined when the thread is told to stop first. */
+function awaitBegin({ stage, port }: StageSpawn, control: ControlBlock): KnownQueue[] | undefined {
+  let first: ToStage | undefined
+  const isStopping = () => (control.word('stop') & THREADS[stage]) !== 0
+  const hasMail = () => {
+    first ??= receiveMessageOnPort(port)?.message as ToStage | undefined
+    return first !== undefined || isStopping()
+  }
+  while (!hasMail()) sleep(control.words, ControlBlock.index(stage), hasMail, Number.POSITIVE_INFINITY)
+  return first?.kind === 'begin' ? first.knownQueues : undefined
+}
+
+function loop(start: StageSpawn, runtime: StageRuntime, stage: Stage, hasMail: () => boolean): void {
   const { control, faults } = runtime
   const word = ControlBlock.index(start.stage)
   const bit = THREADS[start.stage]

@@ -10,7 +10,7 @@ import { wakeUrgently } from '../concurrency/wake.ts'
 import { describe, StoreError } from '../errors.ts'
 import { THREADS } from '../faults.ts'
 import type { Log } from '../log.ts'
-import type { FromStage, StageName, StageStart, ToStage } from './messages.ts'
+import type { FromStage, KnownQueue, StageName, StageSpawn, ToStage } from './messages.ts'
 import { threadArguments } from './thread-arguments.ts'
 
 export interface StageFailure {
@@ -21,7 +21,7 @@ export interface StageFailure {
 
 export interface SupervisorOptions {
   control: ControlBlock
-  start: Omit<StageStart, 'stage' | 'port'>
+  start: Omit<StageSpawn, 'stage' | 'port' | 'knownQueues'>
   log: Log
   onFailure(failure: StageFailure): void
   onMessage(stage: StageName, message: FromStage): void
@@ -48,9 +48,14 @@ export class Supervisor {
     this.options = options
   }
 
-  /** Resolves when all threads are in their loops. */
-  async start(names: StageName[]): Promise<void> {
+  /** The threads load their code, which takes them longer than most recoveries take, and wait for begin(). */
+  start(names: StageName[]): void {
     for (const name of names) this.stages.set(name, this.spawn(name))
+  }
+
+  /** Resolves when all threads are in their loops. */
+  async begin(knownQueues: KnownQueue[]): Promise<void> {
+    for (const name of this.stages.keys()) this.post(name, { kind: 'begin', knownQueues })
     await Promise.all([...this.stages.values()].map((stage) => stage.ready))
   }
 
@@ -79,7 +84,7 @@ export class Supervisor {
 
   private spawn(name: StageName): Running {
     const { port1, port2 } = new MessageChannel()
-    const workerData: StageStart = { ...this.options.start, stage: name, port: port2 }
+    const workerData: StageSpawn = { ...this.options.start, stage: name, port: port2 }
     const worker = new Worker(stageEntry(name), {
       name: `basalt-${name}`,
       workerData,
@@ -119,6 +124,8 @@ export class Supervisor {
         })
       })
     })
+    // begin() looks at it; a thread may die before.
+    running.ready.catch(() => {})
     return running
   }
 

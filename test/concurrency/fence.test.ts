@@ -65,13 +65,13 @@ async function line(flushDiskType: 'SYNC_FLUSH' | 'ASYNC_FLUSH') {
       stageClock: new SharedArrayBuffer(64),
       faults: faults.buffer,
       settings,
-      knownQueues: [],
       waker: waker.handle,
     },
     onFailure: ({ stage, message }) => void failures.push(`${stage}: ${message}`),
     onMessage: () => {},
   })
-  await supervisor.start(['append', 'flush'])
+  supervisor.start(['append', 'flush'])
+  await supervisor.begin([])
   onTestFinished(async () => {
     await supervisor.terminate()
     waker.close()

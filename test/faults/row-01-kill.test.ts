@@ -13,7 +13,7 @@ import { judge, Ledger, Load, pause, readBack, TOPIC } from './support/load.ts'
 import { isLong, storeFolder } from './support/scratch.ts'
 import { verifyStore } from './support/verify-store.ts'
 
-const ROUNDS = isLong ? 100 : 4
+const ROUNDS = isLong ? 100 : 3
 /** A full read of the store after each of so many rounds. */
 const JUDGED_EVERY = isLong ? 5 : 1
 const LOAD_MS_MAX = isLong ? 1000 : 300

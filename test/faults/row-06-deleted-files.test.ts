@@ -30,12 +30,15 @@ const CASES: Deleted[] = [
   ['ConsumeQueues, index and checkpoint', () => ['consumequeue', 'index', 'checkpoint']],
   EVERYTHING,
 ]
-const IN_SHORT_AFTER_STOP = new Set(['one queue', 'the newest file of a queue', 'all index files', EVERYTHING[0]])
+const IN_SHORT = {
+  kill: new Set(['one queue', 'the newest file of a queue', 'the newest index file', EVERYTHING[0]]),
+  stop: new Set(['one queue', 'all index files']),
+}
 
 test.each(['kill', 'stop'] as const)('what is deleted after a %s is built from the log again', async (end) => {
   using folder = storeFolder()
   const store = await filledStore(folder.path, { count: 3000, end: 'stop' })
-  const cases = isLong || end === 'kill' ? CASES : CASES.filter(([what]) => IN_SHORT_AFTER_STOP.has(what))
+  const cases = isLong ? CASES : CASES.filter(([what]) => IN_SHORT[end].has(what))
   let broker: BrokerProcess = await store.start()
   try {
     for (const [what, paths] of cases) {

@@ -93,7 +93,7 @@ test.each(isLong ? HARMS : (['short', 'missing'] as const))(
 
 test('files that nobody expects keep no broker from starting', async () => {
   using folder = storeFolder()
-  const store = await filledStore(folder.path, { count: 300 })
+  const store = await filledStore(folder.path, { count: 300, end: 'stop' })
   const strays = [
     `consumequeue/${TOPIC}/0/notes.txt`,
     `consumequeue/${TOPIC}/x`,

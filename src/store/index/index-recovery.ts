@@ -180,9 +180,12 @@ class IndexMender {
     const slotView = new DataView(slots.buffer, slots.byteOffset, slots.length)
     const broken = this.brokenSlots(slotView, count, mustCheck)
     this.mendSlots(slotView, broken, count)
-    if (count !== indexCount || broken.count > 0) {
+    // A header of which a part did not reach the disk: the writer would take for indexed what is up to its end offset.
+    const isHeaderTorn = this.header.endPhyOffset !== this.lastOffset
+    if (count !== indexCount || broken.count > 0 || isHeaderTorn) {
+      const header = isHeaderTorn && count === indexCount ? ', its header written again' : ''
       findings.push(
-        `index file ${this.file.name}: ${indexCount - count} entries dropped, ${broken.count} slots computed`,
+        `index file ${this.file.name}: ${indexCount - count} entries dropped, ${broken.count} slots computed${header}`,
       )
       this.zero(count, Math.min(indexCount + 1, this.layout.entryCount))
       this.writeBack(slots, slotView, count)

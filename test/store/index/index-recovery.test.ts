@@ -176,7 +176,8 @@ describe('after the power was cut', () => {
         store.restart({ provenTo, lastEnd: 'power' })
         expect(store.contents()).toEqual(store.before)
       }),
-      { numRuns: 80 },
+      // The count in the header is old, the end offset is not.
+      { numRuns: 80, examples: [[69, [{ at: 32, length: 512 }]]] },
     )
   })
 

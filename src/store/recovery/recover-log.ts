@@ -74,6 +74,8 @@ export interface RecoveredLog {
 const REWRITTEN_SEGMENTS_MAX = 3
 /** With marks, how far behind damage the bytes are searched for a magic. */
 const SEARCH_BYTES = 64 * 1024 * 1024
+/** The same when only the process died: the log was written in one go, nothing can be missing before something that is there. */
+const SEARCH_BYTES_LIVE = 1024 * 1024
 const TORN_SHOWN_MAX = 1024 * 1024
 
 interface WrongRecords {
@@ -220,6 +222,7 @@ class Recovery {
   private searchUntil(at: number): number {
     const { marks } = this.options
     if (marks === undefined || marks.trust === 'none') return Number.POSITIVE_INFINITY
+    if (marks.trust === 'live') return Math.max(marks.appended, at + SEARCH_BYTES_LIVE)
     return Math.max(marks.flushed, at + SEARCH_BYTES)
   }
 

@@ -14,11 +14,12 @@ import type { BrokerConfig } from '../config/index.ts'
 import { describe } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { StageClock } from '../metrics/stage-clock.ts'
-import { FLAG_ANSWER, FLAG_ONEWAY, OWN_LANGUAGE, OWN_VERSION, type SerializeType } from '../remoting/command.ts'
+import { FLAG_ONEWAY, type SerializeType } from '../remoting/command.ts'
 import type { Connection } from '../remoting/connection.ts'
 import { type PullFields, type SendFields, sendAnswerRoom, writeSendAnswer } from '../remoting/hot/index.ts'
 import { ARRIVAL } from '../stages/ring-records.ts'
 import { Acks, type SendOutcome } from './acks.ts'
+import { hexOf, refusalCommand, refusePull } from './answers.ts'
 import type { Engine } from './engine.ts'
 import type { ConsumerManager, SubscriptionGroups } from './groups/index.ts'
 import type { ConsumerOffsets } from './offsets/index.ts'
@@ -27,7 +28,7 @@ import { Holds } from './pull/holds.ts'
 import { MessageReader } from './pull/message-reader.ts'
 import { admitPull, type PullChecks } from './pull/pull-checks.ts'
 import { PullProcessor } from './pull/pull-processor.ts'
-import { PULL_CODE, PULL_FLAG, type PullRequest } from './pull/pull-request.ts'
+import { PULL_CODE, type PullRequest, pullRequestOf } from './pull/pull-request.ts'
 import { TagFilters } from './pull/tag-filter.ts'
 import type { Host } from './send/record-encoder.ts'
 import { type Refusal, SEND_CODE } from './send/send-checks.ts'
@@ -170,7 +171,7 @@ export class MessageService {
   pull(connection: Connection, bytes: Buffer, fields: PullFields): void {
     const { queueIds } = this.options.engine
     const before = queueIds.count
-    this.pulls.take(pullRequest(connection, bytes, fields))
+    this.pulls.take(pullRequestOf(connection, bytes, fields))
     // A held pull may have defined its queue: that claim has to be committed too.
     if (queueIds.count !== before) this.scheduleCommit()
   }
@@ -364,65 +365,4 @@ const ANSWER_CODES: Partial<Record<SendOutcome['status'], number>> = {
 
 function notAvailable(why: string): Refusal {
   return { code: SEND_CODE.serviceNotAvailable, remark: `service not available now. ${why}` }
-}
-
-function refusalCommand(opaque: number, serialize: SerializeType, code: number, remark: string, region: string) {
-  return {
-    code,
-    language: OWN_LANGUAGE,
-    version: OWN_VERSION,
-    opaque,
-    flag: FLAG_ANSWER,
-    remark,
-    ext: { MSG_REGION: region, TRACE_ON: 'true' },
-    body: undefined,
-    serialize,
-  }
-}
-
-function refusePull({ connection, isOneway, opaque, serialize }: PullRequest, code: number, remark: string): void {
-  if (isOneway) return
-  connection.send({
-    code,
-    language: OWN_LANGUAGE,
-    version: OWN_VERSION,
-    opaque,
-    flag: FLAG_ANSWER,
-    remark,
-    ext: undefined,
-    body: undefined,
-    serialize,
-  })
-}
-
-function pullRequest(connection: Connection, bytes: Buffer, f: PullFields): PullRequest {
-  const hasSubscription = (f.sysFlag & PULL_FLAG.subscription) !== 0 && f.subscriptionStart >= 0
-  return {
-    connection,
-    opaque: f.opaque,
-    serialize: f.serialize as SerializeType,
-    isOneway: (f.flag & FLAG_ONEWAY) !== 0,
-    version: f.version,
-    consumerGroup: bytes.toString('utf8', f.groupStart, f.groupEnd),
-    topic: bytes.toString('utf8', f.topicStart, f.topicEnd),
-    queueId: f.queueId,
-    queueOffset: f.queueOffset,
-    maxMsgNums: f.maxMsgNums,
-    sysFlag: f.sysFlag,
-    commitOffset: f.commitOffset,
-    suspendTimeoutMillis: f.suspendTimeoutMillis,
-    subscription: hasSubscription ? bytes.toString('utf8', f.subscriptionStart, f.subscriptionEnd) : undefined,
-    subVersion: f.subVersion,
-    expressionType:
-      f.expressionTypeStart < 0 ? undefined : bytes.toString('utf8', f.expressionTypeStart, f.expressionTypeEnd),
-    maxMsgBytes: f.maxMsgBytes < 0 ? undefined : f.maxMsgBytes,
-  }
-}
-
-/** Upper-case hex of ip and port, the front part of every offsetMsgId. */
-function hexOf(host: Host): Buffer {
-  const bytes = Buffer.alloc(host.address.length + 4)
-  bytes.set(host.address)
-  bytes.writeInt32BE(host.port, host.address.length)
-  return Buffer.from(bytes.toString('hex').toUpperCase())
 }

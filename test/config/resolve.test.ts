@@ -15,7 +15,7 @@ import {
 
 /** A broker's configuration without this machine's environment. */
 function broker(options: Partial<ResolveOptions<'broker'>> = {}) {
-  return resolveConfig({ role: 'broker', env: {}, cwd: '/work', ...options })
+  return resolveConfig({ role: 'broker', env: {}, cwd: '/srv', ...options })
 }
 
 function file(text: string): string {
@@ -47,8 +47,8 @@ describe('the configuration of a broker', () => {
       mappedFileSizeCommitLog: 1_073_741_824,
       fileReservedTime: 72,
       deleteWhen: '04',
-      storePathRootDir: '/work/data',
-      storePathCommitLog: '/work/data/commitlog',
+      storePathRootDir: '/srv/data',
+      storePathCommitLog: '/srv/data/commitlog',
       submitRingSize: 32 * 1024 * 1024,
     })
     expect(warnings).toEqual([])

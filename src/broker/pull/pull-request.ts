@@ -1,7 +1,9 @@
 /**
  * One pull as the processor sees it, from a scanned or a decoded header (spec/broker-requests.md §7).
  */
+import { FLAG_ONEWAY, type SerializeType } from '../../remoting/command.ts'
 import type { Connection } from '../../remoting/connection.ts'
+import type { PullFields } from '../../remoting/hot/index.ts'
 
 export interface PullRequest {
   connection: Connection
@@ -72,5 +74,30 @@ export function codeOf(status: ReadStatus, requested: number): number {
       const never: never = status
       return never
     }
+  }
+}
+
+/** From the places in a frame to texts that outlive it: a pull may be held. */
+export function pullRequestOf(connection: Connection, bytes: Buffer, f: PullFields): PullRequest {
+  const hasSubscription = (f.sysFlag & PULL_FLAG.subscription) !== 0 && f.subscriptionStart >= 0
+  return {
+    connection,
+    opaque: f.opaque,
+    serialize: f.serialize as SerializeType,
+    isOneway: (f.flag & FLAG_ONEWAY) !== 0,
+    version: f.version,
+    consumerGroup: bytes.toString('utf8', f.groupStart, f.groupEnd),
+    topic: bytes.toString('utf8', f.topicStart, f.topicEnd),
+    queueId: f.queueId,
+    queueOffset: f.queueOffset,
+    maxMsgNums: f.maxMsgNums,
+    sysFlag: f.sysFlag,
+    commitOffset: f.commitOffset,
+    suspendTimeoutMillis: f.suspendTimeoutMillis,
+    subscription: hasSubscription ? bytes.toString('utf8', f.subscriptionStart, f.subscriptionEnd) : undefined,
+    subVersion: f.subVersion,
+    expressionType:
+      f.expressionTypeStart < 0 ? undefined : bytes.toString('utf8', f.expressionTypeStart, f.expressionTypeEnd),
+    maxMsgBytes: f.maxMsgBytes < 0 ? undefined : f.maxMsgBytes,
   }
 }

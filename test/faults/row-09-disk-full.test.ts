@@ -17,7 +17,7 @@ import { isLong, storeFolder } from './support/scratch.ts'
 import { verifyStore } from './support/verify-store.ts'
 
 const MIB = 1024 * 1024
-const DISK = 32 * MIB
+const DISK = (isLong ? 512 : 32) * MIB
 const NOT_AVAILABLE = 14
 const ROUNDS = isLong ? 20 : 2
 const FULL_MS = isLong ? 5000 : 700
@@ -40,6 +40,8 @@ test.runIf(canMount).each([
     diskSpaceWarningLevelRatio: ratio,
     diskSpaceCleanForciblyRatio: ratio,
     diskMaxUsedSpaceRatio: ratio,
+    // Otherwise room is made of the oldest messages, as in RocketMQ.
+    cleanFileForciblyEnable: false,
     flushConsumerOffsetInterval: 200,
   }
   await using broker = await startBrokerProcess({ folder: disk.store, config })

@@ -102,7 +102,7 @@ export class Load {
 
   /** The largest value seen of a position, by the broker's own word. */
   seen(position: string): number {
-    return Math.max(0, ...this.samples.map(({ positions }) => positions[position] ?? 0))
+    return this.samples.reduce((largest, { positions }) => Math.max(largest, positions[position] ?? 0), 0)
   }
 
   private async keepSending(line: number): Promise<void> {

@@ -5,8 +5,8 @@
  *
  *   text: name 0x01 value 0x02 name 0x01 value …
  */
-const NAME_END = 1
-const PAIR_END = 2
+import { PAIR_END } from '../../remoting/hot/index.ts'
+
 const TRUE = 'true'
 /** The bit that tells a letter's cases apart. */
 const LOWER_CASE = 0x20
@@ -32,25 +32,34 @@ export function growthOf(pair: Buffer): number {
   return pair.length + 1
 }
 
+/** The text as a header scanner leaves it (remoting/hot/send-fields.ts). */
+export interface ScannedProperties {
+  readonly properties: Buffer
+  readonly propertiesLength: number
+  /** Places of 0x01 and 0x02. */
+  readonly separators: Uint16Array
+  readonly separatorCount: number
+}
+
 export function rewriteProperties(
-  text: Buffer,
-  length: number,
+  scanned: ScannedProperties,
   pair: Buffer,
   keepWait: boolean,
   out: RewrittenProperties,
 ): void {
+  const { properties: text, propertiesLength: length, separators, separatorCount } = scanned
   out.waits = true
   out.delayLevel = 0
   out.isHalf = false
   let written = 0
+  let next = 0
   for (let from = 0; from < length; ) {
     let nameEnd = -1
-    let end = from
-    for (; end < length; end += 1) {
-      const byte = text[end]
-      if (byte > PAIR_END) continue
-      if (byte === PAIR_END) break
-      if (byte === NAME_END && nameEnd < 0) nameEnd = end
+    let end = length
+    while (end === length && next < separatorCount) {
+      const at = separators[next++]
+      if (text[at] === PAIR_END) end = at
+      else if (nameEnd < 0) nameEnd = at
     }
     if (nameEnd > from && end > nameEnd + 1 && keeps(text, from, nameEnd, end, keepWait, out)) {
       if (written > 0) text[written++] = PAIR_END

@@ -98,8 +98,11 @@ export function encodeRecord(
   for (let i = 0; i < topic.length; i += 1) into[to + i] = topic[i]
   to += topic.length
   view.setInt16(to, properties.end - properties.start)
-  properties.bytes.copy(into, to + 2, properties.start, properties.end)
-  return to + 2 + properties.end - properties.start
+  to += 2
+  // A byte loop: Buffer.copy makes a view of its source and takes twice as long for so few bytes.
+  const { bytes, end } = properties
+  for (let from = properties.start; from < end; from += 1) into[to++] = bytes[from]
+  return to
 }
 
 function setHost(into: Buffer, view: DataView, at: number, host: Host): number {

@@ -124,7 +124,7 @@ export class SendProcessor {
       return 'taken'
     }
     const { rewritten } = this
-    rewriteProperties(fields.properties, fields.propertiesLength, this.pair, fields.batch, rewritten)
+    rewriteProperties(fields, this.pair, fields.batch, rewritten)
     const refusal = this.checkMessage(target, fields)
     if (refusal !== undefined) {
       this.deps.refuse(connection, fields, refusal)

@@ -42,6 +42,7 @@ export function genericSend(it: RemotingCommand, out: SendFields): Buffer {
   out.batch = header.batch
   out.unitMode = header.unitMode
   out.propertiesLength = putProperties(header.properties ?? '', out)
+  out.findSeparators()
   return Buffer.concat([topic, group, defaultTopic, body])
 }
 

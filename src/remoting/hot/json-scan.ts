@@ -24,7 +24,7 @@ export const DONE = -2
 export const NO_NUMBER = 2 ** 53
 
 /** The members of the header beside extFields; one object, filled by scanTop. */
-export const top = { code: 0, opaque: 0, flag: 0, version: 0, seen: 0 }
+export const top = { code: 0, opaque: 0, opaqueAt: 0, opaqueEnd: 0, flag: 0, version: 0, seen: 0 }
 
 /** What a byte is inside a text: 0 plain, 1 the end, 2 an escape, 3 a control character, 4 part of a longer sequence. */
 const KIND = Uint8Array.from({ length: 256 }, (_, c) => {
@@ -94,8 +94,11 @@ function topNumber(bytes: Uint8Array, at: number, end: number, name: number, key
   top.seen |= bit
   if (bit === SEEN.code) top.code = value
   else if (bit === SEEN.flag) top.flag = value
-  else if (bit === SEEN.opaque) top.opaque = value
-  else if (bit === SEEN.version) top.version = value
+  else if (bit === SEEN.opaque) {
+    top.opaque = value
+    top.opaqueAt = at
+    top.opaqueEnd = numberEnd
+  } else if (bit === SEEN.version) top.version = value
   return numberEnd
 }
 
@@ -179,15 +182,24 @@ function onlySpace(bytes: Uint8Array, at: number, end: number): number {
   return DONE
 }
 
-/** Length of the text that unescapeText() wrote last. */
-export let unescapedLength = 0
+/** Length of the properties that unescapeProperties() wrote last, and how many separators it found. */
+export const unescaped = { length: 0, separators: 0 }
 
 /**
- * Unescapes the JSON text that begins at `at` into `into`, as UTF-8. The closing quote's place, or BAD: a surrogate
- * escape, bytes that are no UTF-8, no room.
+ * Unescapes the JSON text of properties that begins at `at` into `into`, as UTF-8, and notes where 1 and 2 are put: they
+ * divide it, and always come as escapes. The closing quote's place, or BAD: a surrogate escape, bytes that are no UTF-8,
+ * no room.
  */
-export function unescapeText(bytes: Uint8Array, at: number, end: number, into: Uint8Array, room: number): number {
+export function unescapeProperties(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  into: Uint8Array,
+  room: number,
+  separators: Uint16Array,
+): number {
   const limit = room - 4
+  let count = 0
   let to = 0
   let i = at
   while (i < end && to <= limit) {
@@ -200,13 +212,15 @@ export function unescapeText(bytes: Uint8Array, at: number, end: number, into: U
       const unit = escapeAt(bytes, i, end)
       if (unit < 0) return BAD
       i += bytes[i + 1] === 0x75 ? 6 : 2
+      if (unit === 1 || unit === 2) separators[count++] = to
       to = putUnit(into, to, unit)
     } else if (kind === 4) {
       const length = utf8Length(bytes, i, end)
       if (length < 0) return BAD
       for (let k = 0; k < length; k++) into[to++] = bytes[i++]
     } else {
-      unescapedLength = to
+      unescaped.length = to
+      unescaped.separators = count
       return kind === 1 ? i : BAD
     }
   }

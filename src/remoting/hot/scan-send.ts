@@ -21,11 +21,12 @@ import {
   scanRest,
   textInt,
   top,
-  unescapedLength,
-  unescapeText,
+  unescaped,
+  unescapeProperties,
   wordAt,
 } from './json-scan.ts'
 import { PROPERTIES_MAX, type SendFields } from './send-fields.ts'
+import { learnShape, matchShape, places, propertiesEnd } from './send-shape.ts'
 
 const KEY_A = 0x61
 /** One bit a key: a … h are required. */
@@ -61,16 +62,27 @@ function reset(out: SendFields): void {
   out.maxReconsumeTimes = -1
   out.batch = false
   out.unitMode = false
-  out.propertiesLength = 0
+  out.propertiesLength = out.separatorCount = 0
+  places.properties = places.propertiesEnd = -1
 }
 
-function scanJson(bytes: Uint8Array, at: number, end: number, out: SendFields): boolean {
+function scanJson(bytes: Buffer, at: number, end: number, out: SendFields): boolean {
+  const properties = matchShape(bytes, at, end, out)
+  if (properties >= 0 && readProperties(bytes, properties, end, out) === propertiesEnd) return true
+  if (!scanWhole(bytes, at, end, out)) return false
+  learnShape(bytes, at, end, out)
+  return true
+}
+
+function scanWhole(bytes: Buffer, at: number, end: number, out: SendFields): boolean {
   const ext = scanFirst(bytes, at, end)
   if (ext < 0 || !isSend(top.code)) return false
   const behind = scanFields(bytes, ext, end, out)
   if (behind < 0 || scanRest(bytes, behind, end) !== DONE || (top.flag & 1) !== 0) return false
   out.code = top.code
   out.opaque = top.opaque
+  places.opaque = top.opaqueAt
+  places.opaqueEnd = top.opaqueEnd
   out.flag = top.flag
   out.version = top.version
   return true
@@ -100,9 +112,10 @@ function scanFields(bytes: Uint8Array, from: number, end: number, out: SendField
       if (!(bit === 0 ? isBareValue(bytes, at, to) : setBare(bytes, at, to, key, out))) return BAD
       at = to
     } else if (key === KEY_PROPERTIES) {
-      at = unescapeText(bytes, at + 1, end, out.properties, PROPERTIES_MAX) + 1
+      places.properties = at + 1
+      at = readProperties(bytes, at + 1, end, out) + 1
       if (at === 0) return BAD
-      out.propertiesLength = unescapedLength
+      places.propertiesEnd = at - 1
     } else {
       const to = plainEnd(bytes, at + 1, end)
       if (to < 0 || (bit !== 0 && !setText(bytes, at + 1, to, key, out))) return BAD
@@ -115,12 +128,20 @@ function scanFields(bytes: Uint8Array, from: number, end: number, out: SendField
   return BAD
 }
 
+/** The place of the quote that ends the properties, or BAD. */
+function readProperties(bytes: Uint8Array, at: number, end: number, out: SendFields): number {
+  const quote = unescapeProperties(bytes, at, end, out.properties, PROPERTIES_MAX, out.separators)
+  out.propertiesLength = unescaped.length
+  out.separatorCount = unescaped.separators
+  return quote
+}
+
 /** A number or boolean that stands without quotes, as ali-ons writes them. */
 function setBare(bytes: Uint8Array, from: number, to: number, key: number, out: SendFields): boolean {
   // a, b, c, i, n are texts: a number there is the generic way's.
   if (key <= 0x63 || key === KEY_PROPERTIES || key === 0x6e) return false
   if (key === 0x6b || key === 0x6d) return setFlag(boolAt(bytes, from, to), key, out)
-  return setNumber(bareInt(bytes, from, to), key, out)
+  return setNumber(bareInt(bytes, from, to), from, to, key, out)
 }
 
 function setText(bytes: Uint8Array, from: number, to: number, key: number, out: SendFields): boolean {
@@ -143,7 +164,7 @@ function setText(bytes: Uint8Array, from: number, to: number, key: number, out: 
     case 0x6e:
       return true
     default:
-      return setNumber(textInt(bytes, from, to), key, out)
+      return setNumber(textInt(bytes, from, to), from, to, key, out)
   }
 }
 
@@ -154,8 +175,10 @@ function setFlag(value: number, key: number, out: SendFields): boolean {
   return true
 }
 
-function setNumber(value: number, key: number, out: SendFields): boolean {
+function setNumber(value: number, from: number, to: number, key: number, out: SendFields): boolean {
   if (key === 0x67) {
+    places.bornTimestamp = from
+    places.bornTimestampEnd = to
     out.bornTimestamp = value
     return value !== NO_NUMBER
   }
@@ -165,6 +188,8 @@ function setNumber(value: number, key: number, out: SendFields): boolean {
       out.defaultTopicQueueNums = value
       return true
     case 0x65:
+      places.queueId = from
+      places.queueIdEnd = to
       out.queueId = value
       return true
     case 0x66:
@@ -228,5 +253,6 @@ function scanMap(bytes: Buffer, from: number, end: number, out: SendFields): boo
 function setProperties(bytes: Buffer, from: number, to: number, out: SendFields): boolean {
   if (to - from > PROPERTIES_MAX || !isUtf8(bytes, from, to)) return false
   out.propertiesLength = bytes.copy(out.properties, 0, from, to)
+  out.findSeparators()
   return true
 }

@@ -1,5 +1,8 @@
 /** Properties beyond it are refused; the log takes 32767 bytes. */
 export const PROPERTIES_MAX = 65_536
+/** End the name and the value of a property. */
+const NAME_END = 1
+export const PAIR_END = 2
 /** Room that stays behind them, for those that the broker adds. */
 const PROPERTIES_GROWTH = 1024
 
@@ -37,4 +40,17 @@ export class SendFields {
   /** Properties as the log stores them (UTF-8, unescaped), from byte 0; there is room for a few more behind them. */
   properties = Buffer.alloc(PROPERTIES_MAX + PROPERTIES_GROWTH)
   propertiesLength = 0
+  /** Where bytes 1 and 2, which end a name and a value, stand in the properties. */
+  separators = new Uint16Array(PROPERTIES_MAX)
+  separatorCount = 0
+
+  /** For properties that were not read byte by byte. */
+  findSeparators(): void {
+    const { properties, propertiesLength, separators } = this
+    let count = 0
+    for (let i = 0; i < propertiesLength; i += 1) {
+      if (properties[i] === NAME_END || properties[i] === PAIR_END) separators[count++] = i
+    }
+    this.separatorCount = count
+  }
 }

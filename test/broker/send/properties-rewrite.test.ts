@@ -1,18 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { clusterPair, growthOf, rewriteProperties } from '../../../src/broker/send/properties-rewrite.ts'
+import { SendFields } from '../../../src/remoting/hot/index.ts'
 
 const PAIR = clusterPair('DefaultCluster')
 const CLUSTER = 'CLUSTER\u0001DefaultCluster'
 
 function rewrite(text: string, keepWait = false) {
-  const bytes = Buffer.from(text)
-  const scratch = Buffer.alloc(bytes.length + growthOf(PAIR), 0xee)
-  scratch.set(bytes)
+  const fields = new SendFields()
+  fields.properties = Buffer.alloc(Buffer.byteLength(text) + growthOf(PAIR), 0xee)
+  fields.propertiesLength = fields.properties.write(text)
+  fields.findSeparators()
   const out = { length: 0, waits: false, delayLevel: 9, isHalf: true }
-  rewriteProperties(scratch, bytes.length, PAIR, keepWait, out)
+  rewriteProperties(fields, PAIR, keepWait, out)
   return {
-    text: scratch.toString('utf8', 0, out.length),
+    text: fields.properties.toString('utf8', 0, out.length),
     waits: out.waits,
     delayLevel: out.delayLevel,
     isHalf: out.isHalf,

@@ -170,6 +170,9 @@ public final class Produce {
 
     private static void failed(Message message, Throwable e) {
         String why = String.valueOf(e.getMessage()).split("\n")[0];
+        if (e.getCause() != null) {
+            why += ": " + String.valueOf(e.getCause().getMessage()).split("\n")[0];
+        }
         Common.say("TRY", message.getKeys(), e.getClass().getSimpleName() + " " + why);
         try {
             Thread.sleep(100);

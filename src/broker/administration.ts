@@ -70,6 +70,7 @@ export class Administration {
     const administration = new Administration(options)
     try {
       if (options.resolved.config.aclEnable) await administration.loadAcl()
+      administration.warnOfStrangers()
       return administration
     } catch (error) {
       await administration.close()
@@ -138,6 +139,16 @@ export class Administration {
     this.clientTls?.close()
     await this.configuration.settled()
     await this.acl?.settled()
+  }
+
+  /** As RocketMQ's default has it; those who did not know it had commands run on their brokers (CVE-2023-33246). */
+  private warnOfStrangers(): void {
+    const { aclEnable, adminFromLoopbackOnly, bindAddress } = this.config
+    if (aclEnable || adminFromLoopbackOnly || /^(127\.|::1$|localhost$)/.test(bindAddress)) return
+    this.options.log.warn(
+      `everybody who reaches ${bindAddress} may administer this broker: set aclEnable or adminFromLoopbackOnly ` +
+        '(docs/configuration.md)',
+    )
   }
 
   /** Loaded here and not with this file: YAML costs 8 MB and 50 ms. */

@@ -62,9 +62,16 @@ describe('adminFromLoopbackOnly', () => {
     expect(log.lines.filter(({ message }) => message.includes('adminFromLoopbackOnly')).length).toBeGreaterThan(0)
   })
 
-  test('is off by default', async () => {
-    await using broker = await startTestBroker()
-    expect(broker.handle.config.adminFromLoopbackOnly).toBe(false)
+  test('is off by default, and who listens beyond this machine is told what that means', async () => {
+    const warned = async (config: { bindAddress: string; adminFromLoopbackOnly?: boolean }) => {
+      const log = new TestLog()
+      await using broker = await startTestBroker({ config, log })
+      expect(broker.handle.config.adminFromLoopbackOnly).toBe(config.adminFromLoopbackOnly ?? false)
+      return log.lines.some(({ level, message }) => level === 'warn' && message.includes('may administer this broker'))
+    }
+    expect(await warned({ bindAddress: '127.0.0.1' })).toBe(false)
+    expect(await warned({ bindAddress: '0.0.0.0' })).toBe(true)
+    expect(await warned({ bindAddress: '0.0.0.0', adminFromLoopbackOnly: true })).toBe(false)
   })
 })
 

@@ -5,7 +5,6 @@
  * What is checked is what is served: the scanners of the hot paths read exactly what the generic decoder reads, or nothing
  * (test/remoting/hot.test.ts). A frame that was not taken is checked again when it is offered again.
  */
-import { AssertionError } from '../../assert.ts'
 import { BasaltError, describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { answerTo, isAnswer, isOneway, type RemotingCommand } from '../../remoting/command.ts'
@@ -56,7 +55,7 @@ export class GuardedFront implements FrameHandler {
       checkRequest(this.source.rules, command, connection.remoteHost)
       return undefined
     } catch (error) {
-      if (!(error instanceof BasaltError) || error instanceof AssertionError) throw error
+      if (!(error instanceof BasaltError)) throw error
       const name = requestName(command.code)
       this.log.warn(`request ${name} refused by the access rules: ${error.what}`, { peer: connection.remoteAddress })
       return error instanceof AclError ? error.remark : describe(error)

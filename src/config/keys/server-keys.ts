@@ -70,7 +70,10 @@ export const NAMESRV_KEYS = {
     text('./data/namesrv/kvConfig.json', 'File of the KV configuration; empty: memory (Apache: ~/namesrv/…).'),
   ),
   configStorePath: fixed(
-    text('', 'File that keeps what request 318 changed; empty: memory only (Apache: ~/namesrv/namesrv.properties).'),
+    text(
+      '',
+      'File that keeps what request 318 changed; empty: the -c file, else namesrv.properties beside kvConfigPath.',
+    ),
   ),
   configBlackList: fixed(text('configBlackList;configStorePath;kvConfigPath', 'Keys that request 318 may not change.')),
   productEnvName: unused('it has no effect in RocketMQ either', text('center', 'Unused.')),

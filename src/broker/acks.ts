@@ -94,7 +94,8 @@ export class Acks {
   private readonly clock: Clock
   private readonly stageClock: StageClock
   private readonly answer: Answer
-  private readonly waitMsMax: number
+  /** No deadline is further away than this. */
+  waitMsMax: number
   private readonly outcome: SendOutcome = {
     status: 'ok',
     opaque: 0,

@@ -8,7 +8,7 @@
  */
 import { resolve } from 'node:path'
 import type { Clock } from '../clock.ts'
-import { type BrokerConfig, configText, type Resolved, resolveConfig, runsNameServer } from '../config/index.ts'
+import { type BrokerConfig, type Resolved, resolveConfig, runsNameServer } from '../config/index.ts'
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
 import { type Log, silentLog } from '../log.ts'
@@ -18,6 +18,7 @@ import { RemotingClient } from '../remoting/index.ts'
 import type { FromStage, StageName } from '../stages/messages.ts'
 import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
+import { Administration, namesrvConfigOf } from './administration.ts'
 import { Engine } from './engine.ts'
 import { MessageService } from './message-service.ts'
 import { Pool } from './pool.ts'
@@ -69,7 +70,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<BrokerHa
   const resolved = options.resolved ?? resolveConfig({ role: 'broker', overrides: options.config })
   const log = options.log ?? silentLog
   for (const warning of options.resolved === undefined ? resolved.warnings : []) log.warn(warning)
-  const broker = new Broker(resolved.config, log, options.faults)
+  const broker = new Broker(resolved, log, options.faults)
   try {
     await broker.start()
     return broker
@@ -84,6 +85,7 @@ class Broker implements BrokerHandle {
   readonly closed: Promise<void>
   addresses: BrokerHandle['addresses'] = { broker: '', fast: '', namesrv: undefined }
   store: BrokerHandle['store'] = { folder: '', recoveredMs: 0, found: '' }
+  private readonly resolved: Resolved<'broker'>
   private readonly log: Log
   private readonly faults: FaultSwitches | undefined
   private started: Engine | undefined
@@ -100,11 +102,13 @@ class Broker implements BrokerHandle {
   private closing: Promise<void> | undefined
   private failure: StageFailure | undefined
   private verification: Verification | undefined
+  private administration: Administration | undefined
   private isStarted = false
   private settle: (error?: Error) => void = () => {}
 
-  constructor(config: BrokerConfig, log: Log, faults: FaultSwitches | undefined) {
-    this.config = config
+  constructor(resolved: Resolved<'broker'>, log: Log, faults: FaultSwitches | undefined) {
+    this.resolved = resolved
+    this.config = resolved.config
     this.log = log
     this.faults = faults
     this.closed = new Promise((fulfil, reject) => {
@@ -184,6 +188,7 @@ class Broker implements BrokerHandle {
       port: config.nameServerInsidePort,
       host: config.bindAddress,
       kvConfigPath: resolve(config.storePathRootDir, 'basalt', 'kvConfig.json'),
+      config: namesrvConfigOf(config),
       log,
     })
   }
@@ -191,6 +196,14 @@ class Broker implements BrokerHandle {
   private async serve(engine: Engine, clock: Clock): Promise<void> {
     const { config, log } = this
     const announced = announcedAddress(config.brokerIP1)
+    const administration = await Administration.open({
+      resolved: this.resolved,
+      clock,
+      log,
+      brokerAddress: () => this.addresses.broker,
+    })
+    this.administration = administration
+    const { configuration } = administration
     const tables = new Tables(engine, config, clock, log)
     this.tables = tables
     const pool = new Pool(config, log)
@@ -216,20 +229,21 @@ class Broker implements BrokerHandle {
       service.forget(topic.topicName, queues)
     })
     const runtime = runtimeSource({ config, engine, service, pool, store: view, bootTimestamp: clock.now() })
-    const version = { counter: 1, timestamp: clock.now() }
     const processors = adminProcessors({
       settings: config,
       ...tables,
       store: view,
       runtime,
-      config: { text: () => configText('broker', config), dataVersion: () => version },
+      config: { text: () => configuration.text(), dataVersion: () => configuration.version },
       clock,
       log,
     })
+    administration.install(processors)
     const ports = new Ports({
       config,
       service,
-      router: new Router(processors, log),
+      router: new Router(processors, log, (request, connection) => administration.refusal(request, connection)),
+      administration,
       clock,
       log,
       closed: (connection, reason) => tables.disconnected(connection, reason),
@@ -248,7 +262,9 @@ class Broker implements BrokerHandle {
       clock,
       `${config.brokerIP2 || announced.host}:${config.haListenPort || main + 1}`,
     )
+    administration.follow({ engine, acks: service.acks, topics: tables.topics, registration: () => this.registration })
     this.startTimers(clock, tables, service, runtime)
+    if (this.schedule !== undefined) administration.startWatching(this.schedule)
     const { min, end, readFrom } = engine.recovered
     this.verification = new Verification({
       ...{ settings: config, log, min, end, recoveredFrom: readFrom },
@@ -268,6 +284,7 @@ class Broker implements BrokerHandle {
     this.client = new RemotingClient({
       log,
       clock,
+      tls: this.administration?.clientTls,
       onClosed: (address) => this.registration?.connectionLost(address),
     })
     this.registration = new Registration({
@@ -304,7 +321,8 @@ class Broker implements BrokerHandle {
     const schedule = new Schedule(clock)
     this.schedule = schedule
     schedule.add(1000, () => tables.stats.tick())
-    schedule.add(config.longPollingEnable ? LONG_POLL_CHECK_MS : config.shortPollingTimeMills, () => service.tick())
+    const pollMs = () => (config.longPollingEnable ? LONG_POLL_CHECK_MS : config.shortPollingTimeMills)
+    schedule.add(pollMs, () => service.tick())
     schedule.add(SCAN_MS, () => tables.scan())
     schedule.add(SCAN_MS, () => void runtime.refresh())
     this.view?.holdTail()
@@ -384,6 +402,7 @@ class Broker implements BrokerHandle {
     }
     await this.ports?.close()
     await this.client?.close()
+    await this.administration?.close()
     if (this.failure !== undefined) return
     await this.tables?.save()
   }

@@ -176,6 +176,11 @@ export class Engine {
     for (const stage of STAGES) wakeUrgently(this.control.words, ControlBlock.index(stage))
   }
 
+  /** Keys that may change while the broker runs are the housekeeping's, or read here. */
+  changeSettings(values: Partial<StoreSettings>): void {
+    this.supervisor.post('housekeeping', { kind: 'settings', values })
+  }
+
   /** Deletes expired segments now. */
   clean(): void {
     this.supervisor.post('housekeeping', { kind: 'clean' })

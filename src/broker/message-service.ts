@@ -29,6 +29,7 @@ import { MessageReader } from './pull/message-reader.ts'
 import { admitPull, type PullChecks } from './pull/pull-checks.ts'
 import { PullProcessor } from './pull/pull-processor.ts'
 import { PULL_CODE, type PullRequest, pullRequestOf } from './pull/pull-request.ts'
+import { LiveReadLimits } from './pull/read-limits.ts'
 import { TagFilters } from './pull/tag-filter.ts'
 import type { Host } from './send/record-encoder.ts'
 import { type Refusal, SEND_CODE } from './send/send-checks.ts'
@@ -134,7 +135,7 @@ export class MessageService {
       settings: config,
       clock,
       queueIds: engine.queueIds,
-      messages: new MessageReader(control, table, { ...config, inMemoryBytes: store.inMemoryBytes }, damage),
+      messages: new MessageReader(control, table, new LiveReadLimits(config, store), damage),
       damage,
       unitsOf: (queue) => store.unitsOf(queue),
       log: store.log,

@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts'
 import type { BrokerConfig } from '../config/index.ts'
 import type { Log } from '../log.ts'
 import { type Connection, RemotingServer } from '../remoting/index.ts'
+import type { Administration } from './administration.ts'
 import { Front } from './front.ts'
 import type { MessageService } from './message-service.ts'
 import type { Router } from './router.ts'
@@ -13,6 +14,7 @@ export interface PortsOptions {
   config: BrokerConfig
   service: MessageService
   router: Router
+  administration: Administration
   clock: Clock
   log: Log
   closed(connection: Connection, reason: string): void
@@ -63,7 +65,7 @@ export class Ports {
   }
 
   private async listen(port: number, servesPulls: boolean): Promise<number> {
-    const { config, service, router, clock, log } = this.options
+    const { config, service, router, administration, clock, log } = this.options
     const front = new Front({
       router,
       servesPulls,
@@ -79,7 +81,8 @@ export class Ports {
     const server = new RemotingServer({
       host: config.bindAddress,
       port,
-      handler: front,
+      handler: administration.frontOf(front),
+      tls: administration.serverTls,
       limits: {
         maxFrame: config.maxFrameSize,
         maxConnections: config.maxConnections,

@@ -33,13 +33,18 @@ export class RefusedRequest extends BasaltError {
 /** The remark may be long where it quotes what was sent; a client needs its beginning. */
 const REMARK_LENGTH_MAX = 4_096
 
+/** Why a request is not taken at all (code 16), or undefined. */
+export type Admission = (request: RemotingCommand, connection: Connection) => string | undefined
+
 export class Router {
   private readonly processors: Processors
   private readonly log: Log
+  private readonly refusal: Admission | undefined
 
-  constructor(processors: Processors, log: Log) {
+  constructor(processors: Processors, log: Log, refusal?: Admission) {
     this.processors = processors
     this.log = log
+    this.refusal = refusal
   }
 
   /** Undefined: nothing is to be sent, because the request is one-way or has no answer. */
@@ -47,12 +52,19 @@ export class Router {
     const processor = this.processors.get(request.code)
     if (processor === undefined) return this.unknown(request)
     try {
+      const refusal = this.refusal?.(request, connection)
+      if (refusal !== undefined) throw this.refused(request, connection, refusal)
       const answer = await processor(request, connection)
       return isOneway(request) ? undefined : answer
     } catch (error) {
       if (error instanceof AssertionError) throw error
       return this.failed(request, connection, error)
     }
+  }
+
+  private refused(request: RemotingCommand, connection: Connection, remark: string): RefusedRequest {
+    this.log.warn(`request ${requestName(request.code)} refused: ${remark}`, { peer: connection.remoteAddress })
+    return new RefusedRequest(RESPONSE.NO_PERMISSION, remark)
   }
 
   private unknown(request: RemotingCommand): Answer {

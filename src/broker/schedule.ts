@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts'
 
 interface Job {
-  everyMs: number
+  everyMs(): number
   last: number
   run(): void
 }
@@ -18,15 +18,17 @@ export class Schedule {
     this.clock = clock
   }
 
-  add(everyMs: number, run: () => void): void {
-    this.jobs.push({ everyMs, last: this.clock.now(), run })
+  /** A function as interval is asked each time: a key that requests change. */
+  add(everyMs: number | (() => number), run: () => void): void {
+    const interval = typeof everyMs === 'number' ? () => everyMs : everyMs
+    this.jobs.push({ everyMs: interval, last: this.clock.now(), run })
   }
 
   /** Runs what is due. A clock that went back makes everything due once, so that nothing waits for it to catch up. */
   step(): void {
     const now = this.clock.now()
     for (const job of this.jobs) {
-      if (now - job.last < job.everyMs && now >= job.last) continue
+      if (now - job.last < job.everyMs() && now >= job.last) continue
       job.last = now
       job.run()
     }

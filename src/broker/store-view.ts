@@ -25,11 +25,14 @@ export interface StoreViewOptions {
 
 /** Smallest record: what must be readable to know how long one is. */
 const RECORD_HEAD = 4
+const MEMORY_BYTES = totalmem()
 
 export class StoreView implements MessageStore {
   readonly log: LogReader
   /** Bytes from the log's end within which messages count as "in memory". */
-  readonly inMemoryBytes: number
+  get inMemoryBytes(): number {
+    return Math.floor((MEMORY_BYTES * this.options.settings.accessMessageInMemoryMaxRatio) / 100)
+  }
   private readonly options: StoreViewOptions
   private readonly readers = new Map<number, QueueReader>()
   private readonly shared: QueueReaders
@@ -39,7 +42,6 @@ export class StoreView implements MessageStore {
     this.options = options
     this.log = options.log
     this.shared = new QueueReaders(options.settings)
-    this.inMemoryBytes = Math.floor((totalmem() * options.settings.accessMessageInMemoryMaxRatio) / 100)
   }
 
   /** Reader of a queue's units, by its integer. */

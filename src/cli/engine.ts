@@ -5,6 +5,6 @@ export async function loadEngine(): Promise<Engine> {
   const { startBroker, startNamesrv } = await import('../index.ts')
   return {
     startBroker: (resolved, log) => startBroker({ resolved, log }),
-    startNamesrv: ({ config }, log) => startNamesrv({ config: { ...config }, log }),
+    startNamesrv: (resolved, log) => startNamesrv({ resolved, log }),
   }
 }

@@ -13,6 +13,7 @@ export function keyList(role: Role, word = ''): string {
 function describeKey(key: AnyKey): string {
   const notes = [allowed(key)]
   if (key.live) notes.push('may change while running')
+  if (key.fixed) notes.push('never changed by a request')
   if (key.ours) notes.push("not one of RocketMQ's")
   if (key.effect === 'later') notes.push('accepted, not served yet')
   if (key.effect === 'none') notes.push(`accepted, no effect: ${key.why}`)

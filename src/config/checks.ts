@@ -1,7 +1,7 @@
 /**
  * What follows from other keys, and what must not be said together. Runs once, after all values are known.
  */
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import { type BrokerConfig, GIB, KIB, MIB } from './keys/index.ts'
 
@@ -25,6 +25,7 @@ export interface Context {
 
 export function deriveBroker(context: Context): void {
   const { config, derive } = context
+  deriveAcl(context)
   derive('storePathRootDir', resolve(context.cwd, config.storePathRootDir), 'the working folder')
   const commitLog = config.storePathCommitLog
   if (commitLog === '') derive('storePathCommitLog', join(config.storePathRootDir, 'commitlog'), 'storePathRootDir')
@@ -41,6 +42,15 @@ export function deriveBroker(context: Context): void {
     context.warn('brokerId', `brokerId is ${config.brokerId}, but a master's is always 0`)
     derive('brokerId', 0, 'brokerRole')
   }
+}
+
+/** RocketMQ has its files in conf below its home, broker.conf among them. */
+function deriveAcl({ config, cwd, derive }: Context): void {
+  const { aclConfigPath, rocketmqHome, brokerConfigPath } = config
+  if (aclConfigPath !== '') derive('aclConfigPath', resolve(cwd, aclConfigPath), 'the working folder')
+  else if (rocketmqHome !== '') derive('aclConfigPath', resolve(cwd, rocketmqHome, 'conf'), 'rocketmqHome')
+  else if (brokerConfigPath !== '') derive('aclConfigPath', resolve(cwd, dirname(brokerConfigPath)), 'the -c file')
+  else derive('aclConfigPath', resolve(cwd, 'conf'), 'the working folder')
 }
 
 /** Four of the largest records, a power of two, at least 8 MiB. */
@@ -145,7 +155,6 @@ function checkDisk(context: Context): void {
 function checkPromises(context: Context): void {
   const { config } = context
   const todo = 'this version has no such mode yet; leave the key out'
-  if (config.aclEnable) refuse(context, 'aclEnable', 'aclEnable is true, but nothing would be checked', todo)
   if (config.enableDLegerCommitLog) refuse(context, 'enableDLegerCommitLog', 'enableDLegerCommitLog is true', todo)
   if (config.brokerRole === 'SLAVE')
     refuse(context, 'brokerRole', 'brokerRole is SLAVE, but nothing would be replicated', todo)

@@ -1,12 +1,21 @@
 /** A configuration as text: for `-p` with origins, and for requests 26 and 319. */
-import { type ConfigOf, KEYS, type Role } from './keys/index.ts'
+import { type ConfigOf, KEYS, type KeyTable, type Role } from './keys/index.ts'
 import { formatProperties, formatProperty } from './properties.ts'
 import type { Resolved } from './resolve.ts'
 
-/** Body of requests 26 and 319: every key, one a line. */
+/** What stands for a secret in an answer; sent back as a value it means "as it is". */
+export const HIDDEN = '******'
+
+/** Body of requests 26 and 319: every key, one a line, secrets hidden. */
 export function configText<R extends Role>(role: R, config: ConfigOf[R]): string {
   const values = config as unknown as Record<string, unknown>
-  return formatProperties(Object.keys(KEYS[role]).map((name) => [name, String(values[name])] as const))
+  const table: KeyTable = KEYS[role]
+  return formatProperties(
+    Object.entries(table).map(([name, { secret }]) => {
+      const value = String(values[name])
+      return [name, secret && value !== '' ? HIDDEN : value] as const
+    }),
+  )
 }
 
 /**

@@ -5,9 +5,8 @@
 import type { StoreSettings } from '../store/settings.ts'
 import type { BrokerConfig } from './keys/index.ts'
 
-export { type Change, changeConfig } from './change.ts'
 export { runsNameServer } from './checks.ts'
-export { configText, printConfig } from './format.ts'
+export { configText, HIDDEN, printConfig } from './format.ts'
 export {
   type AnyKey,
   type BrokerConfig,
@@ -19,8 +18,10 @@ export {
   type Role,
 } from './keys/index.ts'
 export { nearest } from './nearest.ts'
-export { decodeText, formatProperties, type Property, parseProperties } from './properties.ts'
+export { decodeText, editProperties, formatProperties, type Property, parseProperties } from './properties.ts'
 export { type Origin, type Resolved, type ResolveOptions, resolveConfig } from './resolve.ts'
+export { type Change, type ChangeOutcome, RunningConfig } from './running-config.ts'
+export { clientTlsOf, serverTlsOf, type TlsConfig, tlsKeysOf } from './tls.ts'
 export { allowed, parseValue, type Value } from './values.ts'
 
 /** Refused by the compiler when the store asks for a key that the table does not have, or has otherwise. */

@@ -12,8 +12,9 @@ import { ConfigError } from '../errors.ts'
 export interface Property {
   key: string
   value: string
-  /** Line of the key, from 1. */
+  /** Line of the key, from 1, and the last line of the value. */
   line: number
+  lastLine: number
 }
 
 const BLANK = /^[ \t\f]*/
@@ -35,7 +36,7 @@ export function parseProperties(text: string, source = 'properties'): Property[]
       logical += lines[index].replace(BLANK, '')
     }
     const isNothing = logical === '' && index + 1 < lines.length
-    if (!isNothing) properties.push({ ...split(logical, `${source}:${line}`), line })
+    if (!isNothing) properties.push({ ...split(logical, `${source}:${line}`), line, lastLine: index + 1 })
   }
   return properties
 }
@@ -82,6 +83,29 @@ export function decodeText(bytes: Uint8Array): string {
 /** One line without its end; read back by Java and by parseProperties to the same key and value. */
 export function formatProperty(key: string, value: string): string {
   return `${escapeText(key).replace(/[ =:#!]/g, '\\$&')}=${escapeText(value).replace(/^ /, '\\ ')}`
+}
+
+/**
+ * The text with these values: what stands there is replaced where it stands (of a key that is set twice the last one, which
+ * holds), what is missing is added at the end. Everything else stays byte for byte.
+ */
+export function editProperties(text: string, values: ReadonlyMap<string, string>): string {
+  const lines = text.match(/[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+$/g) ?? []
+  const lineEnd = /\r\n|\n|\r/.exec(text)?.[0] ?? '\n'
+  const found = new Map(parseProperties(text).map((property) => [property.key, property]))
+  let added = ''
+  for (const [key, value] of values) {
+    const line = formatProperty(key, value) + lineEnd
+    const property = found.get(key)
+    if (property === undefined) added += line
+    else for (let i = property.line; i <= property.lastLine; i += 1) lines[i - 1] = i === property.line ? line : ''
+  }
+  const body = lines.join('')
+  if (added === '') return body
+  const isOpen = body !== '' && !/[\r\n]$/.test(body)
+  // A last line that is to be continued would take what is added for its continuation: it gets an empty one.
+  const joins = isContinued(body.replace(/(?:\r\n|\n|\r)$/, ''))
+  return body + (isOpen ? lineEnd : '') + (joins ? lineEnd : '') + added
 }
 
 /** The body of requests 26 and 319. */

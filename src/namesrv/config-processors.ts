@@ -1,5 +1,5 @@
 /** The KV configuration (100, 101, 102, 219) and the NameServer's own (318, 319). */
-import { changeConfig, configText, decodeText, parseProperties } from '../config/index.ts'
+import { decodeText } from '../config/index.ts'
 import { describe, RemotingError } from '../errors.ts'
 import { answerTo, type RemotingCommand } from '../remoting/command.ts'
 import { REQUEST } from '../remoting/request-codes.ts'
@@ -16,14 +16,16 @@ import { checkKey, wrongEntry } from './names.ts'
 import { type NamesrvProcessor, type NamesrvState, withText } from './processor.ts'
 import { kvTableText } from './texts.ts'
 
-export function configProcessors({ kv, config, log, saveConfig }: NamesrvState): [number, NamesrvProcessor][] {
+const CODES = { done: RESPONSE.SUCCESS, refused: RESPONSE.NO_PERMISSION, failed: RESPONSE.SYSTEM_ERROR } as const
+
+export function configProcessors({ kv, configuration, log }: NamesrvState): [number, NamesrvProcessor][] {
   return [
     [REQUEST.PUT_KV_CONFIG, put],
     [REQUEST.GET_KV_CONFIG, get],
     [REQUEST.DELETE_KV_CONFIG, remove],
     [REQUEST.GET_KVLIST_BY_NAMESPACE, list],
     [REQUEST.UPDATE_NAMESRV_CONFIG, update],
-    [REQUEST.GET_NAMESRV_CONFIG, (request) => withText(request, configText('namesrv', config))],
+    [REQUEST.GET_NAMESRV_CONFIG, (request) => withText(request, configuration.text())],
   ]
 
   async function put(request: RemotingCommand): Promise<RemotingCommand> {
@@ -59,13 +61,8 @@ export function configProcessors({ kv, config, log, saveConfig }: NamesrvState):
   }
 
   async function update(request: RemotingCommand): Promise<RemotingCommand> {
-    const result = changeConfig('namesrv', config, parseProperties(decodeText(request.body ?? new Uint8Array(0))))
-    if ('refused' in result) {
-      log.warn(`update of the configuration refused: ${result.refused}`)
-      return answerTo(request, RESPONSE.NO_PERMISSION, result.refused)
-    }
-    for (const { key, from, to } of result.changes) log.info(`configuration changed: ${key} from ${from} to ${to}`)
-    return saved(request, result.changes.length === 0 ? Promise.resolve() : saveConfig())
+    const outcome = await configuration.update(decodeText(request.body ?? new Uint8Array(0)))
+    return answerTo(request, CODES[outcome.kind], outcome.remark)
   }
 
   /** Code 0 once it is on disk; code 1 when it is only in memory, so that nobody takes it for safe. */

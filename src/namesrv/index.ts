@@ -5,7 +5,7 @@
  *   processors.ts       one function a request code: route-, broker-, admin-, config-processors.ts
  *   route-tables.ts     what changes the tables;  route-queries.ts  what is asked of them;  texts.ts  as JSON
  *   register-body.ts    topics of a registration, JSON or compressed
- *   kv-config.ts, stored-config.ts, durable-file.ts   what is kept on disk
+ *   kv-config.ts        what is kept on disk (and what 318 changed: config/running-config.ts)
  *   names.ts            what a name may be
  */
 export { type NamesrvHandle, type NamesrvOptions, startNamesrv } from './namesrv.ts'

@@ -4,9 +4,10 @@
  * Format: `{"configTable":{"NS":{"k":"v"}}}`, RocketMQ's kvConfig.json (spec/namesrv.md §1). A bad entry is skipped
  * and named, never fatal and never passed on (apache/rocketmq #2935: a null entry kept every broker from starting).
  */
+
+import { DurableFile } from '../durable-file.ts'
 import type { Log } from '../log.ts'
 import { parse } from '../remoting/fastjson.ts'
-import { DurableFile } from './durable-file.ts'
 import { checkKey, wrongEntry } from './names.ts'
 
 export class KvConfig {

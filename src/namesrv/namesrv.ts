@@ -6,20 +6,21 @@
  * Clock:     by default one that only goes forward, so that a step of the system's time does not expire every broker.
  */
 import type { Clock } from '../clock.ts'
-import { type NamesrvConfig, resolveConfig } from '../config/index.ts'
+import { type NamesrvConfig, type Resolved, RunningConfig, resolveConfig, serverTlsOf } from '../config/index.ts'
 import { BasaltError, describe } from '../errors.ts'
 import { type Log, silentLog } from '../log.ts'
+import { NAMESRV_ADMIN_CODES, refusedFromAfar } from '../remoting/admin-codes.ts'
 import { answerTo, isOneway, type RemotingCommand } from '../remoting/command.ts'
 import type { Connection, FrameHandler } from '../remoting/connection.ts'
 import { decodeCommand } from '../remoting/frame.ts'
 import { LimitedLog } from '../remoting/limited-log.ts'
 import { RESPONSE } from '../remoting/response-codes.ts'
 import { RemotingServer } from '../remoting/server.ts'
+import { ServerTls } from '../remoting/tls/index.ts'
 import { KvConfig } from './kv-config.ts'
 import type { NamesrvProcessor } from './processor.ts'
 import { namesrvProcessors } from './processors.ts'
 import { RouteTables, type Tables } from './route-tables.ts'
-import { StoredConfig } from './stored-config.ts'
 
 export interface NamesrvOptions {
   /** listenPort; 0 takes a free one. Default 9876. */
@@ -32,6 +33,8 @@ export interface NamesrvOptions {
   clock?: Clock
   /** RocketMQ's keys and ours (src/config); `port`, `host` and `kvConfigPath` win over them. */
   config?: Readonly<Record<string, string | number | boolean>>
+  /** A checked configuration in place of all of these. */
+  resolved?: Resolved<'namesrv'>
 }
 
 export interface NamesrvHandle {
@@ -55,25 +58,27 @@ const FIRST_SCAN_MS = 5000
 export async function startNamesrv(options: NamesrvOptions = {}): Promise<NamesrvHandle> {
   const log = options.log ?? silentLog
   const clock = options.clock ?? steadyClock
-  const config = configOf(options, log)
-  const stored = new StoredConfig(config, log)
-  await stored.load()
+  const resolved = options.resolved ?? resolve(options, log)
+  const { config } = resolved
+  const configuration = new RunningConfig(resolved, { log, now: () => Date.now() })
+  const tls = new ServerTls(serverTlsOf(config), log)
   const kv = new KvConfig(config.kvConfigPath === '' ? undefined : config.kvConfigPath, log)
   await kv.load()
 
   const tables = new RouteTables(clock, log)
-  const processors = namesrvProcessors({ tables, kv, config, log, saveConfig: () => stored.save() })
+  const processors = namesrvProcessors({ tables, kv, config, configuration, log })
   const host = config.bindAddress
   const server = new RemotingServer({
     host,
     port: config.listenPort,
-    handler: frameHandler(tables, processors, log),
+    handler: frameHandler(tables, processors, config, log),
     limits: {
       idleMs: config.serverChannelMaxIdleTimeSeconds * 1000,
       maxConnections: config.maxConnections,
       maxFrame: config.maxFrameSize,
       maxPendingBytes: config.maxPendingBytes,
     },
+    tls,
     log,
     clock,
   })
@@ -102,14 +107,20 @@ export async function startNamesrv(options: NamesrvOptions = {}): Promise<Namesr
     async close() {
       clearInterval(timer)
       await server.close()
+      tls.close()
       await kv.close()
-      await stored.settled()
+      await configuration.settled()
       log.info(`NameServer on ${host}:${port} stopped`)
     },
   }
 }
 
-function frameHandler(tables: RouteTables, processors: ReadonlyMap<number, NamesrvProcessor>, log: Log): FrameHandler {
+function frameHandler(
+  tables: RouteTables,
+  processors: ReadonlyMap<number, NamesrvProcessor>,
+  config: NamesrvConfig,
+  log: Log,
+): FrameHandler {
   const limited = new LimitedLog(log, LINES_PER_SECOND)
   return {
     opened() {},
@@ -130,6 +141,13 @@ function frameHandler(tables: RouteTables, processors: ReadonlyMap<number, Names
     const processor = processors.get(request.code)
     if (processor === undefined) {
       return answerTo(request, RESPONSE.REQUEST_CODE_NOT_SUPPORTED, ` request type ${request.code} not supported`)
+    }
+    const refusal = config.adminFromLoopbackOnly
+      ? refusedFromAfar(NAMESRV_ADMIN_CODES, request.code, connection.remoteHost)
+      : undefined
+    if (refusal !== undefined) {
+      limited.warn(refusal, { peer: connection.remoteAddress })
+      return answerTo(request, RESPONSE.NO_PERMISSION, refusal)
     }
     try {
       const answer = processor(request, connection)
@@ -153,7 +171,7 @@ function send(connection: Connection, request: RemotingCommand, answer: Remoting
 }
 
 /** Without a path that somebody gave, the KV configuration stays in memory: a library must not write to the home folder. */
-function configOf({ port, host, kvConfigPath, config: given }: NamesrvOptions, log: Log): NamesrvConfig {
+function resolve({ port, host, kvConfigPath, config: given }: NamesrvOptions, log: Log): Resolved<'namesrv'> {
   const overrides = {
     kvConfigPath: '',
     ...given,
@@ -161,9 +179,9 @@ function configOf({ port, host, kvConfigPath, config: given }: NamesrvOptions, l
     ...(host === undefined ? {} : { bindAddress: host }),
     ...(kvConfigPath === undefined ? {} : { kvConfigPath }),
   }
-  const { config, warnings } = resolveConfig({ role: 'namesrv', overrides: overrides as Partial<NamesrvConfig> })
-  for (const warning of warnings) log.warn(warning)
-  return config
+  const resolved = resolveConfig({ role: 'namesrv', overrides: overrides as Partial<NamesrvConfig> })
+  for (const warning of resolved.warnings) log.warn(warning)
+  return resolved
 }
 
 const startedAt = Date.now() - performance.now()

@@ -1,5 +1,5 @@
 /** What the processors of this folder are, and what they work on. */
-import type { NamesrvConfig } from '../config/index.ts'
+import type { NamesrvConfig, RunningConfig } from '../config/index.ts'
 import type { Log } from '../log.ts'
 import { answerTo, type RemotingCommand } from '../remoting/command.ts'
 import { RESPONSE } from '../remoting/response-codes.ts'
@@ -11,11 +11,11 @@ import type { Channel } from './types.ts'
 export interface NamesrvState {
   readonly tables: RouteTables
   readonly kv: KvConfig
-  /** 318 changes it in place. */
+  /** The values in force. */
   readonly config: NamesrvConfig
+  /** What 318 changes and 319 shows. */
+  readonly configuration: RunningConfig<'namesrv'>
   readonly log: Log
-  /** Writes what 318 changed; resolves when it is on disk. */
-  saveConfig(): Promise<void>
 }
 
 export type NamesrvProcessor = (

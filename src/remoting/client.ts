@@ -11,12 +11,15 @@ import { isOneway, type RemotingCommand } from './command.ts'
 import { Connection, type ConnectionOwner, type FrameHandler } from './connection.ts'
 import { decodeCommand, MAX_FRAME } from './frame.ts'
 import { parseAddress } from './host.ts'
+import type { ClientTls } from './tls/index.ts'
 
 export interface ClientOptions {
   log?: Log
   clock?: Clock
   /** 3 s, as Java's clients. */
   connectTimeoutMs?: number
+  /** Every connection begins with a handshake. Whoever made it closes it. */
+  tls?: ClientTls | undefined
   /** A request that the peer sent; what it gives is sent back unless the request was one-way. */
   onRequest?: (
     command: RemotingCommand,
@@ -98,7 +101,9 @@ export class RemotingClient {
   private connect(address: string, timeoutMs: number): Promise<Connection> {
     return new Promise((resolve, reject) => {
       const { host, port } = parseAddress(address)
-      const socket: Socket = connect({ host, port, noDelay: true, keepAlive: false })
+      const { tls } = this.options
+      const plain: Socket = connect({ host, port, noDelay: true, keepAlive: false })
+      let socket: Socket = plain
       const failed = (why: string, cause?: unknown) => {
         clearTimeout(timer)
         socket.destroy()
@@ -113,14 +118,23 @@ export class RemotingClient {
       }
       const onError = (error: Error) => failed(describe(error), error)
       const timer = setTimeout(() => failed(`no connection within ${timeoutMs} ms`), timeoutMs)
-      socket.once('error', onError)
-      socket.once('connect', () => {
+      const onOpen = () => {
         clearTimeout(timer)
         socket.off('error', onError)
         const connection = new Connection(socket, this.owner)
         connection.attachment = address
         if (this.stopped) connection.close('this client is closed')
         resolve(connection)
+      }
+      plain.once('error', onError)
+      plain.once('connect', () => {
+        if (tls === undefined) {
+          onOpen()
+          return
+        }
+        socket = tls.wrap(plain)
+        socket.once('error', onError)
+        socket.once('secureConnect', onOpen)
       })
     })
   }

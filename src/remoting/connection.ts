@@ -17,7 +17,8 @@ import { hostBytes } from './host.ts'
 import { Output } from './output.ts'
 import { mayBeAnswer, nextOpaque, PendingAnswers } from './pending-answers.ts'
 import { readWith } from './read-buffer.ts'
-import { FrameSplitter } from './splitter.ts'
+import { FrameSplitter, type FrameTaker } from './splitter.ts'
+import type { ServerTls } from './tls/index.ts'
 
 export interface FrameHandler {
   opened(c: Connection): void
@@ -38,8 +39,12 @@ export interface ConnectionOwner {
   readonly now: () => number
   /** A request of ours carries any code: the answer's flag is looked for in every frame, not only in likely ones. */
   readonly asksOften: boolean
+  /** TLS where the peer wants it. */
+  readonly tls?: ServerTls | undefined
   gone(c: Connection, reason: string, error: unknown): void
   unknownAnswer(c: Connection): void
+  /** In place of an error of the socket, what it means. */
+  explain?(error: Error): Error
 }
 
 /** Why a connection is not read at the moment. */
@@ -64,10 +69,22 @@ export class Connection {
   lastRead: number
 
   private readonly owner: ConnectionOwner
-  private readonly socket: Socket
-  private readonly splitter: FrameSplitter
-  private readonly output: Output
+  private socket: Socket
+  private splitter: FrameSplitter
+  private output: Output
   private readonly pending = new PendingAnswers()
+  private readonly taker: FrameTaker = {
+    frame: (bytes, start, end) => this.take(bytes, start, end),
+    broken: (error) => this.fail(error),
+    handshake: (bytes) => this.secure(bytes),
+  }
+  private readonly heard: [event: string, heard: (error: Error) => void][] = [
+    ['error', (error) => this.failed(error)],
+    ['end', () => this.ended()],
+    ['close', () => this.gone()],
+  ]
+  /** What is inside a handshake is no second one. */
+  private isSecure = false
   private stopped = 0
   private reason: string | undefined
   private error: unknown
@@ -79,20 +96,9 @@ export class Connection {
     this.remoteHost = hostBytes(socket.remoteAddress)
     this.remoteAddress = `${(socket.remoteAddress ?? '0.0.0.0').replace(/^::ffff:(?=\d+\.)/i, '')}:${this.remotePort}`
     this.lastActive = this.lastRead = owner.now()
-    this.splitter = new FrameSplitter(
-      { frame: (bytes, start, end) => this.take(bytes, start, end), broken: (error) => this.fail(error) },
-      owner.maxFrame,
-    )
+    this.splitter = new FrameSplitter(this.taker, owner.maxFrame)
     this.output = new Output(socket, () => this.written())
-    readWith(socket, (bytes, length) => this.read(bytes, length))
-    socket.on('error', (error) => {
-      this.error ??= error
-      this.reason ??= describe(error)
-    })
-    socket.on('end', () => {
-      this.reason ??= 'closed by the peer'
-    })
-    socket.on('close', () => this.gone())
+    this.listen(socket)
   }
 
   /** Bytes that wait for the peer to read. */
@@ -184,6 +190,26 @@ export class Connection {
     this.socket.destroy()
   }
 
+  private listen(socket: Socket): void {
+    readWith(socket, (bytes, length) => this.read(bytes, length))
+    for (const [event, heard] of this.heard) socket.on(event, heard)
+  }
+
+  /** The peer's first bytes are a TLS handshake: from here on this connection is what is inside. */
+  private secure(bytes: Buffer): boolean {
+    const { tls } = this.owner
+    if (tls?.mode !== 'permissive' || this.isSecure) return false
+    const { socket } = this
+    for (const [event, heard] of this.heard) socket.off(event, heard)
+    this.output.close()
+    this.isSecure = true
+    this.socket = tls.wrap(socket, Buffer.from(bytes))
+    this.output = new Output(this.socket, () => this.written())
+    this.splitter = new FrameSplitter(this.taker, this.owner.maxFrame)
+    this.listen(this.socket)
+    return true
+  }
+
   private read(bytes: Buffer, length: number): void {
     if (this.closed) return
     this.lastActive = this.lastRead = this.owner.now()
@@ -217,6 +243,16 @@ export class Connection {
   private fail(error: unknown): void {
     this.error ??= error
     this.close(describe(error))
+  }
+
+  private failed(error: Error): void {
+    const explained = this.owner.explain?.(error) ?? error
+    this.error ??= explained
+    this.reason ??= describe(explained)
+  }
+
+  private ended(): void {
+    this.reason ??= 'closed by the peer'
   }
 
   private stop(why: number): void {

@@ -29,12 +29,17 @@ export function badLength(
 
 const HTTP_METHODS = ['GET ', 'POST', 'PUT ', 'HEAD', 'DELE', 'OPTI', 'PATC', 'CONN', 'TRAC']
 
+/** A TLS record of type handshake, of any version of TLS. */
+export function isHandshake(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === 0x16 && bytes[at + 1] === 0x03
+}
+
 function foreignProtocol(bytes: Buffer, at: number, end: number): RemotingError | undefined {
   const first = bytes.toString('latin1', at, at + 4)
-  if (bytes[at] === 0x16 && bytes[at + 1] === 0x03) {
+  if (isHandshake(bytes, at)) {
     return new RemotingError('TLS_NOT_SERVED', {
       what: 'the peer starts a TLS handshake, which this port does not serve',
-      todo: 'switch TLS off in the client (tls.enable=false)',
+      todo: 'switch TLS off in the client (tls.enable=false), or on here (tls.server.mode)',
     })
   }
   if (first === 'PRI ') {

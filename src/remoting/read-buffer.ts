@@ -31,6 +31,16 @@ function findKeys(): { buffer: symbol; callback: symbol; generator: symbol } | u
   return buffer && callback && generator ? { buffer, callback, generator } : undefined
 }
 
+/**
+ * Ends readWith: the bytes that were read last go back, and whoever takes the socket over (TLS) reads them first.
+ */
+export function unread(socket: Socket, bytes: Buffer): void {
+  const inner = socket as unknown as Record<symbol, unknown>
+  if (keys !== undefined) inner[keys.buffer] = null
+  socket.removeAllListeners('data')
+  socket.unshift(bytes)
+}
+
 /** Gives all that the socket reads to `take`; to be called before anything was read. True: by way of the shared buffer. */
 export function readWith(socket: Socket, take: ReadTaker): boolean {
   const inner = socket as unknown as Record<symbol, unknown> & { _handle?: Partial<UserBufferHandle> }

@@ -14,6 +14,7 @@ import { Connection, type ConnectionOwner, type FrameHandler } from './connectio
 import { MAX_FRAME } from './frame.ts'
 import { LimitedLog } from './limited-log.ts'
 import { flushAll } from './output.ts'
+import { explainTls, type ServerTls } from './tls/index.ts'
 
 export interface RemotingLimits {
   /** Largest frame in bytes, its length field counted. */
@@ -39,6 +40,8 @@ export interface ServerOptions {
   port: number
   handler: FrameHandler
   limits?: Partial<RemotingLimits> | undefined
+  /** None: a TLS handshake closes the connection. Several servers may share one; whoever made it closes it. */
+  tls?: ServerTls | undefined
   log: Log
   clock: Clock
 }
@@ -85,6 +88,8 @@ export class RemotingServer {
       maxPendingBytes: this.limits.maxPendingBytes,
       now: () => options.clock.now(),
       asksOften: false,
+      tls: options.tls,
+      explain: explainTls,
       gone: (c, reason, error) => this.gone(c, reason, error),
       unknownAnswer: () => this.stats.unknownAnswers++,
     }
@@ -161,7 +166,8 @@ export class RemotingServer {
       socket.on('error', () => {}).destroy()
       return
     }
-    const connection = new Connection(socket, this.owner)
+    const { tls } = this.options
+    const connection = new Connection(tls?.mode === 'enforcing' ? tls.wrap(socket) : socket, this.owner)
     this.connections.add(connection)
     openInAll += 1
     this.options.handler.opened(connection)

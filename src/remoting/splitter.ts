@@ -10,7 +10,7 @@
  * Format:    spec/remoting.md §2.
  */
 import type { RemotingError } from '../errors.ts'
-import { badLength } from './detect.ts'
+import { badLength, isHandshake } from './detect.ts'
 import { checkMark } from './frame.ts'
 
 export interface FrameTaker {
@@ -18,6 +18,8 @@ export interface FrameTaker {
   frame(bytes: Buffer, start: number, end: number): boolean
   /** The bytes cannot be frames. Nothing more is offered. */
   broken(error: RemotingError): void
+  /** The connection begins with these bytes, which are a TLS handshake. True: somebody else reads on; nothing is broken. */
+  handshake?(bytes: Buffer): boolean
 }
 
 const EMPTY = Buffer.alloc(0)
@@ -82,8 +84,7 @@ export class FrameSplitter {
   private offerAll(bytes: Buffer, at: number, end: number): number {
     while (end - at >= 4 && !this.paused) {
       const total = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]
-      if (total < 4 || total > this.maxFrame - 4)
-        return this.breakOff(badLength(bytes, at, end, this.taken, this.maxFrame))
+      if (total < 4 || total > this.maxFrame - 4) return this.stranger(bytes, at, end)
       const frameEnd = at + 4 + total
       if (frameEnd > end) break
       if (!this.offer(bytes, at, frameEnd)) break
@@ -119,8 +120,8 @@ export class FrameSplitter {
     const total = this.kept.readInt32BE(0)
     if (total < 4 || total > this.maxFrame - 4) {
       // With the bytes behind it, so that the error can say what the peer speaks.
-      this.keep(bytes, at, Math.min(length, at + 64), 64)
-      return this.breakOff(badLength(this.kept, 0, this.keptLength, this.taken, this.maxFrame))
+      this.keep(bytes, at, length, length - at)
+      return this.stranger(this.kept, 0, this.keptLength)
     }
     const missing = 4 + total - this.keptLength
     const until = Math.min(length, at + missing)
@@ -148,9 +149,20 @@ export class FrameSplitter {
     if (length === 0 && this.kept.length > KEEP_MAX) this.kept = EMPTY
   }
 
+  /** bytes[at, end) begin with what is no length of a frame. */
+  private stranger(bytes: Buffer, at: number, end: number): number {
+    if (this.taken === 0 && isHandshake(bytes, at) && this.taker.handshake?.(bytes.subarray(at, end))) return this.end()
+    return this.breakOff(badLength(bytes, at, end, this.taken, this.maxFrame))
+  }
+
   private breakOff(error: RemotingError): number {
     this.broke = true
     this.taker.broken(error)
+    return this.end()
+  }
+
+  private end(): number {
+    this.broke = true
     this.kept = EMPTY
     this.keptLength = 0
     return 0

@@ -118,6 +118,8 @@ export class HousekeepingStage implements Stage {
 
   private take(message: ToStage): void {
     if (message.kind === 'persist') this.persist.add(message.file, message.text, message.ticket)
+    // All parts of this stage read the one object, at each use.
+    else if (message.kind === 'settings') Object.assign(this.start.settings, message.values)
     else if (message.kind === 'clean') this.retention.cleanNow()
     else if (message.kind === 'defined') this.settler.define(message.queue, message.topic, message.queueId, 0)
     else if (message.kind === 'forget') this.settler.forget(message.queue)

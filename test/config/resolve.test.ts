@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
-  changeConfig,
   configText,
   KEYS,
   parseProperties,
@@ -136,7 +135,6 @@ describe('a mistake in the configuration', () => {
     ['listenPort=9876', 'nameServerInsidePort is 9876, as is listenPort', 'its own port'],
     ['listenPort=65535', 'haListenPort would be 65536', 'set haListenPort'],
     ['haListenPort=10909', 'haListenPort is 10909, as is fastListenPort', 'its own port'],
-    ['aclEnable=true', 'nothing would be checked', 'no such mode yet'],
     ['brokerRole=SLAVE\nbrokerId=1', 'nothing would be replicated', 'no such mode yet'],
     ['enableDLegerCommitLog=true', 'enableDLegerCommitLog is true', 'no such mode yet'],
   ])('%j is an error with key, value, what is allowed, file and line', (text, what, allowed) => {
@@ -241,18 +239,63 @@ describe('a configuration as text', () => {
   })
 })
 
-describe('a change while the broker runs', () => {
-  test('sets what may change, all or nothing', () => {
-    const { config } = broker()
-    const asked = (text: string) => changeConfig('broker', config, parseProperties(text))
-    expect(asked('brokerPermission=4\nfileReservedTime=72\nunknownKey=1')).toEqual({
-      changes: [{ key: 'brokerPermission', from: 6, to: 4 }],
+describe('the folder of the access rules', () => {
+  test.each<[Partial<ResolveOptions<'broker'>>, string]>([
+    [{}, '/srv/conf'],
+    [{ set: ['aclConfigPath=rules'] }, '/srv/rules'],
+    [{ env: { ROCKETMQ_HOME: '/opt/rocketmq' } }, '/opt/rocketmq/conf'],
+    [{ env: { ROCKETMQ_HOME: '/opt/rocketmq' }, set: ['rocketmqHome=/home/mq'] }, '/home/mq/conf'],
+  ])('%j is %s', (options, expected) => {
+    expect(broker(options).config.aclConfigPath).toBe(expected)
+  })
+
+  test('is that of the -c file where nothing else is said', () => {
+    const path = file('brokerName=b\n')
+    expect(broker({ file: path }).config.aclConfigPath).toBe(join(path, '..'))
+  })
+})
+
+describe('the TLS keys', () => {
+  const certificate = ['tls.server.keyPath=/k', 'tls.server.certPath=/c']
+  const tls = (set: string[], texts = new Map<string, string>()) => broker({ set, texts })
+
+  test("have RocketMQ's defaults: both kinds of peers, a certificate for tests, plain to other servers", () => {
+    const { config, warnings } = tls([])
+    expect(config).toMatchObject({ 'tls.server.mode': 'permissive', 'tls.test.mode.enable': true, 'tls.enable': false })
+    expect(warnings).toEqual([])
+  })
+
+  test('a certificate that is given is used, unless the test mode is switched on', () => {
+    expect(tls(certificate).config['tls.test.mode.enable']).toBe(false)
+    const { config, warnings } = tls([...certificate, 'tls.test.mode.enable=true'])
+    expect(config['tls.test.mode.enable']).toBe(true)
+    expect(warnings).toEqual([expect.stringContaining('tls.server.certPath is not used')])
+  })
+
+  test('enforcing means TLS to other servers too, unless it is said otherwise', () => {
+    const enabled = (...set: string[]) => tls(['tls.server.mode=enforcing', ...set]).config['tls.enable']
+    expect([enabled(), enabled('tls.enable=false'), enabled('useTLS=false')]).toEqual([true, false, false])
+    expect(tls(['useTLS=true']).config['tls.enable']).toBe(true)
+  })
+
+  test('enforcing without a certificate is an error, permissive serves no TLS then', () => {
+    const noTest = 'tls.test.mode.enable=false'
+    expect(() => tls([noTest, 'tls.server.mode=enforcing'])).toThrow(/tls\.server\.keyPath is empty/)
+    const { config, warnings } = tls([noTest, 'tls.server.mode=permissive'])
+    expect([config['tls.server.mode'], warnings.length]).toEqual(['disabled', 1])
+  })
+
+  test('come from tls.config.file too, below --set, and only those that RocketMQ reads there', () => {
+    const text = 'tls.server.keyPath=/file/k\ntls.server.certPath=/file/c\ntls.server.mode=enforcing\nlistenPort=1\n'
+    const texts = new Map([['/etc/rocketmq/tls.properties', text]])
+    const { config, origins } = tls(['tls.server.keyPath=/set/k'], texts)
+    expect(config).toMatchObject({
+      ...{ 'tls.server.keyPath': '/set/k', 'tls.server.certPath': '/file/c', 'tls.server.mode': 'permissive' },
+      listenPort: 10_911,
     })
-    expect(asked('brokerPermission=6\nlistenPort=1')).toEqual({ refused: expect.stringContaining('listenPort') })
-    expect(asked('brokerPermission=6\nbrokerConfigPath=/etc/passwd')).toEqual({
-      refused: expect.stringContaining('black list'),
-    })
-    expect(refusal(() => asked('brokerPermission=9'))).toMatchObject({ code: 'BAD_VALUE' })
-    expect(config.brokerPermission).toBe(4)
+    expect(origins.get('tls.server.certPath')?.text).toBe('/etc/rocketmq/tls.properties:2')
+    expect(tls(['tls.config.file=/nowhere']).warnings).toEqual([
+      expect.stringContaining('tls.config.file cannot be read'),
+    ])
   })
 })

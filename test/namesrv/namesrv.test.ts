@@ -450,6 +450,29 @@ describe('configuration over the wire', () => {
     expect(await lines(admin)).toEqual(before)
   })
 
+  test('a key that takes effect at the next start is kept beside the KV configuration, and shown', async () => {
+    await namesrv.close()
+    const kvConfigPath = join(folder, 'kv', 'kvConfig.json')
+    await start({ kvConfigPath })
+    const admin = await peer()
+    expect((await admin.ask(318, undefined, 'scanNotActiveBrokerInterval=5000\norderMessageEnable=true\n')).code).toBe(
+      0,
+    )
+    expect(await lines(admin)).toContain('scanNotActiveBrokerInterval=5000')
+    await namesrv.close()
+    const kept = join(folder, 'kv', 'namesrv.properties')
+    expect(await readFile(kept, 'utf8')).toBe('scanNotActiveBrokerInterval=5000\norderMessageEnable=true\n')
+    await writeFile(kept, `kvConfigPath=/tmp/x\n\0=\nclusterTest=perhaps\n${await readFile(kept, 'utf8')}`)
+    await start({ kvConfigPath })
+    expect(await lines(await peer())).toEqual(
+      expect.arrayContaining([
+        'scanNotActiveBrokerInterval=5000',
+        'orderMessageEnable=true',
+        `kvConfigPath=${kvConfigPath}`,
+      ]),
+    )
+  })
+
   test('addresses and limits cannot change while running, and a bad value is named with what is allowed', async () => {
     const admin = await peer()
     expect(await admin.ask(318, undefined, 'listenPort=1\n')).toMatchObject({ code: 16 })

@@ -86,7 +86,7 @@ function logback(file) {
 }
 
 /**
- * @param {{version: string, folder: string, port?: number, heap?: string[]}} options
+ * @param {{version: string, folder: string, port?: number, heap?: string[], java?: string[]}} options
  * @returns {Promise<ApacheServer>} ready to take requests
  */
 export async function startApacheNamesrv(options) {
@@ -95,7 +95,7 @@ export async function startApacheNamesrv(options) {
   const port = options.port ?? (await freeBrokerPort())
   const config = join(options.folder, 'namesrv.conf')
   writeFileSync(config, properties({ listenPort: port, kvConfigPath: join(options.folder, 'kvConfig.json') }))
-  const args = [...(options.heap ?? NAMESRV_HEAP), ...javaArguments(jars, options.folder)]
+  const args = [...(options.heap ?? NAMESRV_HEAP), ...(options.java ?? []), ...javaArguments(jars, options.folder)]
   const server = new ServerProcess({
     name: `Apache NameServer ${options.version}`,
     command: 'java',

@@ -51,7 +51,7 @@ export function compiledClasses(jars) {
 }
 
 export class JavaProgram {
-  /** @param {{version: string, main: string, args: string[], folder: string}} options folder: for its logs */
+  /** @param {{version: string, main: string, args: string[], folder: string, java?: string[]}} options folder: for its logs; java: of the JVM */
   constructor(options) {
     const jars = apacheJars(options.version)
     mkdirSync(options.folder, { recursive: true })
@@ -64,6 +64,7 @@ export class JavaProgram {
     this.watchers = new Set()
     const args = [
       ...HEAP,
+      ...(options.java ?? []),
       ...javaArguments(jars, options.folder, [compiledClasses(jars)]),
       options.main,
       ...options.args,
@@ -139,19 +140,25 @@ export class JavaProgram {
   }
 }
 
-/** @param {{version: string, main: string, args: string[], folder: string}} options */
+/** @param {{version: string, main: string, args: string[], folder: string, java?: string[]}} options */
 export function runJava(options) {
   return new JavaProgram(options)
 }
 
 /**
- * Runs mqadmin commands in one JVM. Returns the text that each printed.
- * @param {{version: string, folder: string, commands: string[][]}} options
+ * Runs mqadmin commands in one JVM. Returns the text that each printed. `account`: who it is for a broker with access rules.
+ * @param {{version: string, folder: string, commands: string[][], java?: string[], account?: {accessKey: string, secretKey: string}}} options
  * @returns {Promise<string[]>}
  */
 export async function mqadmin(options) {
   const args = options.commands.flatMap((command, index) => (index === 0 ? command : ['--', ...command]))
-  const program = runJava({ version: options.version, main: 'Admin', args, folder: options.folder })
+  const { version, folder, java, account } = options
+  if (account !== undefined) {
+    const conf = join(folder, 'home', 'conf')
+    mkdirSync(conf, { recursive: true })
+    writeFileSync(join(conf, 'tools.yml'), `accessKey: ${account.accessKey}\nsecretKey: ${account.secretKey}\n`)
+  }
+  const program = runJava({ version, main: 'Admin', args, folder, ...(java && { java }) })
   const { lines } = await program.ended
   /** @type {string[]} */
   const outputs = options.commands.map(() => '')

@@ -200,6 +200,16 @@ export class TopicTable {
     return { dataVersion: this.dataVersion, topicConfigTable: Object.fromEntries(this.table) }
   }
 
+  /** autoCreateTopicEnable was switched on while the broker runs: TBW102 is as after a start with it. */
+  async openAutoCreation(): Promise<void> {
+    const known = this.table.get(TOPIC.autoCreate)
+    if (!this.settings.autoCreateTopicEnable || ((known?.perm ?? 0) & PERM.inherit) !== 0) return
+    const fresh = topicConfig(TOPIC.autoCreate, this.settings.defaultTopicQueueNums, PERM.inherit | PERM_READ_WRITE)
+    const topic = known === undefined ? fresh : { ...known, perm: fresh.perm }
+    this.table.set(topic.topicName, topic)
+    await this.changed({ kind: 'updated', topic, incremental: true })
+  }
+
   private inherited(wish: AutoCreation, topicSysFlag: number): TopicConfig | undefined {
     const from = this.defaultTopic(wish.defaultTopic)
     if (from === undefined) return undefined

@@ -4,7 +4,7 @@
  */
 import { hostname } from 'node:os'
 import { ADDRESSES } from '../syntax.ts'
-import { bool, INT_MAX, int, type KeyTable, LONG_MAX, later, live, text, unused } from './key.ts'
+import { bool, fixed, INT_MAX, int, type KeyTable, LONG_MAX, later, live, text, unused } from './key.ts'
 
 const threads = (value: number, name: string) =>
   unused('threads are fixed stages', int(value, 0, INT_MAX, 'count', name))
@@ -38,9 +38,9 @@ export const BROKER_KEYS = {
   brokerTopicEnable: bool(true, "The topic with the broker's name is readable and writable."),
   traceTopicEnable: bool(false, 'Create the topic for message traces.'),
   msgTraceTopicName: text('RMQ_SYS_TRACE_TOPIC', 'Topic for message traces.'),
-  traceOn: live(bool(true, 'Tell clients to trace.')),
+  traceOn: later(bool(true, 'Tell clients to trace.')),
   regionId: text('DefaultRegion', 'Region that answers to sends name.'),
-  messageStorePlugIn: unused('there are no plug-ins', text('', 'Class of a store plug-in.')),
+  messageStorePlugIn: fixed(unused('there are no plug-ins', text('', 'Class of a store plug-in.'))),
   flushConsumerOffsetInterval: wait(5000, 'Between two writes of consumerOffset.json.'),
   flushConsumerOffsetHistoryInterval: unused(
     'no history is kept',
@@ -73,7 +73,7 @@ export const BROKER_KEYS = {
   expectConsumerNumUseFilter: later(int(32, 0, INT_MAX, 'count', 'Size of those bloom filters.')),
   maxErrorRateOfBloomFilter: later(int(20, 1, 100, 'percent', 'Error rate of those bloom filters.')),
   filterDataCleanTimeSpan: later(wait(86_400_000, 'Filters of groups that are gone are kept that long.')),
-  filterServerNums: unused('class filters are gone', int(0, 0, INT_MAX, 'count', 'Filter servers.')),
+  filterServerNums: fixed(unused('class filters are gone', int(0, 0, INT_MAX, 'count', 'Filter servers.'))),
   registerNameServerPeriod: wait(30_000, 'Between two registrations at the NameServers (10 to 60 s).'),
   forceRegister: bool(true, 'Register in full each time, and not only when something changed.'),
   registerBrokerTimeoutMills: wait(6000, 'Longest wait for a NameServer.'),
@@ -94,16 +94,18 @@ export const BROKER_KEYS = {
     'see enableScheduleAsyncDeliver',
     int(3, 0, INT_MAX, 'count', 'Limit.'),
   ),
-  aclEnable: later(bool(false, 'Check signatures and permissions (plain_acl.yml).')),
+  aclEnable: fixed(bool(false, 'Check signatures and permissions (plain_acl.yml, see aclConfigPath).')),
   storeReplyMessageEnable: live(later(bool(true, 'Store replies to requests.'))),
   transferMsgByHeap: unused('answers are always written from the map', bool(true, 'Copy messages for an answer.')),
   autoDeleteUnusedStats: live(later(bool(false, 'Forget the statistics of deleted topics and groups.'))),
   enableDetailStat: later(bool(true, 'Detailed statistics.')),
   isolateLogEnable: unused('one log', bool(false, "A log folder of one's own for each broker.")),
   highSpeedMode: unused('it has no effect in RocketMQ either', bool(false, 'Unused.')),
-  configBlackList: text('configBlackList;brokerConfigPath', 'Keys that request 25 may not change.'),
-  brokerConfigPath: text('', 'The file that was read.'),
-  rocketmqHome: unused('there is no home folder', text('', "Apache's home folder.")),
+  configBlackList: fixed(text('configBlackList;brokerConfigPath', 'Keys that request 25 may not change.')),
+  brokerConfigPath: fixed(text('', 'The file that was read.')),
+  rocketmqHome: fixed(
+    text('', 'Home of an Apache installation, whose conf/ holds plain_acl.yml and acl/. Environment: ROCKETMQ_HOME.'),
+  ),
   commercialEnable: unused('commercial statistics', bool(true, 'Statistics.')),
   commercialTimerCount: commercial(1),
   commercialTransCount: commercial(1),

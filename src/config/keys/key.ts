@@ -1,6 +1,6 @@
 /**
- * What a row of the key tables says, and the words that build one. A wrapper changes one property: live(), ours(),
- * later(), unused().
+ * What a row of the key tables says, and the words that build one. A wrapper changes one property: live(), fixed(), ours(),
+ * later(), unused(), secret().
  */
 export type Unit = 'bytes' | 'ms' | 's' | 'hours' | 'percent' | 'count' | 'bits' | 'port' | 'ids' | '1 in N'
 
@@ -21,8 +21,12 @@ export interface Key<T> {
   readonly effect: Effect
   /** Why it does nothing (effect none). */
   readonly why?: string
-  /** May change while the broker runs. */
+  /** A request (25, 318) changes it at once. Others that a request may change take effect at the next start. */
   readonly live: boolean
+  /** No request may change it: a path, a command, an address that is listened on, a rule of access, a size of files. */
+  readonly fixed: boolean
+  /** Never shown to a request. */
+  readonly secret: boolean
   /** Not one of RocketMQ's keys. */
   readonly ours: boolean
 }
@@ -34,7 +38,7 @@ export type ValuesOf<T extends KeyTable> = {
   -readonly [K in keyof T]: T[K] extends Key<infer V> ? V : never
 }
 
-const plain = { effect: 'used', live: false, ours: false } as const
+const plain = { effect: 'used', live: false, fixed: false, secret: false, ours: false } as const
 
 export function bool(value: boolean, help: string): Key<boolean> {
   return { ...plain, kind: 'bool', value, help }
@@ -55,6 +59,15 @@ export function choice<const T extends string>(value: NoInfer<T>, choices: reado
 
 export function live<K extends AnyKey>(key: K): K {
   return { ...key, live: true }
+}
+
+export function fixed<K extends AnyKey>(key: K): K {
+  return { ...key, fixed: true }
+}
+
+/** Fixed, too. */
+export function secret<K extends AnyKey>(key: K): K {
+  return { ...key, fixed: true, secret: true }
 }
 
 export function ours<K extends AnyKey>(key: K): K {

@@ -1,5 +1,5 @@
 /** RocketMQ's NettyServerConfig and NettyClientConfig (4.9.8): for brokers, and the server's part for NameServers. */
-import { bool, INT_MAX, int, type KeyTable, later, unused } from './key.ts'
+import { bool, fixed, INT_MAX, int, type KeyTable, later, unused } from './key.ts'
 
 const THREADS = 'one thread serves the sockets'
 const BUFFERS = "the system's default is taken"
@@ -7,7 +7,7 @@ const SEMAPHORE = 'limits by connection take the place of permits'
 const count = (why: string, value: number) => unused(why, int(value, 0, INT_MAX, 'count', 'Netty.'))
 
 export const NETTY_SERVER_KEYS = {
-  listenPort: int(10_911, 0, 65_535, 'port', 'Port for clients; 0 takes a free one.'),
+  listenPort: fixed(int(10_911, 0, 65_535, 'port', 'Port for clients; 0 takes a free one.')),
   serverChannelMaxIdleTimeSeconds: int(120, 1, 86_400, 's', 'A silent connection is closed after that time.'),
   serverWorkerThreads: count(THREADS, 8),
   serverCallbackExecutorThreads: count(THREADS, 0),
@@ -34,5 +34,5 @@ export const NETTY_CLIENT_KEYS = {
   clientSocketRcvBufSize: count(BUFFERS, 0),
   clientPooledByteBufAllocatorEnable: unused('there is no Netty', bool(false, 'Netty.')),
   clientCloseSocketIfTimeout: unused('a time-out closes no connection', bool(true, 'Close after a time-out.')),
-  useTLS: later(bool(false, 'TLS to other servers.')),
+  useTLS: fixed(bool(false, 'As tls.enable, which it overrides where it is set.')),
 } as const satisfies KeyTable

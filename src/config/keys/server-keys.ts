@@ -1,8 +1,22 @@
 /** Basalt's own keys. Those of both kinds of server, then the broker's, then the NameServer's (RocketMQ's NamesrvConfig). */
-import { bool, choice, INT_MAX, int, type KeyTable, KIB, LONG_MAX, live, MIB, ours, text, unused } from './key.ts'
+import {
+  bool,
+  choice,
+  fixed,
+  INT_MAX,
+  int,
+  type KeyTable,
+  KIB,
+  LONG_MAX,
+  live,
+  MIB,
+  ours,
+  text,
+  unused,
+} from './key.ts'
 
 export const SERVER_KEYS = {
-  bindAddress: ours(text('0.0.0.0', 'Address that is listened on; "::" is IPv6 and IPv4.')),
+  bindAddress: fixed(ours(text('0.0.0.0', 'Address that is listened on; "::" is IPv6 and IPv4.'))),
   maxConnections: ours(
     int(65_535, 1, 1_000_000, 'count', 'Open connections; further ones are closed with a line in the log.'),
   ),
@@ -10,16 +24,29 @@ export const SERVER_KEYS = {
   maxPendingBytes: ours(
     int(64 * MIB, 64 * KIB, INT_MAX, 'bytes', 'Unread answers of a connection; with more it is closed.'),
   ),
+  adminFromLoopbackOnly: fixed(
+    ours(
+      bool(false, 'Without ACL: requests that administer are taken from this machine only, others are answered 16.'),
+    ),
+  ),
   logLevel: ours(choice('info', ['info', 'warn', 'error', 'silent'], 'Least serious line that is logged.')),
-  logFile: ours(text('', 'File for the log; empty: standard error.')),
+  logFile: fixed(ours(text('', 'File for the log; empty: standard error.'))),
 } as const satisfies KeyTable
 
 export const OUR_BROKER_KEYS = {
-  nameServerInside: ours(
-    choice('auto', ['auto', 'always', 'never'], 'Whether a NameServer runs inside; auto: without namesrvAddr.'),
+  nameServerInside: fixed(
+    ours(choice('auto', ['auto', 'always', 'never'], 'Whether a NameServer runs inside; auto: without namesrvAddr.')),
   ),
-  nameServerInsidePort: ours(int(9876, 0, 65_535, 'port', 'Its port; 0 takes a free one.')),
-  fastListenPort: ours(int(0, 0, 65_535, 'port', 'Second port for clients ("VIP"); 0: listenPort - 2.')),
+  nameServerInsidePort: fixed(ours(int(9876, 0, 65_535, 'port', 'Its port; 0 takes a free one.'))),
+  fastListenPort: fixed(ours(int(0, 0, 65_535, 'port', 'Second port for clients ("VIP"); 0: listenPort - 2.'))),
+  aclConfigPath: fixed(
+    ours(
+      text(
+        '',
+        'Folder of plain_acl.yml and acl/*.yml; empty: conf in rocketmqHome, else the folder of the -c file, else conf.',
+      ),
+    ),
+  ),
   tailWriter: ours(
     choice('pwrite', ['map', 'pwrite'], 'How the log is written: stores into the map, or pwrite of batches.'),
   ),
@@ -38,16 +65,17 @@ export const OUR_BROKER_KEYS = {
 } as const satisfies KeyTable
 
 export const NAMESRV_KEYS = {
-  rocketmqHome: unused('there is no home folder', text('', "Apache's home folder.")),
-  kvConfigPath: text(
-    './data/namesrv/kvConfig.json',
-    'File of the KV configuration; empty: memory (Apache: ~/namesrv/…).',
+  rocketmqHome: fixed(unused('there is no home folder', text('', "Apache's home folder."))),
+  kvConfigPath: fixed(
+    text('./data/namesrv/kvConfig.json', 'File of the KV configuration; empty: memory (Apache: ~/namesrv/…).'),
   ),
-  configStorePath: text(
-    '',
-    'File that keeps what request 318 changed; empty: memory only (Apache: ~/namesrv/namesrv.properties).',
+  configStorePath: fixed(
+    text(
+      '',
+      'File that keeps what request 318 changed; empty: the -c file, else namesrv.properties beside kvConfigPath.',
+    ),
   ),
-  configBlackList: text('configBlackList;configStorePath;kvConfigPath', 'Keys that request 318 may not change.'),
+  configBlackList: fixed(text('configBlackList;configStorePath;kvConfigPath', 'Keys that request 318 may not change.')),
   productEnvName: unused('it has no effect in RocketMQ either', text('center', 'Unused.')),
   clusterTest: unused('it needs a second environment', bool(false, 'Look unknown topics up elsewhere.')),
   orderMessageEnable: live(bool(false, 'Routes carry the order configuration of a topic.')),

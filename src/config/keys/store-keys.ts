@@ -1,42 +1,35 @@
 /** RocketMQ's MessageStoreConfig (4.9.8) with DLedger's and HA's keys. Defaults are Apache's, but storePathRootDir. */
 import { DELAY_LEVELS, HOURS } from '../syntax.ts'
-import { bool, choice, GIB, INT_MAX, int, type KeyTable, KIB, later, live, MIB, text, unused } from './key.ts'
+import { bool, choice, fixed, GIB, INT_MAX, int, type KeyTable, KIB, later, live, MIB, text, unused } from './key.ts'
 
 const ms = (value: number, help: string, min = 1) => int(value, min, INT_MAX, 'ms', help)
 const TRANSIENT = 'there is no transient store pool: tailWriter=pwrite is the nearest thing'
 const WARM = 'segments are allocated ahead and touched by another thread'
 
 export const STORE_KEYS = {
-  storePathRootDir: text(
-    './data',
-    'Folder of the store (Apache: ~/store). A relative path starts at the working folder.',
+  storePathRootDir: fixed(
+    text('./data', 'Folder of the store (Apache: ~/store). A relative path starts at the working folder.'),
   ),
-  storePathCommitLog: text('', 'Folder of the CommitLog; empty: commitlog in storePathRootDir.'),
-  readOnlyCommitLogStorePaths: later(text('', 'Further CommitLog folders that are only read.')),
-  mappedFileSizeCommitLog: int(
-    GIB,
-    4 * KIB,
-    INT_MAX,
-    'bytes',
-    'Size of a CommitLog segment. Must not change on a store that exists.',
+  storePathCommitLog: fixed(text('', 'Folder of the CommitLog; empty: commitlog in storePathRootDir.')),
+  readOnlyCommitLogStorePaths: fixed(later(text('', 'Further CommitLog folders that are only read.'))),
+  mappedFileSizeCommitLog: fixed(
+    int(GIB, 4 * KIB, INT_MAX, 'bytes', 'Size of a CommitLog segment. Must not change on a store that exists.'),
   ),
-  mappedFileSizeConsumeQueue: int(
-    6_000_000,
-    20,
-    INT_MAX,
-    'bytes',
-    'Size of a ConsumeQueue file, rounded up to units of 20 bytes.',
+  mappedFileSizeConsumeQueue: fixed(
+    int(6_000_000, 20, INT_MAX, 'bytes', 'Size of a ConsumeQueue file, rounded up to units of 20 bytes.'),
   ),
   enableConsumeQueueExt: later(bool(false, 'Write ConsumeQueueExt files.')),
-  mappedFileSizeConsumeQueueExt: later(int(48 * MIB, 4 * KIB, INT_MAX, 'bytes', 'Size of a ConsumeQueueExt file.')),
+  mappedFileSizeConsumeQueueExt: fixed(
+    later(int(48 * MIB, 4 * KIB, INT_MAX, 'bytes', 'Size of a ConsumeQueueExt file.')),
+  ),
   bitMapLengthConsumeQueueExt: later(int(64, 0, 32_767, 'bits', 'Bits of a filter in ConsumeQueueExt.')),
   messageIndexEnable: bool(true, 'Build IndexFiles, for queries by key.'),
   messageIndexSafe: unused(
     'dispatch resumes where the IndexFiles end',
     bool(false, 'Recovery starts early enough for the index.'),
   ),
-  maxHashSlotNum: int(5_000_000, 1, 500_000_000, 'count', 'Hash slots of an IndexFile.'),
-  maxIndexNum: int(20_000_000, 2, 100_000_000, 'count', 'Entries of an IndexFile.'),
+  maxHashSlotNum: fixed(int(5_000_000, 1, 500_000_000, 'count', 'Hash slots of an IndexFile.')),
+  maxIndexNum: fixed(int(20_000_000, 2, 100_000_000, 'count', 'Entries of an IndexFile.')),
   maxMsgsNumBatch: int(64, 1, 65_535, 'count', 'Most messages that a query by key answers.'),
   defaultQueryMaxNum: int(32, 1, 65_535, 'count', 'Messages that a query by key answers when it does not say.'),
   maxMessageSize: live(int(4 * MIB, 1, GIB, 'bytes', 'Largest body of a message.')),
@@ -105,7 +98,7 @@ export const STORE_KEYS = {
   ),
   diskFallRecorded: later(bool(true, 'Count how far pulls are behind.')),
   brokerRole: choice('ASYNC_MASTER', ['ASYNC_MASTER', 'SYNC_MASTER', 'SLAVE'], 'Part in replication.'),
-  haListenPort: int(0, 0, 65_535, 'port', 'Port for slaves; 0: listenPort + 1.'),
+  haListenPort: fixed(int(0, 0, 65_535, 'port', 'Port for slaves; 0: listenPort + 1.')),
   haMasterAddress: later(text('', "host:port of the master's HA port; empty: the NameServer's answer.")),
   haSendHeartbeatInterval: later(ms(5000, 'Between two heartbeats of master and slave.')),
   haHousekeepingInterval: later(ms(20_000, 'Silence after which the other side is dropped.')),
@@ -121,7 +114,9 @@ export const STORE_KEYS = {
   dLegerSelfId: later(text('', 'DLedger: which of dLegerPeers this is.')),
   preferredLeaderId: later(text('', 'DLedger: ids that should lead, separated by ";".')),
   enableBatchPush: later(bool(false, 'DLedger: push entries in batches.')),
-  storePathDLedgerCommitLog: later(text('', 'DLedger: data folder; empty: dledger-<id>/data in storePathRootDir.')),
+  storePathDLedgerCommitLog: fixed(
+    later(text('', 'DLedger: data folder; empty: dledger-<id>/data in storePathRootDir.')),
+  ),
   duplicationEnable: unused('it makes a 4.9 store unusable alone', bool(false, 'Dispatch only what was confirmed.')),
   enableLmq: unused('light message queues are left out', bool(false, 'Light message queues.')),
   enableMultiDispatch: unused('light message queues are left out', bool(false, 'One message in several queues.')),

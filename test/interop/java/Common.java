@@ -1,7 +1,10 @@
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.Random;
+import org.apache.rocketmq.acl.common.AclClientRPCHook;
+import org.apache.rocketmq.acl.common.SessionCredentials;
 import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.remoting.RPCHook;
 
 /** What the programs share: messages from a seed, their hashes, lines for the test to read (fields parted by tabs). */
 final class Common {
@@ -72,6 +75,12 @@ final class Common {
             }
         }
         return otherwise;
+    }
+
+    /** Signs as accessKey with secretKey; null without them. */
+    static RPCHook hook(String[] args) {
+        String accessKey = option(args, "accessKey", null);
+        return accessKey == null ? null : new AclClientRPCHook(new SessionCredentials(accessKey, option(args, "secretKey", "")));
     }
 
     static int number(String[] args, String name, int otherwise) {

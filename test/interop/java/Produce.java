@@ -14,12 +14,14 @@ import org.apache.rocketmq.common.message.MessageQueue;
  * Sends messages of a seed and says each one that was acknowledged. What was not is sent again until it is, so the
  * broker may die in between.
  *
- * Options: namesrv, topic, group, count, seed, mode (sync, async, oneway, batch, ordered), max (bytes of a body), threads.
+ * Options: namesrv, topic, group, count, seed, mode (sync, async, oneway, batch, ordered), max (bytes of a body), threads,
+ *          accessKey, secretKey, tries (then it gives up; sync, ordered, batch).
  * Prints:  ACK key hash queueId queueOffset offsetMsgId msgId | TRY key why | DONE acknowledged tries
  */
 public final class Produce {
     private static final AtomicInteger acknowledged = new AtomicInteger();
     private static final AtomicInteger tries = new AtomicInteger();
+    private static int triesMax;
 
     public static void main(String[] args) throws Exception {
         String topic = Common.option(args, "topic", "Interop");
@@ -28,7 +30,8 @@ public final class Produce {
         int max = Common.number(args, "max", 4096);
         int threads = Common.number(args, "threads", 1);
         String mode = Common.option(args, "mode", "sync");
-        DefaultMQProducer producer = new DefaultMQProducer(Common.option(args, "group", "InteropProducer"));
+        triesMax = Common.number(args, "tries", Integer.MAX_VALUE);
+        DefaultMQProducer producer = new DefaultMQProducer(Common.option(args, "group", "InteropProducer"), Common.hook(args));
         producer.setNamesrvAddr(Common.option(args, "namesrv", "127.0.0.1:9876"));
         producer.setInstanceName("produce-" + System.nanoTime());
         producer.setDefaultTopicQueueNums(4);
@@ -64,7 +67,7 @@ public final class Produce {
     }
 
     private static void one(DefaultMQProducer producer, String mode, Message message, int i) {
-        for (;;) {
+        for (int left = triesMax; left > 0; left--) {
             tries.incrementAndGet();
             try {
                 if (mode.equals("oneway")) {
@@ -130,7 +133,7 @@ public final class Produce {
             for (int i = from; i < Math.min(count, from + 20); i++) {
                 batch.add(Common.message(topic, seed, i, max));
             }
-            for (;;) {
+            for (int left = triesMax; left > 0; left--) {
                 tries.incrementAndGet();
                 try {
                     SendResult result = producer.send(batch);
@@ -167,6 +170,9 @@ public final class Produce {
 
     private static void failed(Message message, Throwable e) {
         String why = String.valueOf(e.getMessage()).split("\n")[0];
+        if (e.getCause() != null) {
+            why += ": " + String.valueOf(e.getCause().getMessage()).split("\n")[0];
+        }
         Common.say("TRY", message.getKeys(), e.getClass().getSimpleName() + " " + why);
         try {
             Thread.sleep(100);

@@ -6,13 +6,15 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
 
 /**
  * A push consumer that says what it receives, until `distinct` different keys have come or nothing came for `idle` ms.
  *
- * Options: namesrv, topic, group, tags (an expression, default *), distinct, idle, orderly (true/false), from (first/last).
+ * Options: namesrv, topic, group, tags (an expression, default *), distinct, idle, orderly (true/false), from (first/last),
+ *          accessKey, secretKey.
  * Prints:  READY | GOT key hash queueId queueOffset tags msgId offsetMsgId | DONE distinct all
  */
 public final class Push {
@@ -23,7 +25,8 @@ public final class Push {
     public static void main(String[] args) throws Exception {
         int distinct = Common.number(args, "distinct", Integer.MAX_VALUE);
         int idle = Common.number(args, "idle", 10_000);
-        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(Common.option(args, "group", "InteropConsumer"));
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(Common.option(args, "group", "InteropConsumer"),
+            Common.hook(args), new AllocateMessageQueueAveragely());
         consumer.setNamesrvAddr(Common.option(args, "namesrv", "127.0.0.1:9876"));
         consumer.setInstanceName("push-" + System.nanoTime());
         consumer.setConsumeFromWhere(Common.option(args, "from", "first").equals("first")

@@ -19,14 +19,15 @@ export interface StoredRecord extends Received {
 }
 type Options = Record<string, string | number | boolean>
 
-function start(scratch: Scratch, version: string, main: string, options: Options) {
+/** `java`: arguments of the JVM. */
+function start(scratch: Scratch, version: string, main: string, options: Options, java: string[] = []) {
   const args = Object.entries(options).map(([name, value]) => `${name}=${value}`)
-  return runJava({ version, main, args, folder: scratch.sub(main.toLowerCase()) })
+  return runJava({ version, main, args, folder: scratch.sub(main.toLowerCase()), java })
 }
 
-/** Options of Produce.java: namesrv, topic, count, seed, mode, max, threads. */
-export function producer(scratch: Scratch, version: string, options: Options) {
-  const program = start(scratch, version, 'Produce', options)
+/** Options of Produce.java: namesrv, topic, count, seed, mode, max, threads, accessKey, secretKey, tries. */
+export function producer(scratch: Scratch, version: string, options: Options, java?: string[]) {
+  const program = start(scratch, version, 'Produce', options, java)
   return {
     program,
     async done() {
@@ -37,9 +38,9 @@ export function producer(scratch: Scratch, version: string, options: Options) {
   }
 }
 
-/** Options of Push.java: namesrv, topic, group, tags, distinct, idle, orderly, from. */
-export function pushConsumer(scratch: Scratch, version: string, options: Options) {
-  const program = start(scratch, version, 'Push', options)
+/** Options of Push.java: namesrv, topic, group, tags, distinct, idle, orderly, from, accessKey, secretKey. */
+export function pushConsumer(scratch: Scratch, version: string, options: Options, java?: string[]) {
+  const program = start(scratch, version, 'Push', options, java)
   return {
     program,
     async done(): Promise<Received[]> {

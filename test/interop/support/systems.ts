@@ -72,6 +72,10 @@ export interface SystemOptions {
   /** A store names its broker's port in every record: whoever takes it over listens there, so that ids find it. */
   port?: number
   config?: Config
+  /** Of the NameServer. */
+  namesrvConfig?: Config
+  /** Text of plain_acl.yml; then the broker checks it (aclEnable). */
+  acl?: string
 }
 
 /** One NameServer, one broker. The broker can be stopped, killed and started again on the same store and ports. */
@@ -79,6 +83,8 @@ export class System {
   readonly namesrv: string
   readonly store: string
   readonly port: number
+  /** plain_acl.yml, where there is one. */
+  aclFile = ''
   readonly #options: SystemOptions
   readonly #namesrvProcess: ServerProcess
   #broker: ServerProcess | undefined
@@ -97,9 +103,10 @@ export class System {
 
   /** Starts the broker and waits until the NameServer knows it. */
   async start(): Promise<void> {
-    const { scratch, version, config } = this.#options
+    const { scratch, version } = this.#options
     const kind = this.#options.kind ?? KIND
     const folder = scratch.sub(`${kind}-broker`)
+    const config = this.#configIn(folder, kind)
     if (kind === 'apache') {
       this.#broker = await startApacheBroker({
         version: version ?? ORACLE,
@@ -109,7 +116,7 @@ export class System {
         port: this.port,
         store: this.store,
         namesrv: this.namesrv,
-        ...(config === undefined ? {} : { config }),
+        config,
       })
     } else {
       this.#broker = startOurs('broker', folder, {
@@ -126,6 +133,17 @@ export class System {
       })
     }
     await until(() => isRouted(this.namesrv, 'TBW102', this.address), READY_MS_MAX, this.#broker, 50)
+  }
+
+  /** Where each kind looks for its rules. */
+  #configIn(folder: string, kind: Kind): Config {
+    const { config = {}, acl } = this.#options
+    if (acl === undefined) return config
+    const conf = join(folder, 'home', 'conf')
+    mkdirSync(conf, { recursive: true })
+    this.aclFile = join(conf, 'plain_acl.yml')
+    writeFileSync(this.aclFile, acl)
+    return { ...config, aclEnable: true, ...(kind === 'basalt' && { aclConfigPath: conf }) }
   }
 
   /** Creates a topic and waits until clients can find it. */
@@ -160,7 +178,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const namesrv =
     (options.kind ?? KIND) === 'apache'
       ? await startApacheNamesrv({ version: options.version ?? ORACLE, folder, port: namesrvPort })
-      : startOurs('namesrv', folder, { listenPort: namesrvPort, kvConfigPath: join(folder, 'kvConfig.json') })
+      : startOurs('namesrv', folder, {
+          listenPort: namesrvPort,
+          kvConfigPath: join(folder, 'kvConfig.json'),
+          ...options.namesrvConfig,
+        })
   await namesrv.listening(namesrvPort)
   const system = new System(options, namesrv, namesrvPort, options.port ?? (await freeBrokerPort()))
   try {

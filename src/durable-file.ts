@@ -1,10 +1,12 @@
 /**
  * A small text file that is whole after any crash: written beside, synced, renamed, its folder synced; the former
- * content stays as `<path>.bak`.
+ * content stays as `<path>.bak`. Owner and mode of the file are kept as far as the system lets us (it may hold secrets), and
+ * a symbolic link stays one: what it points at is replaced.
  *
  * Owns: the file, `.bak` and `.tmp`. Changes that come while one is being written share the next write.
  */
-import { copyFile, mkdir, open, readFile, rename } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { copyFile, mkdir, open, readFile, realpath, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 export class DurableFile {
@@ -38,7 +40,7 @@ export class DurableFile {
    * Resolves when the text that `content` gives at that time, or a later one, is on disk. Rejects with the system's
    * error; the file then has its former content.
    */
-  save(content: () => string): Promise<void> {
+  save(content: () => string | Uint8Array): Promise<void> {
     if (this.running === undefined) return this.begin(content)
     this.next ??= this.running.then(
       () => this.begin(content),
@@ -52,7 +54,7 @@ export class DurableFile {
     while (this.running !== undefined) await this.running.catch(() => undefined)
   }
 
-  private begin(content: () => string): Promise<void> {
+  private begin(content: () => string | Uint8Array): Promise<void> {
     this.next = undefined
     const running = this.write(content()).finally(() => {
       if (this.running === running) this.running = undefined
@@ -61,16 +63,18 @@ export class DurableFile {
     return running
   }
 
-  private async write(text: string): Promise<void> {
-    const folder = dirname(this.path)
+  private async write(text: string | Uint8Array): Promise<void> {
+    const path = await realpath(this.path).catch(() => this.path)
+    const folder = dirname(path)
     await mkdir(folder, { recursive: true })
-    await writeSynced(`${this.path}.tmp`, text)
-    const former = await readIfThere(this.path)
+    const like = await stat(path).catch(() => undefined)
+    await writeSynced(`${path}.tmp`, text, like)
+    const former = await readFile(path).catch(() => undefined)
     if (former !== undefined) {
-      await writeSynced(`${this.path}.bak.tmp`, former)
-      await rename(`${this.path}.bak.tmp`, `${this.path}.bak`)
+      await writeSynced(`${path}.bak.tmp`, former, like)
+      await rename(`${path}.bak.tmp`, `${path}.bak`)
     }
-    await rename(`${this.path}.tmp`, this.path)
+    await rename(`${path}.tmp`, path)
     const handle = await open(folder, 'r')
     await handle.sync().finally(() => handle.close())
   }
@@ -85,9 +89,15 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-async function writeSynced(path: string, text: string): Promise<void> {
-  const handle = await open(path, 'w')
+async function writeSynced(path: string, text: string | Uint8Array, like: Stats | undefined): Promise<void> {
+  // Never readable to more than the file that it takes the place of, not even while it is written.
+  const handle = await open(path, 'w', like === undefined ? 0o644 : like.mode & 0o777)
   try {
+    if (like !== undefined) {
+      await handle.chmod(like.mode & 0o777)
+      // Only root may give files away.
+      await handle.chown(like.uid, like.gid).catch(() => {})
+    }
     await handle.writeFile(text)
     await handle.datasync()
   } finally {

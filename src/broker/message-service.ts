@@ -30,6 +30,7 @@ import { admitPull, type PullChecks } from './pull/pull-checks.ts'
 import { PullProcessor } from './pull/pull-processor.ts'
 import { PULL_CODE, type PullRequest, pullRequestOf } from './pull/pull-request.ts'
 import { TagFilters } from './pull/tag-filter.ts'
+import { InternalPut } from './put/internal-put.ts'
 import type { Host } from './send/record-encoder.ts'
 import { type Refusal, SEND_CODE } from './send/send-checks.ts'
 import { SendProcessor } from './send/send-processor.ts'
@@ -63,6 +64,8 @@ export class MessageService {
   readonly stageClock: StageClock
   readonly acks: Acks
   readonly holds: Holds
+  /** Messages that the broker stores itself. */
+  readonly puts: InternalPut
   private readonly options: MessageServiceOptions
   private readonly sends: SendProcessor
   private readonly pulls: PullProcessor
@@ -128,6 +131,12 @@ export class MessageService {
       counted: (topic, _queueId, messages, bytes) => this.counters.put(topic, messages, bytes),
     })
     const nameOf = (queue: number) => engine.queueIds.nameOf(queue)
+    this.puts = new InternalPut({
+      ...{ settings: config, storeHost, control, submit: engine.submit, acks: this.acks, queueIds: engine.queueIds },
+      unavailable: () => this.unavailable(),
+      claimed: () => this.scheduleCommit(),
+      awaitRoom: () => this.awaitRoom(),
+    })
     const damage = new DamageLog({ settings: config, log: options.log, nameOf })
     this.pulls = new PullProcessor({
       checks: this.checks,
@@ -216,6 +225,7 @@ export class MessageService {
   /** From now on sends are refused with this reason. */
   refuseSends(reason: string): void {
     this.closedBecause = reason
+    this.puts.refuseWaiting()
   }
 
   setDiskProblem(problem: string | undefined): void {
@@ -242,6 +252,7 @@ export class MessageService {
     if (done > 0) arrivals.release()
     if (this.waitsForRoom && this.hasRoom()) {
       this.waitsForRoom = false
+      this.puts.roomAgain()
       this.options.onRoom()
       done += 1
     }

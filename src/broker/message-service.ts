@@ -18,6 +18,7 @@ import { FLAG_ONEWAY, type SerializeType } from '../remoting/command.ts'
 import type { Connection } from '../remoting/connection.ts'
 import { type PullFields, type SendFields, sendAnswerRoom, writeSendAnswer } from '../remoting/hot/index.ts'
 import { ARRIVAL } from '../stages/ring-records.ts'
+import { parseDelayLevels } from '../store/dispatch/delay-levels.ts'
 import { Acks, type SendOutcome } from './acks.ts'
 import { hexOf, refusalCommand, refusePull } from './answers.ts'
 import type { Engine } from './engine.ts'
@@ -125,6 +126,7 @@ export class MessageService {
       acks: this.acks,
       queueIds: engine.queueIds,
       stageClock: this.stageClock,
+      delayLevelCount: parseDelayLevels(config.messageDelayLevel).length - 1,
       unavailable: () => this.unavailable(),
       refuse: (connection, fields, refusal) => this.refuseSend(connection, fields, refusal),
       claimed: () => this.scheduleCommit(),

@@ -110,6 +110,11 @@ export class InternalPut {
     }
   }
 
+  /** Why nothing can be stored now, or undefined. */
+  unavailable(): Refusal | undefined {
+    return this.deps.unavailable()
+  }
+
   /** Messages that wait for room in the rings. */
   get waitingCount(): number {
     return this.waiting.length

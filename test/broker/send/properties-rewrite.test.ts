@@ -9,7 +9,7 @@ function rewrite(text: string, keepWait = false) {
   const bytes = Buffer.from(text)
   const scratch = Buffer.alloc(bytes.length + growthOf(PAIR), 0xee)
   scratch.set(bytes)
-  const out = { length: 0, waits: false, delayLevel: 9, isHalf: true }
+  const out = { length: 0, waits: false, hasWait: true, delayLevel: 9, isHalf: true }
   rewriteProperties(scratch, bytes.length, PAIR, keepWait, out)
   return {
     text: scratch.toString('utf8', 0, out.length),

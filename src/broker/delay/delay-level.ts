@@ -43,6 +43,8 @@ const UNITS = 64
 const PREFETCH_MS = 1000
 const RETRY_MS = 2
 const MISSING_FILE_RETRY_MS = 100
+/** A clock that is set back by so little is being adjusted: messages wait that much longer, and come at their time. */
+const SLEW_MS = 1000
 /** A token is the low bits of a queue offset. */
 const TOKEN_MASK = 0x3fff_ffff
 const HIGH = 0x1_0000_0000
@@ -207,19 +209,22 @@ export class DelayLevel implements Completion {
 
   /**
    * The unit's delivery time. 0 where the unit does not hold one: the record says then. A time that is farther away than the
-   * level's delay counts as now: the clock was set back, and nobody waits longer for that.
+   * level's delay counts as now, as in RocketMQ: the clock was set back, and nobody waits longer for that.
    */
   private dueAt(units: UnitBatch, i: number, now: number): number {
     if (!units.isTagsCodeKnown(i)) return 0
     const due = units.tagsCodeHigh(i) * HIGH + (units.tagsCodeLow(i) >>> 0)
     if (due < HASH_MAX) return 0
-    return due > now + this.delayMs ? now : due
+    return this.notTooFar(due, now)
   }
 
   private exactDue(due: number, now: number): number {
     if (due > 0) return due
-    const byRecord = this.deps.delivery.schedule.record.storeTimestamp + this.delayMs
-    return byRecord > now + this.delayMs ? now : byRecord
+    return this.notTooFar(this.deps.delivery.schedule.record.storeTimestamp + this.delayMs, now)
+  }
+
+  private notTooFar(due: number, now: number): number {
+    return due > now + this.delayMs + SLEW_MS ? now : due
   }
 
   /** Reads the unit's record into `schedule`. 'cold': the pool was asked for it. */

@@ -1,11 +1,13 @@
 /**
  * How far each level was delivered, at the start: what delayOffset.json says, what the mark of the last run says and the
- * log bears out, and what was delivered after both.
+ * log bears out, and what was delivered after the mark.
  *
- *   delayOffset.json ─▶ within the queue ─▶ mark, if its `copy` is the record that it names ─▶ log [from, end): each
- *                                           record that is the delivered form of a level's next message moves it on
+ *   delayOffset.json ─▶ within the queue ─────────────────────────────────────────────┐
+ *   mark, if its `copy` is the record that it names ─▶ log (from, end): each record  ──┴▶ the larger
+ *                      that is the delivered form of a level's next message moves it on
  *
- * Invariant: a level never moves past a message whose delivered form is not in the log (or which cannot be delivered).
+ * Invariant: a level never moves past a message whose delivered form is not in the log (or which cannot be delivered),
+ *            also where messages are equal byte by byte: each record of the log counts for one of them.
  * Blocks on: the disk; only at the start. At most SCAN_BYTES_MAX of the log are read: beyond, messages come twice.
  */
 import type { Log } from '../../log.ts'
@@ -50,7 +52,10 @@ export function recoverProgress(options: RecoverProgressOptions): Progress {
 
 class Recovery {
   private readonly options: RecoverProgressOptions
+  /** By delayOffset.json. */
   private readonly progress = new Map<number, number>()
+  /** By the mark and the log behind it. */
+  private readonly cursors = new Map<number, number>()
   private readonly schedule = new ScheduleRecord()
   private readonly copy = new RecordView()
   private last: DeliveredCopy | undefined
@@ -65,17 +70,25 @@ class Recovery {
     const { options, progress } = this
     for (let level = 1; level <= options.levelCount; level += 1) progress.set(level, this.clamped(level))
     const { mark } = options
-    if (mark?.copy !== undefined && this.bearsOut(mark.copy)) {
-      this.last = mark.copy
-      for (const [level, offset] of mark.levels) {
-        const queue = options.queueOf(level)
-        if (queue !== undefined && offset > (progress.get(level) ?? offset) && offset <= queue.max) {
-          progress.set(level, offset)
-        }
-      }
-    }
-    if (mark?.isActive) this.scan(mark.from)
+    if (mark !== undefined && (mark.copy === undefined || this.bearsOut(mark.copy))) this.follow(mark)
+    for (const [level, offset] of this.cursors) progress.set(level, Math.max(offset, progress.get(level) ?? 0))
     return { levels: progress, copy: this.last }
+  }
+
+  /** The mark's own offsets, moved on by what it does not count. */
+  private follow({ isActive, from, copy, levels }: Mark): void {
+    this.last = copy
+    for (const [level, saved] of this.progress) {
+      const offset = levels.get(level) ?? 0
+      const queue = this.options.queueOf(level)
+      if (queue === undefined || offset < queue.min || offset > queue.max) continue
+      // Without a copy that proves it, the mark is not believed beyond what is known anyway.
+      if (copy !== undefined || offset <= saved) this.cursors.set(level, offset)
+    }
+    if (!isActive) return
+    // The last delivery that the mark counts is the first record from there.
+    if (copy !== undefined && copy.at === from && this.readCopy(from)) this.scan(from + this.copy.totalSize)
+    else this.scan(from)
   }
 
   /** RocketMQ's rule: an offset outside of the queue goes to its nearer end. */
@@ -132,12 +145,12 @@ class Recovery {
     const queue = level > 0 ? this.options.queueOf(level) : undefined
     if (queue === undefined) return false
     const at = this.copy.physicalOffset
-    for (let next = this.progress.get(level) ?? queue.max; next < queue.max; next += 1) {
+    for (let next = this.cursors.get(level) ?? queue.max; next < queue.max; next += 1) {
       const found = this.readSchedule(queue, next)
       if (found === 'nothing') continue
       // The copy is read again: its segment may have been unmapped for the other one.
       if (found === 'gap' || !this.readCopy(at) || !this.isCopyOfSchedule()) return false
-      this.progress.set(level, next + 1)
+      this.cursors.set(level, next + 1)
       this.last = { level, offset: next, at }
       return true
     }

@@ -14,14 +14,19 @@ import org.apache.rocketmq.common.message.MessageQueue;
  * Sends messages of a seed and says each one that was acknowledged. What was not is sent again until it is, so the
  * broker may die in between.
  *
- * Options: namesrv, topic, group, count, seed, mode (sync, async, oneway, batch, ordered), max (bytes of a body), threads.
+ * Options: namesrv, topic, group, count, seed, mode (sync, async, oneway, batch, ordered), max (bytes of a body), threads,
+ *          delay (levels by commas, used in turn; not by async and batch).
  * Prints:  ACK key hash queueId queueOffset offsetMsgId msgId | TRY key why | DONE acknowledged tries
  */
 public final class Produce {
     private static final AtomicInteger acknowledged = new AtomicInteger();
     private static final AtomicInteger tries = new AtomicInteger();
 
+    private static String[] delays = new String[0];
+
     public static void main(String[] args) throws Exception {
+        String delay = Common.option(args, "delay", "");
+        delays = delay.isEmpty() ? delays : delay.split(",");
         String topic = Common.option(args, "topic", "Interop");
         int count = Common.number(args, "count", 100);
         long seed = Common.number(args, "seed", 1);
@@ -45,7 +50,11 @@ public final class Produce {
             for (int t = 0; t < threads; t++) {
                 Thread worker = new Thread(() -> {
                     for (int i = next.getAndIncrement(); i < count; i = next.getAndIncrement()) {
-                        one(producer, mode, Common.message(topic, seed, i, max), i);
+                        Message message = Common.message(topic, seed, i, max);
+                        if (delays.length > 0) {
+                            message.setDelayTimeLevel(Integer.parseInt(delays[i % delays.length]));
+                        }
+                        one(producer, mode, message, i);
                     }
                 });
                 worker.start();

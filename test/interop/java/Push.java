@@ -13,7 +13,7 @@ import org.apache.rocketmq.common.message.MessageExt;
  * A push consumer that says what it receives, until `distinct` different keys have come or nothing came for `idle` ms.
  *
  * Options: namesrv, topic, group, tags (an expression, default *), distinct, idle, orderly (true/false), from (first/last).
- * Prints:  READY | GOT key hash queueId queueOffset tags msgId offsetMsgId | DONE distinct all
+ * Prints:  READY | GOT key hash queueId queueOffset tags msgId offsetMsgId bornTimestamp now | DONE distinct all
  */
 public final class Push {
     private static final Set<String> keys = ConcurrentHashMap.newKeySet();
@@ -60,7 +60,7 @@ public final class Push {
             all++;
             keys.add(String.valueOf(message.getKeys()));
             Common.say("GOT", message.getKeys(), Common.sha256(message.getBody()), message.getQueueId(), message.getQueueOffset(),
-                message.getTags(), message.getMsgId(), offsetId(message));
+                message.getTags(), message.getMsgId(), offsetId(message), message.getBornTimestamp(), last);
         }
     }
 

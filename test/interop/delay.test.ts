@@ -1,5 +1,5 @@
 /** Delayed messages of Java clients arrive at their time, and those that still wait change hands with the store. */
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestClient } from '../support/client.ts'
@@ -130,7 +130,6 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('messages that wait', () => {
         await writer.close()
       }
       // Queue files are gone: 4.9 writes the hash of the tag where the delivery time was, and would deliver at once.
-      const { rmSync } = await import('node:fs')
       rmSync(join(store, 'consumequeue'), { recursive: true })
       writeFileSync(join(store, 'checkpoint'), Buffer.alloc(4096))
       const rebuilt = await startSystem({

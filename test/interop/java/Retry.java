@@ -22,6 +22,8 @@ public final class Retry {
     private static volatile long last = System.currentTimeMillis();
 
     public static void main(String[] args) throws Exception {
+        // The retry topic comes into being with the first heartbeat: by default it is looked for 20 to 30 s later.
+        System.setProperty("rocketmq.client.rebalance.waitInterval", "1000");
         int fail = Common.number(args, "fail", 1);
         int level = Common.number(args, "level", 0);
         int gots = Common.number(args, "gots", Integer.MAX_VALUE);
@@ -29,6 +31,7 @@ public final class Retry {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(Common.option(args, "group", "InteropRetry"));
         consumer.setNamesrvAddr(Common.option(args, "namesrv", "127.0.0.1:9876"));
         consumer.setInstanceName("retry-" + System.nanoTime());
+        consumer.setPollNameServerInterval(1000);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setMaxReconsumeTimes(Common.number(args, "max", -1));
         consumer.setSuspendCurrentQueueTimeMillis(200);

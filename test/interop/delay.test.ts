@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestClient } from '../support/client.ts'
-import { type Acknowledged, differences, hashes, producer, pushConsumer, readAll } from './support/programs.ts'
+import { differences, hashes, producer, pushConsumer, readAll } from './support/programs.ts'
 import {
   apacheIsThere,
   CLIENTS,
@@ -67,12 +67,12 @@ describe.skipIf(!apacheIsThere(...CLIENTS)).each(CLIENTS)(`Java client %s and th
 
 /** Who wrote the store, how it ended, who delivers what waits in it. */
 const HANDOVERS: { writer: Kind; end: 'a clean stop' | 'kill -9'; reader: Kind; version: string }[] = [
-  { writer: KIND, end: 'a clean stop', reader: 'apache', version: ORACLE },
   { writer: KIND, end: 'kill -9', reader: 'apache', version: ORACLE },
   { writer: KIND, end: 'a clean stop', reader: 'apache', version: '5.3.3' },
   { writer: 'apache', end: 'a clean stop', reader: KIND, version: ORACLE },
   { writer: 'apache', end: 'kill -9', reader: KIND, version: ORACLE },
 ]
+const WAITING = 150
 
 describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('messages that wait', () => {
   test.each(HANDOVERS)(
@@ -80,17 +80,21 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('messages that wait', () => {
     async ({ writer, end, reader, version }) => {
       const store = scratch.sub('store')
       // Some are delivered before the end, some are due while nobody runs, some after the start.
-      const config = { ...SMALL_FILES, messageDelayLevel: '1s 4s 20s', flushDelayOffsetInterval: 500 }
+      // Ours counts deliveries in delayOffset.json when they are on disk.
+      const intervals = { flushDelayOffsetInterval: 500, flushCommitLogThoroughInterval: 300 }
+      const config = { ...SMALL_FILES, ...intervals, messageDelayLevel: '1s 3s 10s' }
       const first = await startSystem({ scratch, kind: writer, store, config })
-      let sent: Acknowledged[] = []
+      const bodies = Array.from({ length: WAITING }, (_, i) => `message ${i}`)
       try {
-        const options = { namesrv: first.namesrv, topic: 'Waits', count: 150, threads: 4, seed: 22, delay: '1,2,3' }
-        sent = (await producer(scratch, ORACLE, options).done()).acknowledged
         const client = new TestClient(first.address)
-        await delivered(client, 50)
+        await client.send('Waits', 'now')
+        const send = (body: string, i: number) =>
+          client.send('Waits', body, { queueId: i % 4, properties: { DELAY: String(1 + (i % 3)), KEYS: `k${i}` } })
+        for (const answer of await Promise.all(bodies.map(send))) expect(answer.code).toBe(0)
+        await progress(client, { 1: WAITING / 3 })
         await client.close()
-        // So that the progress of what is delivered is in its file.
-        await new Promise((resolve) => setTimeout(resolve, 1200))
+        // So that the progress of what is delivered is in its file (Apache writes it for the first time after ten seconds).
+        await new Promise((resolve) => setTimeout(resolve, 1500))
         if (end === 'a clean stop') expect(await first.stop()).toBe(true)
         else await first.kill()
       } finally {
@@ -99,12 +103,15 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('messages that wait', () => {
       const second = await startSystem({ scratch, kind: reader, version, store, port: first.port, config })
       const client = new TestClient(second.address)
       try {
-        await delivered(client, 150)
-        const { records } = await readAll(scratch, ORACLE, { namesrv: second.namesrv, topics: 'Waits', lookup: 0 })
-        expect(differences(hashes(sent), hashes(records))).toEqual([])
-        expect(records.length).toBe(150)
-        const { offsetTable } = fastjson((await client.invoke(45)).body!) as { offsetTable: Record<string, number> }
-        expect(offsetTable).toEqual({ 1: 50, 2: 50, 3: 50 })
+        await progress(client, { 1: WAITING / 3, 2: WAITING / 3, 3: WAITING / 3 })
+        const found: string[] = []
+        for (let queueId = 0; queueId < 4; queueId += 1) {
+          found.push(...(await client.drain('Waits', queueId)).map(({ body }) => body.toString()))
+        }
+        const expected = ['now', ...bodies].toSorted()
+        expect([...new Set(found)].toSorted()).toEqual(expected)
+        // What an Apache broker has delivered since its file was written comes twice after a kill.
+        if (writer !== 'apache' || end !== 'kill -9') expect(found.toSorted()).toEqual(expected)
       } catch (error) {
         console.error(`the log of the broker that opened the store:\n${second.log()}`)
         throw error
@@ -119,7 +126,7 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('messages that wait', () => {
     'a store whose schedule queues an Apache broker rebuilt without delivery times: nothing comes early',
     async () => {
       const store = scratch.sub('store')
-      const config = { ...SMALL_FILES, messageDelayLevel: '8s' }
+      const config = { ...SMALL_FILES, messageDelayLevel: '7s' }
       const writer = await startSystem({ scratch, kind: 'apache', store, config })
       try {
         const client = new TestClient(writer.address)
@@ -144,10 +151,10 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('messages that wait', () => {
       const reader = await startSystem({ scratch, store, port: writer.port, config })
       const client = new TestClient(reader.address)
       try {
-        await delivered(client, 1, 'Early')
+        await progress(client, { 1: 1 })
         const [message] = await client.drain('Early', 0)
         const [waited] = await client.drain(SCHEDULE, 0)
-        expect(message.storeTimestamp - waited.storeTimestamp).toBeGreaterThanOrEqual(8000)
+        expect(message.storeTimestamp - waited.storeTimestamp).toBeGreaterThanOrEqual(7000)
       } finally {
         await client.close()
         await reader.close()
@@ -156,18 +163,15 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('messages that wait', () => {
   )
 })
 
-/** Waits until the topic holds so many messages. */
-async function delivered(client: TestClient, count: number, topic = 'Waits'): Promise<void> {
-  let found = 0
-  for (const end = performance.now() + 40_000; found < count; ) {
-    if (performance.now() > end) throw new Error(`${found} of ${count} messages came`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    found = 0
-    for (let queueId = 0; queueId < 4; queueId += 1) {
-      const { ext } = await client.invoke(30, { topic, queueId: String(queueId) })
-      found += Number(ext?.offset ?? 0)
-    }
+/** Waits until the levels are delivered so far, and what is delivered can be read. */
+async function progress(client: TestClient, wanted: Record<string, number>): Promise<void> {
+  for (const end = performance.now() + 40_000; ; ) {
+    const { offsetTable } = fastjson((await client.invoke(45)).body!) as { offsetTable: Record<string, number> }
+    if (Object.entries(wanted).every(([level, offset]) => (offsetTable[level] ?? 0) >= offset)) break
+    if (performance.now() > end) throw new Error(`delivered by level: ${JSON.stringify(offsetTable)}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
   }
+  await new Promise((resolve) => setTimeout(resolve, 300))
 }
 
 /** Integer keys without quotes are fastjson's. */

@@ -1,5 +1,5 @@
 /** Delayed messages of Java clients arrive at their time, and those that still wait change hands with the store. */
-import { rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestClient } from '../support/client.ts'
@@ -82,7 +82,7 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('messages that wait', () => {
       // Some are delivered before the end, some are due while nobody runs, some after the start.
       // Ours counts deliveries in delayOffset.json when they are on disk.
       const intervals = { flushDelayOffsetInterval: 500, flushCommitLogThoroughInterval: 300 }
-      const config = { ...SMALL_FILES, ...intervals, messageDelayLevel: '1s 3s 10s' }
+      const config = { ...SMALL_FILES, ...intervals, messageDelayLevel: '1s 3s 8s' }
       const first = await startSystem({ scratch, kind: writer, store, config })
       const bodies = Array.from({ length: WAITING }, (_, i) => `message ${i}`)
       try {
@@ -93,13 +93,14 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('messages that wait', () => {
         for (const answer of await Promise.all(bodies.map(send))) expect(answer.code).toBe(0)
         await progress(client, { 1: WAITING / 3 })
         await client.close()
-        // So that the progress of what is delivered is in its file (Apache writes it for the first time after ten seconds).
-        await new Promise((resolve) => setTimeout(resolve, 1500))
+        // So that progress is in its file (Apache writes it for the first time after ten seconds).
+        await new Promise((resolve) => setTimeout(resolve, 1000))
         if (end === 'a clean stop') expect(await first.stop()).toBe(true)
         else await first.kill()
       } finally {
         await first.close()
       }
+      const saved = savedOffsets(store)
       const second = await startSystem({ scratch, kind: reader, version, store, port: first.port, config })
       const client = new TestClient(second.address)
       try {
@@ -110,8 +111,13 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('messages that wait', () => {
         }
         const expected = ['now', ...bodies].toSorted()
         expect([...new Set(found)].toSorted()).toEqual(expected)
-        // What an Apache broker has delivered since its file was written comes twice after a kill.
-        if (writer !== 'apache' || end !== 'kill -9') expect(found.toSorted()).toEqual(expected)
+        // After a kill Apache has only the file to go by: what was delivered since it was written comes twice.
+        const mayRepeat = (body: string) => {
+          const i = bodies.indexOf(body)
+          return end === 'kill -9' && Math.floor(i / 3) >= (saved[1 + (i % 3)] ?? 0)
+        }
+        expect(found.filter((body, at) => found.indexOf(body) !== at && !mayRepeat(body))).toEqual([])
+        if (writer === 'basalt') expect(saved[1]).toBe(WAITING / 3)
       } catch (error) {
         console.error(`the log of the broker that opened the store:\n${second.log()}`)
         throw error
@@ -126,7 +132,7 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('messages that wait', () => {
     'a store whose schedule queues an Apache broker rebuilt without delivery times: nothing comes early',
     async () => {
       const store = scratch.sub('store')
-      const config = { ...SMALL_FILES, messageDelayLevel: '7s' }
+      const config = { ...SMALL_FILES, messageDelayLevel: '5s' }
       const writer = await startSystem({ scratch, kind: 'apache', store, config })
       try {
         const client = new TestClient(writer.address)
@@ -154,7 +160,7 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('messages that wait', () => {
         await progress(client, { 1: 1 })
         const [message] = await client.drain('Early', 0)
         const [waited] = await client.drain(SCHEDULE, 0)
-        expect(message.storeTimestamp - waited.storeTimestamp).toBeGreaterThanOrEqual(7000)
+        expect(message.storeTimestamp - waited.storeTimestamp).toBeGreaterThanOrEqual(5000)
       } finally {
         await client.close()
         await reader.close()
@@ -172,6 +178,13 @@ async function progress(client: TestClient, wanted: Record<string, number>): Pro
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   await new Promise((resolve) => setTimeout(resolve, 300))
+}
+
+/** delayOffset.json: level → offset; nothing where it was never written. */
+function savedOffsets(store: string): Record<string, number> {
+  const path = join(store, 'config', 'delayOffset.json')
+  if (!existsSync(path)) return {}
+  return (fastjson(readFileSync(path)) as { offsetTable: Record<string, number> }).offsetTable
 }
 
 /** Integer keys without quotes are fastjson's. */

@@ -91,29 +91,35 @@ describe('a message that is sent back', () => {
     expect(await stored(broker, client, '%RETRY%G', 0)).toHaveLength(4)
   })
 
-  test.each([
-    ['the level that the consumer asks for', { delayLevel: '1' }, 1],
-    ['the last level at most', { delayLevel: '99' }, 18],
-    ['the level of a group without its own limit', { group: 'G' }, 3],
-  ])('waits at %s', async (_what, more, level) => {
+  test('waits at the level that the consumer asks for, the last one at most', async () => {
     const { broker, client } = await setUp()
-    expect((await client.invoke(36, back(0, more))).code).toBe(0)
-    const [copy] = await stored(broker, client, SCHEDULE, level - 1)
-    expect(copy.properties.get('DELAY')).toBe(String(level))
+    for (const [asked, level] of [
+      ['1', 1],
+      ['99', 18],
+    ] as const) {
+      expect((await client.invoke(36, back(0, { delayLevel: asked }))).code).toBe(0)
+      const [copy] = await stored(broker, client, SCHEDULE, level - 1)
+      expect(copy.properties.get('DELAY')).toBe(String(level))
+    }
   })
 
-  test.each([
-    ['with level -1', { delayLevel: '-1' }],
-    ['with no tries left', { maxReconsumeTimes: '0' }],
-    ['with a limit of -1, as 4.9 reads it', { maxReconsumeTimes: '-1' }],
-  ])('%s is a dead letter at once', async (_what, more) => {
+  test('with level -1, without tries left, or with a limit of -1 (as 4.9 reads it) is a dead letter at once', async () => {
     const { broker, client, msgId } = await setUp()
-    expect((await client.invoke(36, back(0, more))).code).toBe(0)
-    const dead = await arrives(broker, client, '%DLQ%G')
-    expect(dead.reconsumeTimes).toBe(1)
-    expect(Object.fromEntries(dead.properties)).toMatchObject({
-      ...{ DELAY: '0', WAIT: 'false', RETRY_TOPIC: 'T', ORIGIN_MESSAGE_ID: msgId },
-    })
+    for (const [name, value] of [
+      ['delayLevel', '-1'],
+      ['maxReconsumeTimes', '0'],
+      ['maxReconsumeTimes', '-1'],
+    ]) {
+      expect((await client.invoke(36, back(0, { [name]: value }))).code).toBe(0)
+    }
+    const letters = await stored(broker, client, '%DLQ%G', 0)
+    expect(letters).toHaveLength(3)
+    for (const dead of letters) {
+      expect(dead.reconsumeTimes).toBe(1)
+      expect(Object.fromEntries(dead.properties)).toMatchObject({
+        ...{ DELAY: '0', WAIT: 'false', RETRY_TOPIC: 'T', ORIGIN_MESSAGE_ID: msgId },
+      })
+    }
     expect(broker.handle.engine.queueIds.find(SCHEDULE, 2)).toBe(-1)
   })
 
@@ -189,27 +195,20 @@ describe('a message that is sent back', () => {
 })
 
 describe('refused is', () => {
-  test.each(['77', '99999999', '-5', '9007199254740993'])('offset %s, where no message starts', async (offset) => {
+  test('an offset where no message starts, a name that no group has, a header without what it must have', async () => {
     const { client } = await setUp()
-    const answer = await client.invoke(36, { ...back(0), offset })
-    expect(answer).toMatchObject({ code: 1, remark: `look message by offset failed, ${offset}` })
-  })
-
-  test('a header without what it must have', async () => {
-    const { client } = await setUp()
+    for (const offset of ['77', '99999999', '-5', '9007199254740993']) {
+      const answer = await client.invoke(36, { ...back(0), offset })
+      expect(answer).toMatchObject({ code: 1, remark: `look message by offset failed, ${offset}` })
+    }
+    for (const group of ['../x', '', ' ', 'a b']) {
+      expect(await client.invoke(36, back(0, { group }))).toMatchObject({ code: 26 })
+    }
+    // Its retry topic would have too long a name.
+    const long = await client.invoke(36, back(0, { group: 'g'.repeat(125) }))
+    expect(long).toMatchObject({ code: 1, remark: expect.stringContaining('not exist') })
     const { group: _, ...header } = back(0)
     expect((await client.invoke(36, header)).code).toBe(1)
-  })
-
-  test.each(['../x', '', ' ', 'a b'])('group %j, a name that no group has', async (group) => {
-    const { client } = await setUp()
-    expect(await client.invoke(36, back(0, { group }))).toMatchObject({ code: 26 })
-  })
-
-  test('a group whose retry topic would have too long a name', async () => {
-    const { client } = await setUp()
-    const answer = await client.invoke(36, back(0, { group: 'g'.repeat(125) }))
-    expect(answer).toMatchObject({ code: 1, remark: expect.stringContaining('not exist') })
   })
 
   test('a group that is not there and may not be made', async () => {

@@ -45,6 +45,11 @@ export interface SendOutcome {
 
 export type Answer = (connection: Connection, outcome: SendOutcome) => void
 
+/** Whoever put a message of the broker's own: told in the place of a connection. `outcome` is reused; it may put again. */
+export interface Completion {
+  stored(outcome: SendOutcome): void
+}
+
 export interface PendingSend {
   connection: Connection
   opaque: number
@@ -61,6 +66,8 @@ const INITIAL_CAPACITY = 4096
 const FLAG_WAITS = 1
 const FLAG_ONEWAY = 2
 const FLAG_DONE = 4
+/** The broker's own message: `completions` says who is told. */
+const FLAG_OWN = 8
 
 export class Acks {
   /** Sends that wait for the gate or for append. */
@@ -71,6 +78,7 @@ export class Acks {
   private capacity = INITIAL_CAPACITY
   private connections: (Connection | undefined)[] = new Array(INITIAL_CAPACITY).fill(undefined)
   private sizes: (number[] | undefined)[] = new Array(INITIAL_CAPACITY).fill(undefined)
+  private completions: (Completion | undefined)[] = new Array(INITIAL_CAPACITY).fill(undefined)
   private opaques = new Int32Array(INITIAL_CAPACITY)
   private queueIds = new Int32Array(INITIAL_CAPACITY)
   private samples = new Int32Array(INITIAL_CAPACITY)
@@ -135,6 +143,19 @@ export class Acks {
     this.samples[at] = send.sample
     this.serializes[at] = send.serialize
     this.flags[at] = (send.waits ? FLAG_WAITS : 0) | (send.isOneway ? FLAG_ONEWAY : 0)
+    this.deadlines[at] = deadline
+    this.tail += 1
+  }
+
+  /** The same for a message of the broker's own; `token` comes back as the outcome's opaque. */
+  expectOwn(completion: Completion, token: number, queueId: number, waits: boolean, deadline: number): void {
+    if (this.tail - this.head === this.capacity) this.grow()
+    const at = this.tail & (this.capacity - 1)
+    this.completions[at] = completion
+    this.opaques[at] = token
+    this.queueIds[at] = queueId
+    this.samples[at] = -1
+    this.flags[at] = FLAG_OWN | (waits ? FLAG_WAITS : 0)
     this.deadlines[at] = deadline
     this.tail += 1
   }
@@ -220,27 +241,43 @@ export class Acks {
   }
 
   private finish(at: number, status: StoreStatus): void {
+    if ((this.flags[at] & FLAG_OWN) !== 0) {
+      this.complete(at, status)
+      return
+    }
     const connection = this.connections[at]
     this.flags[at] |= FLAG_DONE
     this.connections[at] = undefined
     const sample = this.samples[at]
     if (connection !== undefined && (this.flags[at] & FLAG_ONEWAY) === 0 && !connection.closed) {
-      const { outcome } = this
-      outcome.status = this.statuses[at] === ACK_STATUS.appended ? status : refusalOf(this.statuses[at])
-      outcome.opaque = this.opaques[at]
-      outcome.serialize = this.serializes[at]
-      outcome.queueId = this.queueIds[at]
-      outcome.physicalOffset = this.physicalOffsets[at]
-      outcome.queueOffset = this.queueOffsets[at]
-      outcome.storeTimestamp = this.storeTimestamps[at]
-      outcome.sizes = this.sizes[at]
-      this.answer(connection, outcome)
+      this.answer(connection, this.outcomeOf(at, status))
     }
     this.sizes[at] = undefined
     if (sample >= 0) {
       stampSample(this.stageClock.slots, sample, 'flushed')
       this.stageClock.finish(sample)
     }
+  }
+
+  private complete(at: number, status: StoreStatus): void {
+    const completion = this.completions[at]!
+    this.flags[at] |= FLAG_DONE
+    this.completions[at] = undefined
+    // Last: who is told may put the next message, and the table may grow by that.
+    completion.stored(this.outcomeOf(at, status))
+  }
+
+  private outcomeOf(at: number, status: StoreStatus): SendOutcome {
+    const { outcome } = this
+    outcome.status = this.statuses[at] === ACK_STATUS.appended ? status : refusalOf(this.statuses[at])
+    outcome.opaque = this.opaques[at]
+    outcome.serialize = this.serializes[at]
+    outcome.queueId = this.queueIds[at]
+    outcome.physicalOffset = this.physicalOffsets[at]
+    outcome.queueOffset = this.queueOffsets[at]
+    outcome.storeTimestamp = this.storeTimestamps[at]
+    outcome.sizes = this.sizes[at]
+    return outcome
   }
 
   /**
@@ -256,12 +293,15 @@ export class Acks {
     }
     const connections: (Connection | undefined)[] = new Array(to).fill(undefined)
     const sizes: (number[] | undefined)[] = new Array(to).fill(undefined)
+    const completions: (Completion | undefined)[] = new Array(to).fill(undefined)
     for (let i = this.head; i < this.tail; i += 1) {
       connections[i & (to - 1)] = this.connections[i & (from - 1)]
       sizes[i & (to - 1)] = this.sizes[i & (from - 1)]
+      completions[i & (to - 1)] = this.completions[i & (from - 1)]
     }
     this.connections = connections
     this.sizes = sizes
+    this.completions = completions
     this.opaques = place(this.opaques, new Int32Array(to))
     this.queueIds = place(this.queueIds, new Int32Array(to))
     this.samples = place(this.samples, new Int32Array(to))

@@ -21,6 +21,7 @@ import { LogReader } from '../store/commitlog/index.ts'
 import { Administration, namesrvConfigOf } from './administration.ts'
 import { Engine } from './engine.ts'
 import { MessageService } from './message-service.ts'
+import { OwnMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
 import { adminProcessors } from './processors/index.ts'
@@ -93,6 +94,7 @@ class Broker implements BrokerHandle {
   private pool: Pool | undefined
   private view: StoreView | undefined
   private service: MessageService | undefined
+  private own: OwnMessages | undefined
   private registration: Registration | undefined
   private client: RemotingClient | undefined
   private tables: Tables | undefined
@@ -160,6 +162,7 @@ class Broker implements BrokerHandle {
   advance(milliseconds: number): void {
     this.engine.moveClock(milliseconds)
     this.schedule?.step()
+    this.own?.step()
     this.namesrv?.step()
     this.registration?.step()
     this.ports?.checkIdle()
@@ -222,13 +225,15 @@ class Broker implements BrokerHandle {
       onRoom: () => this.ports?.roomAgain(),
     })
     this.service = service
+    const own = new OwnMessages({ config, engine, tables, store: view, puts: service.puts, clock, log })
+    this.own = own
     tables.topics.onChange(({ kind, topic }) => {
       if (kind !== 'deleted') return
       const queues = queueIds.leave(topic.topicName)
       for (const { queue } of queues) view.forget(queue)
       service.forget(topic.topicName, queues)
     })
-    const runtime = runtimeSource({ config, engine, service, pool, store: view, bootTimestamp: clock.now() })
+    const runtime = runtimeSource({ config, engine, service, pool, store: view, own, bootTimestamp: clock.now() })
     const processors = adminProcessors({
       settings: config,
       ...tables,
@@ -242,7 +247,9 @@ class Broker implements BrokerHandle {
     const ports = new Ports({
       config,
       service,
-      router: new Router(processors, log, (request, connection) => administration.refusal(request, connection)),
+      router: new Router(new Map([...processors, ...own.processors]), log, (request, connection) =>
+        administration.refusal(request, connection),
+      ),
       administration,
       clock,
       log,
@@ -328,10 +335,12 @@ class Broker implements BrokerHandle {
     this.view?.holdTail()
     schedule.add(TIMER_MS, () => this.view?.holdTail())
     schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
+    this.own?.start(schedule)
     schedule.add(RETRY_SAVES_MS, () => tables.retryFailedSaves())
     this.timer = setInterval(() => {
       schedule.step()
       service.stageClock.refill()
+      this.own?.tick()
       this.ports?.tick()
       if (service.acks.pending > 0) service.pump()
     }, TIMER_MS)
@@ -394,6 +403,7 @@ class Broker implements BrokerHandle {
     clearInterval(this.timer)
     this.verification?.stop()
     this.registration?.close()
+    this.own?.stop()
     const { service } = this
     if (service !== undefined) {
       service.refuseSends('the broker is stopping')
@@ -404,6 +414,7 @@ class Broker implements BrokerHandle {
     await this.client?.close()
     await this.administration?.close()
     if (this.failure !== undefined) return
+    await this.own?.close()
     await this.tables?.save()
   }
 

@@ -18,6 +18,7 @@ import { FLAG_ONEWAY, type SerializeType } from '../remoting/command.ts'
 import type { Connection } from '../remoting/connection.ts'
 import { type PullFields, type SendFields, sendAnswerRoom, writeSendAnswer } from '../remoting/hot/index.ts'
 import { ARRIVAL } from '../stages/ring-records.ts'
+import { parseDelayLevels } from '../store/dispatch/delay-levels.ts'
 import { Acks, type SendOutcome } from './acks.ts'
 import { hexOf, refusalCommand, refusePull } from './answers.ts'
 import type { Engine } from './engine.ts'
@@ -31,6 +32,7 @@ import { PullProcessor } from './pull/pull-processor.ts'
 import { PULL_CODE, type PullRequest, pullRequestOf } from './pull/pull-request.ts'
 import { LiveReadLimits } from './pull/read-limits.ts'
 import { TagFilters } from './pull/tag-filter.ts'
+import { InternalPut } from './put/internal-put.ts'
 import type { Host } from './send/record-encoder.ts'
 import { type Refusal, SEND_CODE } from './send/send-checks.ts'
 import { SendProcessor } from './send/send-processor.ts'
@@ -64,6 +66,8 @@ export class MessageService {
   readonly stageClock: StageClock
   readonly acks: Acks
   readonly holds: Holds
+  /** Messages that the broker stores itself. */
+  readonly puts: InternalPut
   private readonly options: MessageServiceOptions
   private readonly sends: SendProcessor
   private readonly pulls: PullProcessor
@@ -123,12 +127,19 @@ export class MessageService {
       acks: this.acks,
       queueIds: engine.queueIds,
       stageClock: this.stageClock,
+      delayLevelCount: parseDelayLevels(config.messageDelayLevel).length - 1,
       unavailable: () => this.unavailable(),
       refuse: (connection, fields, refusal) => this.refuseSend(connection, fields, refusal),
       claimed: () => this.scheduleCommit(),
       counted: (topic, _queueId, messages, bytes) => this.counters.put(topic, messages, bytes),
     })
     const nameOf = (queue: number) => engine.queueIds.nameOf(queue)
+    this.puts = new InternalPut({
+      ...{ settings: config, storeHost, control, submit: engine.submit, acks: this.acks, queueIds: engine.queueIds },
+      unavailable: () => this.unavailable(),
+      claimed: () => this.scheduleCommit(),
+      awaitRoom: () => this.awaitRoom(),
+    })
     const damage = new DamageLog({ settings: config, log: options.log, nameOf })
     this.pulls = new PullProcessor({
       checks: this.checks,
@@ -217,6 +228,7 @@ export class MessageService {
   /** From now on sends are refused with this reason. */
   refuseSends(reason: string): void {
     this.closedBecause = reason
+    this.puts.refuseWaiting()
   }
 
   setDiskProblem(problem: string | undefined): void {
@@ -243,6 +255,7 @@ export class MessageService {
     if (done > 0) arrivals.release()
     if (this.waitsForRoom && this.hasRoom()) {
       this.waitsForRoom = false
+      this.puts.roomAgain()
       this.options.onRoom()
       done += 1
     }

@@ -9,6 +9,7 @@ import { decodeRecord } from '../store/commitlog/index.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import type { Engine } from './engine.ts'
 import type { MessageService } from './message-service.ts'
+import type { OwnMessages } from './own-messages.ts'
 import type { Pool } from './pool.ts'
 import type { RuntimeSource, WaitingLine } from './processors/index.ts'
 
@@ -19,6 +20,7 @@ export interface RuntimeOptions {
   pool: Pool
   bootTimestamp: number
   store: MessageStore
+  own: OwnMessages
 }
 
 /** What the oldest message's store time comes from: a record of the log, so that it is asked for now and then. */
@@ -54,7 +56,7 @@ export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
       knownAt = earliest < 0 ? -1 : at
     },
     disk: () => diskOf(config.storePathCommitLog),
-    delayProgress: () => [],
+    delayProgress: () => options.own.delay.progress(),
     more: () => ({
       ...positionRows(engine),
       ...stageRows(service.stageClock),

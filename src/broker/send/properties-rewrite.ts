@@ -16,7 +16,9 @@ export interface RewrittenProperties {
   length: number
   /** False when the client sent WAIT=false. */
   waits: boolean
-  /** Value of DELAY, 0 without. */
+  /** The client sent WAIT. */
+  hasWait: boolean
+  /** Value of DELAY, 0 without, NaN when it is no integer. */
   delayLevel: number
   /** TRAN_MSG=true. */
   isHalf: boolean
@@ -49,6 +51,7 @@ export function rewriteProperties(
 ): void {
   const { properties: text, propertiesLength: length, separators, separatorCount } = scanned
   out.waits = true
+  out.hasWait = false
   out.delayLevel = 0
   out.isHalf = false
   let written = 0
@@ -85,12 +88,12 @@ function keeps(
     case 0x57 /* W */:
       if (!is(text, from, nameEnd, 'WAIT')) return true
       out.waits = isTrue(text, nameEnd + 1, end)
+      out.hasWait = true
       return keepWait
     case 0x43 /* C */:
       return !is(text, from, nameEnd, 'CLUSTER')
     case 0x44 /* D */:
-      if (is(text, from, nameEnd, 'DELAY'))
-        out.delayLevel = Number.parseInt(text.toString('latin1', nameEnd + 1, end), 10) || 0
+      if (is(text, from, nameEnd, 'DELAY')) out.delayLevel = integerOf(text.toString('latin1', nameEnd + 1, end))
       return true
     case 0x54 /* T */:
       if (is(text, from, nameEnd, 'TRAN_MSG')) out.isHalf = isTrue(text, nameEnd + 1, end)
@@ -105,6 +108,12 @@ function isTrue(text: Buffer, from: number, to: number): boolean {
   if (to - from !== TRUE.length) return false
   for (let i = 0; i < TRUE.length; i += 1) if ((text[from + i] | LOWER_CASE) !== TRUE.charCodeAt(i)) return false
   return true
+}
+
+/** Java's Integer.parseInt; NaN where that throws. */
+function integerOf(text: string): number {
+  const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN
+  return value >= -0x8000_0000 && value <= 0x7fff_ffff ? value : Number.NaN
 }
 
 function is(text: Buffer, from: number, to: number, name: string): boolean {

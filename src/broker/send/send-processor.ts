@@ -14,8 +14,10 @@ import type { Connection } from '../../remoting/connection.ts'
 import type { SendFields } from '../../remoting/hot/send-fields.ts'
 import { SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from '../../stages/ring-records.ts'
 import type { Acks, PendingSend } from '../acks.ts'
+import { delayProperties, isDelayed } from '../delay/delayed-send.ts'
 import type { SubscriptionGroups } from '../groups/subscription-groups.ts'
 import type { QueueIds } from '../queue-ids.ts'
+import { TOPIC } from '../topics/names.ts'
 import type { TopicTable } from '../topics/topic-table.ts'
 import { type BatchItem, joinProperties, readBatch } from './batch.ts'
 import { clusterPair, growthOf, type RewrittenProperties, rewriteProperties } from './properties-rewrite.ts'
@@ -53,6 +55,8 @@ export interface SendDependencies {
   topics: TopicTable
   groups: SubscriptionGroups
   stageClock: StageClock
+  /** Levels of messageDelayLevel. */
+  delayLevelCount: number
   /** Why no send can be stored now (stopping, disk full), or undefined. */
   unavailable(): Refusal | undefined
   refuse(connection: Connection, fields: SendFields, refusal: Refusal): void
@@ -74,7 +78,13 @@ export class SendProcessor {
   private readonly deps: SendDependencies
   private readonly cache = new TopicCache()
   private readonly pair: Buffer
-  private readonly rewritten: RewrittenProperties = { length: 0, waits: true, delayLevel: 0, isHalf: false }
+  private readonly rewritten: RewrittenProperties = {
+    length: 0,
+    waits: true,
+    hasWait: false,
+    delayLevel: 0,
+    isHalf: false,
+  }
   private readonly body: Range = { bytes: Buffer.alloc(0), start: 0, end: 0 }
   private readonly properties: Range = { bytes: Buffer.alloc(0), start: 0, end: 0 }
   private readonly bornHost: Host = { address: new Uint8Array(4), port: 0 }
@@ -82,6 +92,9 @@ export class SendProcessor {
   private readonly pending: PendingSend
   /** When the send that is being taken was admitted. */
   private now = 0
+  /** Queue that the send's answer names: for a delayed one it is not the one that it is stored in. */
+  private answerQueueId = 0
+  private readonly schedule: SendTarget
 
   constructor(deps: SendDependencies) {
     this.deps = deps
@@ -106,6 +119,12 @@ export class SendProcessor {
       sizes: undefined,
       sample: -1,
     }
+    this.schedule = {
+      config: deps.topics.get(TOPIC.schedule)!,
+      name: TOPIC.schedule,
+      bytes: Buffer.from(TOPIC.schedule),
+      queues: new Int32Array(deps.delayLevelCount).fill(-1),
+    }
     deps.topics.onChange(() => this.cache.clear())
   }
 
@@ -125,16 +144,26 @@ export class SendProcessor {
     }
     const { rewritten } = this
     rewriteProperties(fields, this.pair, fields.batch, rewritten)
-    const refusal = this.checkMessage(target, fields)
+    const queueId = fields.queueId >= 0 ? fields.queueId : Math.floor(Math.random() * target.config.writeQueueNums)
+    this.answerQueueId = queueId
+    const isLate = rewritten.delayLevel !== 0 && isDelayed(rewritten, fields.sysFlag)
+    const refusal = (isLate ? this.delay(fields, target, queueId) : undefined) ?? this.checkMessage(target, fields)
     if (refusal !== undefined) {
       this.deps.refuse(connection, fields, refusal)
       return 'taken'
     }
-    const queueId = fields.queueId >= 0 ? fields.queueId : Math.floor(Math.random() * target.config.writeQueueNums)
     this.fillHead(connection, target, fields, queueId)
-    return fields.batch
-      ? this.claimBatch(connection, bytes, fields, target, queueId)
-      : this.claimOne(connection, bytes, fields, target, queueId)
+    if (fields.batch) return this.claimBatch(connection, bytes, fields, target, queueId)
+    if (!isLate) return this.claimOne(connection, bytes, fields, target, queueId)
+    this.head.queueId = rewritten.delayLevel - 1
+    return this.claimOne(connection, bytes, fields, this.schedule, rewritten.delayLevel - 1)
+  }
+
+  private delay(fields: SendFields, target: SendTarget, queueId: number): Refusal | undefined {
+    if (fields.batch) {
+      return { code: SEND_CODE.messageIllegal, remark: 'the message is illegal: a batch cannot be delayed' }
+    }
+    return delayProperties(fields, this.rewritten, this.deps.delayLevelCount, target.name, queueId)
   }
 
   /** Room that the header scanner's scratch must leave behind the client's properties. */
@@ -204,9 +233,9 @@ export class SendProcessor {
   private checkMessage(target: SendTarget, fields: SendFields): Refusal | undefined {
     const { settings } = this.deps
     const { rewritten } = this
-    if (rewritten.isHalf || rewritten.delayLevel > 0) {
-      const kind = rewritten.isHalf ? 'half messages of transactions' : 'delayed messages'
-      return { code: SEND_CODE.messageIllegal, remark: `this release of basaltmq does not store ${kind} yet` }
+    if (rewritten.isHalf) {
+      const remark = 'this release of basaltmq does not store half messages of transactions yet'
+      return { code: SEND_CODE.messageIllegal, remark }
     }
     return checkSizes(target.bytes.length, rewritten.length, fields.bodyEnd - fields.bodyStart, settings.maxMessageSize)
   }
@@ -250,7 +279,7 @@ export class SendProcessor {
     const sample = deps.stageClock.sample()
     this.writeClaim(at, queue, 1, fields, sample)
     encodeRecord(deps.submit.bytes, deps.submit.view, at + SUBMIT.records, size, head, body, target.bytes, properties)
-    this.expect(connection, fields, queueId, undefined, sample)
+    this.expect(connection, fields, undefined, sample)
     deps.counted(target.name, queueId, 1, size)
     return 'taken'
   }
@@ -293,7 +322,7 @@ export class SendProcessor {
       properties.end = texts[i].length
       to = encodeRecord(deps.submit.bytes, deps.submit.view, to, sizes[i], head, body, target.bytes, properties)
     }
-    this.expect(connection, fields, queueId, sizes, -1)
+    this.expect(connection, fields, sizes, -1)
     deps.counted(target.name, queueId, items.length, total)
     return 'taken'
   }
@@ -329,18 +358,12 @@ export class SendProcessor {
     if (sample >= 0) stampSample(this.deps.stageClock.slots, sample, 'claimed')
   }
 
-  private expect(
-    connection: Connection,
-    fields: SendFields,
-    queueId: number,
-    sizes: number[] | undefined,
-    sample: number,
-  ): void {
+  private expect(connection: Connection, fields: SendFields, sizes: number[] | undefined, sample: number): void {
     const { pending, deps } = this
     pending.connection = connection
     pending.opaque = fields.opaque
     pending.serialize = fields.serialize
-    pending.queueId = queueId
+    pending.queueId = this.answerQueueId
     pending.waits = this.rewritten.waits
     pending.isOneway = (fields.flag & 2) !== 0
     pending.sizes = sizes

@@ -46,7 +46,7 @@ export const BROKER_KEYS = {
     'no history is kept',
     wait(60_000, 'Between two writes of the offset history.'),
   ),
-  flushDelayOffsetInterval: later(wait(10_000, 'Between two writes of delayOffset.json.')),
+  flushDelayOffsetInterval: wait(10_000, 'Between two writes of delayOffset.json.'),
   rejectTransactionMessage: live(later(bool(false, 'Refuse half messages of transactions.'))),
   longPollingEnable: live(
     bool(true, 'Hold a pull that finds nothing until its own time-out; false: for shortPollingTimeMills.'),
@@ -81,7 +81,7 @@ export const BROKER_KEYS = {
   transactionTimeOut: later(wait(6000, 'Age of a half message at its first check.')),
   transactionCheckMax: later(int(15, 0, INT_MAX, 'count', 'Checks of a half message.')),
   transactionCheckInterval: later(wait(60_000, 'Between two rounds of checks.')),
-  enableScheduleMessageStats: later(bool(true, 'Count delayed messages.')),
+  enableScheduleMessageStats: bool(true, 'Count deliveries of delayed messages as sends of their topics.'),
   enableScheduleAsyncDeliver: unused(
     'deliveries go through the ring',
     bool(false, 'Deliver delayed messages without waiting.'),

@@ -14,6 +14,8 @@ const SIZE = 10
 interface SendKind {
   waits: boolean
   isOneway: boolean
+  /** A message of the broker's own. */
+  isOwn: boolean
   status: keyof typeof ACK_STATUS
 }
 
@@ -48,7 +50,11 @@ function setUp(gate: number = GATE.flushed) {
     append.commit()
     return end
   }
-  const expectSend = (id: number, kind: Partial<SendKind> & { connection?: Connection } = {}) =>
+  const completion = {
+    stored: (outcome: SendOutcome) => void answers.push({ id: outcome.opaque, outcome: { ...outcome } }),
+  }
+  const expectSend = (id: number, kind: Partial<SendKind> & { connection?: Connection } = {}) => {
+    if (kind.isOwn) return acks.expectOwn(completion, id, id % 4, kind.waits ?? true, clock.ms + WAIT_MS)
     acks.expect(
       {
         connection: kind.connection ?? ({ closed: false } as Connection),
@@ -62,6 +68,7 @@ function setUp(gate: number = GATE.flushed) {
       },
       clock.ms + WAIT_MS,
     )
+  }
   const flush = (to: number) => control.writer('flushed').reset(to)
   const said = () => answers.map(({ id, outcome }) => `${id} ${outcome.status}`)
   return { control, acks, answers, clock, append1, expectSend, flush, said }
@@ -161,6 +168,40 @@ describe('a send', () => {
   })
 })
 
+describe("a message of the broker's own", () => {
+  test('is told its place, in the order of the log, between sends', () => {
+    const it = setUp()
+    for (const id of [1, 2, 3]) it.expectSend(id, { isOwn: id === 2 })
+    for (let i = 0; i < 3; i += 1) it.append1()
+    it.flush(2 * SIZE)
+    it.acks.pump()
+    expect(it.said()).toEqual(['1 ok', '2 ok'])
+    expect(it.answers[1].outcome).toMatchObject({ physicalOffset: 10, queueOffset: 1, queueId: 2, sizes: undefined })
+  })
+
+  test('whoever is told may put the next ones, also when the table has to grow for them', () => {
+    const it = setUp(0)
+    const told: number[] = []
+    const completion = {
+      stored: ({ opaque }: SendOutcome) => {
+        told.push(opaque)
+        if (opaque === 0)
+          for (let id = 1; id < 5000; id += 1) it.acks.expectOwn(completion, id, 0, id % 2 === 0, it.clock.ms + WAIT_MS)
+      },
+    }
+    it.acks.expectOwn(completion, 0, 0, false, it.clock.ms + WAIT_MS)
+    it.expectSend(7)
+    it.append1()
+    it.append1()
+    it.acks.pump()
+    for (let id = 1; id < 5000; id += 1) it.append1()
+    it.acks.pump()
+    expect(it.said()).toEqual(['7 ok'])
+    expect(told.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 5000 }, (_, id) => id))
+    expect(it.acks.pending).toBe(0)
+  })
+})
+
 describe('a stage that failed', () => {
   test('what the gate has passed is stored and said so, all else is unknown', () => {
     const it = setUp()
@@ -220,11 +261,11 @@ test('the table grows over its first capacity with sends in it, and loses none',
   const it = setUp()
   const count = 10_000
   // The ring of answers is smaller than that: append is listened to now and then.
-  for (let id = 0; id < 3000; id += 1) it.expectSend(id)
+  for (let id = 0; id < 3000; id += 1) it.expectSend(id, { isOwn: id % 3 === 0 })
   for (let i = 0; i < 1500; i += 1) it.append1()
   it.flush(1000 * SIZE)
   it.acks.pump()
-  for (let id = 3000; id < count; id += 1) it.expectSend(id)
+  for (let id = 3000; id < count; id += 1) it.expectSend(id, { isOwn: id % 3 === 0 })
   for (let i = 1500; i < count; i += 1) {
     it.append1()
     if (i % 1000 === 0) it.acks.pump()
@@ -246,6 +287,7 @@ const sendKind = {
   kind: fc.constant('send' as const),
   waits: fc.boolean(),
   isOneway: fc.boolean(),
+  isOwn: fc.boolean(),
   status: fc.constantFrom('appended' as const, 'appended' as const, 'appended' as const, 'oldEpoch' as const),
 }
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -267,7 +309,7 @@ test('property: the answers are those of a list that is walked through', () => {
       let flushed = 0
       const finish = (send: (typeof list)[0], status: string) => {
         send.isDone = true
-        if (!send.isOneway) model.push(`${send.id} ${status}`)
+        if (!send.isOneway || send.isOwn) model.push(`${send.id} ${status}`)
       }
       for (const each of steps) {
         if (each.kind === 'send') {

@@ -11,7 +11,7 @@ function rewrite(text: string, keepWait = false) {
   fields.properties = Buffer.alloc(Buffer.byteLength(text) + growthOf(PAIR), 0xee)
   fields.propertiesLength = fields.properties.write(text)
   fields.findSeparators()
-  const out = { length: 0, waits: false, delayLevel: 9, isHalf: true }
+  const out = { length: 0, waits: false, hasWait: true, delayLevel: 9, isHalf: true }
   rewriteProperties(fields, PAIR, keepWait, out)
   return {
     text: fields.properties.toString('utf8', 0, out.length),

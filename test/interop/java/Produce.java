@@ -15,7 +15,8 @@ import org.apache.rocketmq.common.message.MessageQueue;
  * broker may die in between.
  *
  * Options: namesrv, topic, group, count, seed, mode (sync, async, oneway, batch, ordered), max (bytes of a body), threads,
- *          accessKey, secretKey, tries (then it gives up; sync, ordered, batch).
+ *          accessKey, secretKey, tries (then it gives up; sync, ordered, batch),
+ *          delay (levels by commas, used in turn; not by async and batch).
  * Prints:  ACK key hash queueId queueOffset offsetMsgId msgId | TRY key why | DONE acknowledged tries
  */
 public final class Produce {
@@ -23,7 +24,11 @@ public final class Produce {
     private static final AtomicInteger tries = new AtomicInteger();
     private static int triesMax;
 
+    private static String[] delays = new String[0];
+
     public static void main(String[] args) throws Exception {
+        String delay = Common.option(args, "delay", "");
+        delays = delay.isEmpty() ? delays : delay.split(",");
         String topic = Common.option(args, "topic", "Interop");
         int count = Common.number(args, "count", 100);
         long seed = Common.number(args, "seed", 1);
@@ -48,7 +53,11 @@ public final class Produce {
             for (int t = 0; t < threads; t++) {
                 Thread worker = new Thread(() -> {
                     for (int i = next.getAndIncrement(); i < count; i = next.getAndIncrement()) {
-                        one(producer, mode, Common.message(topic, seed, i, max), i);
+                        Message message = Common.message(topic, seed, i, max);
+                        if (delays.length > 0) {
+                            message.setDelayTimeLevel(Integer.parseInt(delays[i % delays.length]));
+                        }
+                        one(producer, mode, message, i);
                     }
                 });
                 worker.start();

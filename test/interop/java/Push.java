@@ -15,7 +15,7 @@ import org.apache.rocketmq.common.message.MessageExt;
  *
  * Options: namesrv, topic, group, tags (an expression, default *), distinct, idle, orderly (true/false), from (first/last),
  *          accessKey, secretKey.
- * Prints:  READY | GOT key hash queueId queueOffset tags msgId offsetMsgId | DONE distinct all
+ * Prints:  READY | GOT key hash queueId queueOffset tags msgId offsetMsgId bornTimestamp now | DONE distinct all
  */
 public final class Push {
     private static final Set<String> keys = ConcurrentHashMap.newKeySet();
@@ -63,7 +63,7 @@ public final class Push {
             all++;
             keys.add(String.valueOf(message.getKeys()));
             Common.say("GOT", message.getKeys(), Common.sha256(message.getBody()), message.getQueueId(), message.getQueueOffset(),
-                message.getTags(), message.getMsgId(), offsetId(message));
+                message.getTags(), message.getMsgId(), offsetId(message), message.getBornTimestamp(), last);
         }
     }
 

@@ -12,8 +12,22 @@ export interface Acknowledged {
 }
 export interface Received extends Acknowledged {
   tags: string
+  /** Milliseconds from its creation to the listener. */
+  ageMs: number
 }
-export interface StoredRecord extends Received {
+/** One try of Retry.java. */
+export interface Try {
+  key: string
+  hash: string
+  topic: string
+  reconsumeTimes: number
+  storeTimestamp: number
+  now: number
+  msgId: string
+  properties: string
+}
+export interface StoredRecord extends Acknowledged {
+  tags: string
   topic: string
   physicalOffset: number
 }
@@ -25,7 +39,7 @@ function start(scratch: Scratch, version: string, main: string, options: Options
   return runJava({ version, main, args, folder: scratch.sub(main.toLowerCase()), java })
 }
 
-/** Options of Produce.java: namesrv, topic, count, seed, mode, max, threads, accessKey, secretKey, tries. */
+/** Options of Produce.java: namesrv, topic, count, seed, mode, max, threads, accessKey, secretKey, tries, delay. */
 export function producer(scratch: Scratch, version: string, options: Options, java?: string[]) {
   const program = start(scratch, version, 'Produce', options, java)
   return {
@@ -46,7 +60,7 @@ export function pushConsumer(scratch: Scratch, version: string, options: Options
     async done(): Promise<Received[]> {
       const { status } = await program.ended
       if (status !== 0) throw new Error(`Push ended with ${status}: ${program.stderr}`)
-      return program.of('GOT').map(([key, hash, queueId, queueOffset, tags, msgId, offsetMsgId]) => ({
+      return program.of('GOT').map(([key, hash, queueId, queueOffset, tags, msgId, offsetMsgId, born, now]) => ({
         key,
         hash,
         queueId: Number(queueId),
@@ -54,6 +68,25 @@ export function pushConsumer(scratch: Scratch, version: string, options: Options
         tags,
         msgId,
         offsetMsgId,
+        ageMs: Number(now) - Number(born),
+      }))
+    },
+  }
+}
+
+/** Options of Retry.java: namesrv, topic, group, fail, orderly, max, level, gots, idle. */
+export function failingConsumer(scratch: Scratch, version: string, options: Options) {
+  const program = start(scratch, version, 'Retry', options)
+  return {
+    program,
+    async done(): Promise<Try[]> {
+      const { status } = await program.ended
+      if (status !== 0) throw new Error(`Retry ended with ${status}: ${program.stderr}`)
+      return program.of('GOT').map(([key, hash, topic, reconsumeTimes, storeTimestamp, now, msgId, properties]) => ({
+        ...{ key, hash, topic, msgId, properties },
+        reconsumeTimes: Number(reconsumeTimes),
+        storeTimestamp: Number(storeTimestamp),
+        now: Number(now),
       }))
     },
   }

@@ -20,6 +20,7 @@ import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
 import { Engine } from './engine.ts'
 import { MessageService } from './message-service.ts'
+import { ownMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
 import { adminProcessors } from './processors/index.ts'
@@ -30,6 +31,7 @@ import { Schedule } from './schedule.ts'
 import { StoreView } from './store-view.ts'
 import { Tables } from './tables.ts'
 import type { TopicTable } from './topics/index.ts'
+import type { Transactions } from './transaction/index.ts'
 import { Verification } from './verification.ts'
 
 export interface BrokerOptions {
@@ -100,6 +102,7 @@ class Broker implements BrokerHandle {
   private closing: Promise<void> | undefined
   private failure: StageFailure | undefined
   private verification: Verification | undefined
+  private transactions: Transactions | undefined
   private isStarted = false
   private settle: (error?: Error) => void = () => {}
 
@@ -198,12 +201,13 @@ class Broker implements BrokerHandle {
     const { control, table, queueIds } = engine
     const view = new StoreView({ settings: config, control, table, queueIds, log: new LogReader(config), pool })
     this.view = view
+    const storeHost = { address: hostBytes(announced.host), port: config.listenPort }
     const service = new MessageService({
       config,
       engine,
       store: view,
       ...tables,
-      storeHost: { address: hostBytes(announced.host), port: config.listenPort },
+      storeHost,
       clock,
       log,
       onRoom: () => this.ports?.roomAgain(),
@@ -215,7 +219,10 @@ class Broker implements BrokerHandle {
       for (const { queue } of queues) view.forget(queue)
       service.forget(topic.topicName, queues)
     })
-    const runtime = runtimeSource({ config, engine, service, pool, store: view, bootTimestamp: clock.now() })
+    const { transactions, processors: own } = ownMessages({ config, engine, tables, view, service, storeHost, log })
+    this.transactions = transactions
+    const bootTimestamp = clock.now()
+    const runtime = runtimeSource({ config, engine, service, pool, store: view, transactions, bootTimestamp })
     const version = { counter: 1, timestamp: clock.now() }
     const processors = adminProcessors({
       settings: config,
@@ -229,7 +236,7 @@ class Broker implements BrokerHandle {
     const ports = new Ports({
       config,
       service,
-      router: new Router(processors, log),
+      router: new Router(new Map([...processors, ...own]), log),
       clock,
       log,
       closed: (connection, reason) => tables.disconnected(connection, reason),
@@ -309,6 +316,8 @@ class Broker implements BrokerHandle {
     schedule.add(SCAN_MS, () => void runtime.refresh())
     this.view?.holdTail()
     schedule.add(TIMER_MS, () => this.view?.holdTail())
+    schedule.add(TIMER_MS, () => this.transactions?.tick())
+    schedule.add(config.transactionCheckInterval, () => void this.transactions?.check())
     schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
     schedule.add(RETRY_SAVES_MS, () => tables.retryFailedSaves())
     this.timer = setInterval(() => {
@@ -377,6 +386,7 @@ class Broker implements BrokerHandle {
     this.verification?.stop()
     this.registration?.close()
     const { service } = this
+    if (this.failure === undefined) await this.transactions?.close()
     if (service !== undefined) {
       service.refuseSends('the broker is stopping')
       service.holds.releaseAll()

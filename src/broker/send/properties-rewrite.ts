@@ -16,6 +16,8 @@ export interface RewrittenProperties {
   length: number
   /** False when the client sent WAIT=false. */
   waits: boolean
+  /** Whether the client sent WAIT at all. */
+  hasWait: boolean
   /** Value of DELAY, 0 without. */
   delayLevel: number
   /** TRAN_MSG=true. */
@@ -40,6 +42,7 @@ export function rewriteProperties(
   out: RewrittenProperties,
 ): void {
   out.waits = true
+  out.hasWait = false
   out.delayLevel = 0
   out.isHalf = false
   let written = 0
@@ -76,6 +79,7 @@ function keeps(
     case 0x57 /* W */:
       if (!is(text, from, nameEnd, 'WAIT')) return true
       out.waits = isTrue(text, nameEnd + 1, end)
+      out.hasWait = true
       return keepWait
     case 0x43 /* C */:
       return !is(text, from, nameEnd, 'CLUSTER')

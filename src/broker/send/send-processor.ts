@@ -16,8 +16,10 @@ import { SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from '../../stages/ring-records.ts'
 import type { Acks, PendingSend } from '../acks.ts'
 import type { SubscriptionGroups } from '../groups/subscription-groups.ts'
 import type { QueueIds } from '../queue-ids.ts'
+import { TOPIC } from '../topics/names.ts'
 import type { TopicTable } from '../topics/topic-table.ts'
 import { type BatchItem, joinProperties, readBatch } from './batch.ts'
+import { isHalf, placeHalf } from './half-place.ts'
 import { clusterPair, growthOf, type RewrittenProperties, rewriteProperties } from './properties-rewrite.ts'
 import { encodeRecord, type Host, type Range, type RecordHead, recordBytes } from './record-encoder.ts'
 import {
@@ -27,6 +29,7 @@ import {
   DLQ_PREFIX,
   RETRY_PREFIX,
   type Refusal,
+  rejectedHalf,
   retriesMax,
   SEND_CODE,
   unknownTopic,
@@ -41,6 +44,7 @@ export interface SendSettings {
   maxMessageSize: number
   mappedFileSizeCommitLog: number
   syncFlushTimeout: number
+  rejectTransactionMessage: boolean
 }
 
 export interface SendDependencies {
@@ -73,8 +77,15 @@ const LATER: unique symbol = Symbol('later')
 export class SendProcessor {
   private readonly deps: SendDependencies
   private readonly cache = new TopicCache()
+  private half: SendTarget | undefined
   private readonly pair: Buffer
-  private readonly rewritten: RewrittenProperties = { length: 0, waits: true, delayLevel: 0, isHalf: false }
+  private readonly rewritten: RewrittenProperties = {
+    length: 0,
+    waits: true,
+    hasWait: false,
+    delayLevel: 0,
+    isHalf: false,
+  }
   private readonly body: Range = { bytes: Buffer.alloc(0), start: 0, end: 0 }
   private readonly properties: Range = { bytes: Buffer.alloc(0), start: 0, end: 0 }
   private readonly bornHost: Host = { address: new Uint8Array(4), port: 0 }
@@ -106,7 +117,10 @@ export class SendProcessor {
       sizes: undefined,
       sample: -1,
     }
-    deps.topics.onChange(() => this.cache.clear())
+    deps.topics.onChange(() => {
+      this.cache.clear()
+      this.half = undefined
+    })
   }
 
   /**
@@ -132,6 +146,9 @@ export class SendProcessor {
     }
     const queueId = fields.queueId >= 0 ? fields.queueId : Math.floor(Math.random() * target.config.writeQueueNums)
     this.fillHead(connection, target, fields, queueId)
+    if (rewritten.isHalf && !fields.batch && isHalf(rewritten, fields.reconsumeTimes)) {
+      return this.claimHalf(connection, bytes, fields, target, queueId)
+    }
     return fields.batch
       ? this.claimBatch(connection, bytes, fields, target, queueId)
       : this.claimOne(connection, bytes, fields, target, queueId)
@@ -177,11 +194,15 @@ export class SendProcessor {
   }
 
   private remember(name: string): SendTarget {
-    const config = this.deps.topics.get(name)!
-    const count = Math.max(config.writeQueueNums, config.readQueueNums)
-    const target: SendTarget = { config, name, bytes: Buffer.from(name), queues: new Int32Array(count).fill(-1) }
+    const target = this.targetOf(name)
     this.cache.add(target)
     return target
+  }
+
+  private targetOf(name: string): SendTarget {
+    const config = this.deps.topics.get(name)!
+    const count = Math.max(config.writeQueueNums, config.readQueueNums, 1)
+    return { config, name, bytes: Buffer.from(name), queues: new Int32Array(count).fill(-1) }
   }
 
   /** Sends to %RETRY%group: what was tried too often goes to %DLQ%group, queue 0. */
@@ -204,9 +225,10 @@ export class SendProcessor {
   private checkMessage(target: SendTarget, fields: SendFields): Refusal | undefined {
     const { settings } = this.deps
     const { rewritten } = this
-    if (rewritten.isHalf || rewritten.delayLevel > 0) {
-      const kind = rewritten.isHalf ? 'half messages of transactions' : 'delayed messages'
-      return { code: SEND_CODE.messageIllegal, remark: `this release of basaltmq does not store ${kind} yet` }
+    if (rewritten.isHalf && isHalf(rewritten, fields.reconsumeTimes)) {
+      if (settings.rejectTransactionMessage) return rejectedHalf(settings.brokerIP1)
+    } else if (rewritten.delayLevel > 0) {
+      return { code: SEND_CODE.messageIllegal, remark: 'this release of basaltmq does not store delayed messages yet' }
     }
     return checkSizes(target.bytes.length, rewritten.length, fields.bodyEnd - fields.bodyStart, settings.maxMessageSize)
   }
@@ -222,6 +244,27 @@ export class SendProcessor {
     head.bornHost = this.bornHost
     head.reconsumeTimes = fields.reconsumeTimes
     head.preparedTransactionOffset = 0
+  }
+
+  /** Stored in the half topic; the answer names the queue that it is for. */
+  private claimHalf(
+    connection: Connection,
+    bytes: Buffer,
+    fields: SendFields,
+    target: SendTarget,
+    queueId: number,
+  ): Taken {
+    const { deps, rewritten } = this
+    placeHalf(fields.properties, rewritten, target.bytes, this.head)
+    const tooLong = checkSizes(0, rewritten.length, 0, 0)
+    if (tooLong !== undefined) {
+      deps.refuse(connection, fields, tooLong)
+      return 'taken'
+    }
+    deps.topics.createInternal({ topic: TOPIC.half, queueNums: 1, perm: 6 })
+    // Not in the cache: nobody may send to it.
+    this.half ??= this.targetOf(TOPIC.half)
+    return this.claimOne(connection, bytes, fields, this.half, queueId)
   }
 
   private claimOne(
@@ -243,12 +286,12 @@ export class SendProcessor {
       deps.refuse(connection, fields, tooLarge)
       return 'taken'
     }
-    const queue = this.queueOf(target, queueId)
+    const queue = this.queueOf(target, head.queueId)
     const at = queue < 0 ? -1 : deps.submit.claim(SUBMIT.records + size)
     if (at < 0) return 'later'
     this.isInClaim = true
     const sample = deps.stageClock.sample()
-    this.writeClaim(at, queue, 1, fields, sample)
+    this.writeClaim(at, queue, 1, sample)
     encodeRecord(deps.submit.bytes, deps.submit.view, at + SUBMIT.records, size, head, body, target.bytes, properties)
     this.expect(connection, fields, queueId, undefined, sample)
     deps.counted(target.name, queueId, 1, size)
@@ -282,7 +325,7 @@ export class SendProcessor {
     const at = queue < 0 ? -1 : deps.submit.claim(SUBMIT.records + total)
     if (at < 0) return 'later'
     this.isInClaim = true
-    this.writeClaim(at, queue, items.length, fields, -1)
+    this.writeClaim(at, queue, items.length, -1)
     let to = at + SUBMIT.records
     for (let i = 0; i < items.length; i += 1) {
       head.flag = items[i].flag
@@ -316,9 +359,9 @@ export class SendProcessor {
     return target.queues[queueId]
   }
 
-  private writeClaim(at: number, queue: number, count: number, fields: SendFields, sample: number): void {
+  private writeClaim(at: number, queue: number, count: number, sample: number): void {
     const { view } = this.deps.submit
-    const type = fields.sysFlag & TRANSACTION_BITS
+    const type = this.head.sysFlag & TRANSACTION_BITS
     const counts = type === 0 || type === COMMIT_TYPE ? SUBMIT_FLAGS.counts : 0
     view.setInt32(at + SUBMIT.kind, SUBMIT_KIND.records, true)
     view.setInt32(at + SUBMIT.epoch, this.deps.control.epoch, true)

@@ -9,11 +9,12 @@ function rewrite(text: string, keepWait = false) {
   const bytes = Buffer.from(text)
   const scratch = Buffer.alloc(bytes.length + growthOf(PAIR), 0xee)
   scratch.set(bytes)
-  const out = { length: 0, waits: false, delayLevel: 9, isHalf: true }
+  const out = { length: 0, waits: false, hasWait: true, delayLevel: 9, isHalf: true }
   rewriteProperties(scratch, bytes.length, PAIR, keepWait, out)
   return {
     text: scratch.toString('utf8', 0, out.length),
     waits: out.waits,
+    hasWait: out.hasWait,
     delayLevel: out.delayLevel,
     isHalf: out.isHalf,
   }
@@ -47,7 +48,11 @@ describe('properties of a send', () => {
 
   test('without WAIT a send waits; a batch keeps the property', () => {
     expect(rewrite('TAGS\u0001A').waits).toBe(true)
-    expect(rewrite('WAIT\u0001false', true)).toMatchObject({ text: `WAIT\u0001false\u0002${CLUSTER}`, waits: false })
+    expect(rewrite('WAIT\u0001false', true)).toMatchObject({
+      hasWait: true,
+      text: `WAIT\u0001false\u0002${CLUSTER}`,
+      waits: false,
+    })
   })
 
   test('any pairs: those that are whole stay, in their order, with CLUSTER behind them', () => {

@@ -1,5 +1,5 @@
 /**
- * What the broker does with messages beside storing and serving them: transactions, wired to its parts.
+ * What the broker does with messages beside storing and serving them: transactions and replies, wired to its parts.
  */
 import type { BrokerConfig } from '../config/index.ts'
 import type { Log } from '../log.ts'
@@ -7,6 +7,7 @@ import type { Engine } from './engine.ts'
 import type { MessageService } from './message-service.ts'
 import { transactionProcessors } from './processors/transactions.ts'
 import { StoredMessages } from './put/index.ts'
+import { replyProcessors } from './reply/index.ts'
 import type { Processor } from './router.ts'
 import type { Host } from './send/record-encoder.ts'
 import type { StoreView } from './store-view.ts'
@@ -39,5 +40,6 @@ export function ownMessages(options: OwnMessagesOptions): OwnMessages {
     appended: () => control.load('appended'),
     flushed: () => control.load('flushed'),
   })
-  return { transactions, processors: transactionProcessors(transactions) }
+  const replies = replyProcessors({ ...common, counted: (topic, bytes) => service.counters.put(topic, 1, bytes) })
+  return { transactions, processors: [...transactionProcessors(transactions), ...replies] }
 }

@@ -24,6 +24,7 @@ import { ownMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
 import { adminProcessors } from './processors/index.ts'
+import type { InternalPut } from './put/index.ts'
 import { announcedAddress, Registration } from './registration/index.ts'
 import { Router } from './router.ts'
 import { type BrokerRuntime, runtimeSource } from './runtime-source.ts'
@@ -56,6 +57,8 @@ export interface BrokerHandle {
   /** Moves the clock that this broker sees, and does what is due by then. For tests. */
   advance(milliseconds: number): void
   readonly engine: Engine
+  /** Rounds of transaction checks, and messages of the broker's own. For tests. */
+  readonly own: { readonly transactions: Transactions; readonly puts: InternalPut }
 }
 
 const TIMER_MS = 100
@@ -120,6 +123,12 @@ class Broker implements BrokerHandle {
   get engine(): Engine {
     if (this.started === undefined) throw new Error('the broker is not started')
     return this.started
+  }
+
+  get own(): BrokerHandle['own'] {
+    const { transactions, service } = this
+    if (transactions === undefined || service === undefined) throw new Error('the broker is not started')
+    return { transactions, puts: service.puts }
   }
 
   async start(): Promise<void> {

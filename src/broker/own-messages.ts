@@ -39,6 +39,8 @@ export function ownMessages(options: OwnMessagesOptions): OwnMessages {
     source: { view, queueIds },
     appended: () => control.load('appended'),
     flushed: () => control.load('flushed'),
+    visible: () => control.visible(),
+    epoch: () => control.epoch,
   })
   const replies = replyProcessors({ ...common, counted: (topic, bytes) => service.counters.put(topic, 1, bytes) })
   return { transactions, processors: [...transactionProcessors(transactions), ...replies] }

@@ -4,16 +4,18 @@
  *   front ──▶ x . x x . . x │ young          x decided: not even read
  *               │     │ └ held: sender wants to be asked later, or no producer of the group is there; the front stays here
  *               │     └ expired: copied to TRANS_CHECK_MAX_TIME_TOPIC
- *               └ checked: a copy with one check more takes its place, then its producer is asked (39)
+ *               └ checked: a copy with one check more takes its place (op message), then its producer is asked (39)
  *
  * A check counts when it is sent: a group whose producers are away keeps its checks. An entry that cannot be read, is no half
  * or cannot be copied is told in the log, kept for the operator where that is possible, and passed.
  * Bounds:    BATCH halves or BATCH_BYTES at a time are in memory and under way. A held half that has more than `heldSpanMax`
  *            halves behind it gets an uncounted copy at their end, so that the front goes on.
- * Rules:     spec/broker-requests.md §10; what RocketMQ does otherwise is told in docs/transactions.md.
+ * Rules:     spec/broker-requests.md §10. RocketMQ counts a check in every round, sent or not, gives a half that wants to be
+ *            asked later a copy each time, and begins a round for 60 s with an entry that it cannot copy.
  */
 import type { Clock } from '../../clock.ts'
 import { describe } from '../../errors.ts'
+import { failpoint } from '../../faults.ts'
 import type { Log } from '../../log.ts'
 import type { Connection } from '../../remoting/connection.ts'
 import type { ProducerManager } from '../groups/index.ts'
@@ -25,12 +27,14 @@ import { TOPIC } from '../topics/names.ts'
 import { type CheckSettings, decide } from './check-decision.ts'
 import { checkRequest } from './check-request.ts'
 import { checkedCopyOf, expiredCopyOf, type Half, halfOf, laterCopyOf } from './half-message.ts'
+import { isIllegal, isStored, type OpWriter } from './op-writer.ts'
 import { placesOf } from './queue-places.ts'
 import type { TransactionState } from './transaction-state.ts'
 
 export interface CheckDependencies {
   readonly settings: CheckSettings
   readonly state: TransactionState
+  readonly ops: OpWriter
   readonly view: Pick<StoreView, 'unitsOf' | 'queueMax' | 'queueMin'>
   readonly queueIds: Pick<QueueIds, 'find'>
   readonly puts: Pick<InternalPut, 'put'>
@@ -175,11 +179,13 @@ export class CheckRound {
     const copy = checkedCopyOf(half)
     const stored = await this.deps.puts.put(copy)
     if (!isStored(stored)) return this.refused(offset, half, stored)
-    this.deps.state.copies.replaced(offset, stored.queueOffset)
+    await this.deps.ops.replaced(offset, stored.queueOffset)
+    failpoint('half-copied')
     // It may have left while the copy was stored.
     const asked = peer.closed ? this.producerOf(half.producerGroup) : peer
     asked?.oneway(checkRequest(half, copy, stored))
     if (asked !== undefined) this.report.checked += 1
+    failpoint('half-asked')
     return 'passed'
   }
 
@@ -188,13 +194,14 @@ export class CheckRound {
     if (!this.isFarBehind(offset)) return 'held'
     const stored = await this.deps.puts.put(laterCopyOf(half))
     if (!isStored(stored)) return this.refused(offset, half, stored)
-    this.deps.state.copies.replaced(offset, stored.queueOffset)
+    await this.deps.ops.replaced(offset, stored.queueOffset)
     this.report.moved += 1
     return 'passed'
   }
 
-  private refused(offset: number, half: Half, { status, remark }: PutResult): Outcome | Promise<Outcome> {
-    if (status !== 'illegal' && status !== 'tooLarge') return this.stop(remark ?? status)
+  private refused(offset: number, half: Half, result: PutResult): Outcome | Promise<Outcome> {
+    const { status, remark = status } = result
+    if (!isIllegal(result)) return this.stop(remark)
     // One property more is too much for it: it can never be checked.
     this.deps.log.error(`half message ${offset} of group ${half.producerGroup} cannot be checked: ${remark}`)
     return this.giveUp(offset, expiredCopyOf(half.message))
@@ -242,8 +249,4 @@ export class CheckRound {
     }
     return undefined
   }
-}
-
-function isStored({ status }: PutResult): boolean {
-  return status === 'ok' || status === 'flushTimeout'
 }

@@ -21,9 +21,9 @@ export class HalfCopies {
     if (copy <= half) return
     const line = this.lines.get(half) ?? { newest: half }
     if (copy <= line.newest) return
-    this.lines.set(half, line)
-    this.lines.set(line.newest, line)
     line.newest = copy
+    this.lines.set(half, line)
+    this.lines.set(copy, line)
   }
 
   /** Forgets the lines whose newest copy is below. */

@@ -5,6 +5,7 @@
  *   half   RMQ_SYS_TRANS_HALF_TOPIC/0      REAL_TOPIC, REAL_QID, PGROUP, TRAN_MSG       transaction type 0
  *   commit REAL_TOPIC/REAL_QID             same text, type 8, preparedTransactionOffset = the half's physical offset
  *   op     RMQ_SYS_TRANS_OP_HALF_TOPIC/0   TAGS d, body = queue offset of the half in decimal (5.x: several, by commas)
+ *                                          ours: BASALT_COPY = queue offset of the copy that has taken the half's place
  *
  * Invariant: body, flag, born data and storeHost are the sender's in every copy. (RocketMQ loses flag and reconsumeTimes in the
  *            copies of a check; ours keep them, so that a message committed by a check is the one that was sent.)
@@ -30,7 +31,9 @@ export const HALF = {
 } as const
 
 const OP_TEXT = 'WAIT\u0001true\u0002TAGS\u0001d'
-export const OP_TAG = 'd'
+const OP_TAG = 'd'
+/** Not one of RocketMQ's, which reads tag and body only. */
+const COPY = 'BASALT_COPY'
 const QUEUE_ID_MAX = 65_535
 
 /** A half message that can be committed, rolled back and checked. */
@@ -115,13 +118,13 @@ export function expiredCopyOf(message: Message): InternalMessage {
   return { ...internalMessage(message), topic: TOPIC.halfExpired, queueId: 0, preparedTransactionOffset: 0 }
 }
 
-/** Says that the half at this queue offset is committed or rolled back. */
-export function opOf(halfOffset: number, now: number, broker: Host): InternalMessage {
+/** Says that the half at this queue offset is committed or rolled back; with `copy`, that this one has taken its place. */
+export function opOf(halfOffset: number, now: number, broker: Host, copy?: number): InternalMessage {
   return {
     topic: TOPIC.halfOp,
     queueId: 0,
     body: Buffer.from(String(halfOffset)),
-    properties: OP_TEXT,
+    properties: copy === undefined ? OP_TEXT : withProperties(OP_TEXT, { [COPY]: String(copy) }),
     flag: 0,
     sysFlag: 0,
     bornTimestamp: now,
@@ -131,15 +134,23 @@ export function opOf(halfOffset: number, now: number, broker: Host): InternalMes
   }
 }
 
-/** Queue offsets of the halves that an op message decides; none where it is no op message. */
-export function decidedBy(body: Uint8Array, tag: string | undefined): number[] {
-  if (tag !== OP_TAG) return []
-  const offsets: number[] = []
+export interface Op {
+  /** Halves that are decided; none where the record is no op message. */
+  readonly halves: readonly number[]
+  /** What has taken the place of the only one. */
+  readonly copy: number | undefined
+}
+
+export const NO_OP: Op = { halves: [], copy: undefined }
+
+export function readOp({ body, properties }: Pick<Message, 'body' | 'properties'>): Op {
+  if (properties.get('TAGS') !== OP_TAG) return NO_OP
+  const halves: number[] = []
   for (const text of Buffer.from(body).toString('latin1').split(',')) {
     const offset = integer(text)
-    if (offset !== undefined) offsets.push(offset)
+    if (offset !== undefined) halves.push(offset)
   }
-  return offsets
+  return { halves, copy: halves.length === 1 ? integer(properties.get(COPY)) : undefined }
 }
 
 /** A decimal number of 0 … 2^53 − 1, or undefined. */

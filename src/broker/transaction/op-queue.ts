@@ -10,10 +10,10 @@ import type { QueueIds } from '../queue-ids.ts'
 import type { StoreView } from '../store-view.ts'
 import { TOPIC } from '../topics/names.ts'
 import type { DecidedHalves } from './decided-halves.ts'
-import { decidedBy } from './half-message.ts'
+import type { HalfCopies } from './half-copies.ts'
+import { NO_OP, type Op, readOp } from './half-message.ts'
 import { placesOf } from './queue-places.ts'
 
-const NOTHING: readonly number[] = []
 /** Op messages have about 140 bytes. */
 const OPS_PER_READ = 512
 
@@ -22,8 +22,12 @@ export interface OpQueueSource {
   readonly view: Pick<StoreView, 'unitsOf' | 'readRecords' | 'queueMax'>
 }
 
-/** Adds all op messages that can be seen and that `decided` does not know. */
-export async function readOps({ queueIds, view }: OpQueueSource, decided: DecidedHalves): Promise<void> {
+/** Takes in all op messages that can be seen and that `decided` does not know. */
+export async function readOps(
+  { queueIds, view }: OpQueueSource,
+  decided: DecidedHalves,
+  copies: HalfCopies,
+): Promise<void> {
   const queue = queueIds.find(TOPIC.halfOp, 0)
   const end = view.queueMax(TOPIC.halfOp, 0)
   while (queue >= 0 && decided.knownOps < end) {
@@ -37,22 +41,24 @@ export async function readOps({ queueIds, view }: OpQueueSource, decided: Decide
             there.map((i) => offsets[i]),
             wanted,
           )
-    const found = bytes === undefined ? new Map<number, number[]>() : opsIn(bytes)
+    const found = bytes === undefined ? new Map<number, Op>() : opsIn(bytes)
     for (let offset = from; offset < next; offset += 1) {
-      decided.add(offset, found.get(offsets[offset - from]) ?? NOTHING)
+      const { halves, copy } = found.get(offsets[offset - from]) ?? NO_OP
+      decided.add(offset, halves)
+      if (copy !== undefined) copies.replaced(halves[0], copy)
     }
   }
 }
 
-/** Physical offset → halves, of records that lie side by side. */
-function opsIn(bytes: Uint8Array): Map<number, number[]> {
+/** By physical offset, of records that lie side by side. */
+function opsIn(bytes: Uint8Array): Map<number, Op> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const record = new RecordView()
-  const ops = new Map<number, number[]>()
+  const ops = new Map<number, Op>()
   for (let at = 0; at < bytes.length; at += record.totalSize) {
     if (record.read(bytes, view, at, bytes.length) !== 'record') break
     const message = decodeRecord(bytes, at)
-    if (message !== undefined) ops.set(message.physicalOffset, decidedBy(message.body, message.properties.get('TAGS')))
+    if (message !== undefined) ops.set(message.physicalOffset, readOp(message))
   }
   return ops
 }

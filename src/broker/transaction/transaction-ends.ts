@@ -10,17 +10,15 @@
  * Invariant: the same end twice stores nothing twice while the half, or a copy of it, is in use.
  * Rules: spec/broker-requests.md §10.
  */
-import type { Clock } from '../../clock.ts'
+import { failpoint } from '../../faults.ts'
 import type { Log } from '../../log.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
 import type { HeaderOf } from '../../remoting/schema.ts'
 import type { END_TRANSACTION } from '../../remoting/schemas/send.ts'
 import { SYS_FLAG } from '../../store/commitlog/record.ts'
 import type { InternalPut, PutResult, StoredMessages } from '../put/index.ts'
-import type { Host } from '../send/record-encoder.ts'
-import { PERM_READ_WRITE, type TopicTable } from '../topics/index.ts'
-import { TOPIC } from '../topics/names.ts'
-import { commitOf, commitWaits, type Half, halfOf, opOf } from './half-message.ts'
+import { commitOf, commitWaits, type Half, halfOf } from './half-message.ts'
+import { isIllegal, isStored, type OpWriter } from './op-writer.ts'
 import type { TransactionState } from './transaction-state.ts'
 
 export type EndTransaction = HeaderOf<typeof END_TRANSACTION>
@@ -31,16 +29,22 @@ export interface Ended {
 }
 
 export interface TransactionEndDependencies {
-  readonly settings: { readonly brokerRole: string; readonly endTransactionPoolQueueCapacity: number }
+  readonly settings: {
+    readonly brokerRole: string
+    readonly endTransactionPoolQueueCapacity: number
+    readonly syncFlushTimeout: number
+  }
   readonly state: TransactionState
   readonly puts: Pick<InternalPut, 'put'>
   readonly messages: Pick<StoredMessages, 'at'>
-  readonly topics: TopicTable
-  readonly storeHost: Host
-  readonly clock: Clock
+  readonly ops: OpWriter
+  /** Positions: the log's end, and up to where it may be read. */
+  appended(): number
+  visible(): number
   readonly log: Log
 }
 
+const VISIBLE_POLL_MS = 2
 const OK: Ended = { code: RESPONSE.SUCCESS }
 const NOT_FOUND = error('Find prepared transaction message failed')
 
@@ -85,6 +89,7 @@ export class TransactionEnds {
 
   private async find(request: EndTransaction): Promise<Half | Ended> {
     const { commitLogOffset, tranStateTableOffset, producerGroup } = request
+    await this.untilVisible(commitLogOffset)
     const message = await this.deps.messages.at(commitLogOffset)
     const half = message === undefined ? NOT_FOUND : halfOf(message)
     if (typeof half === 'string') {
@@ -97,6 +102,14 @@ export class TransactionEnds {
     return half
   }
 
+  /** A half that was sent with WAIT=false may be ended before it is on disk, where that is what others may see. */
+  private async untilVisible(offset: number): Promise<void> {
+    const until = performance.now() + this.deps.settings.syncFlushTimeout
+    while (offset >= this.deps.visible() && offset < this.deps.appended() && performance.now() < until) {
+      await new Promise((fulfil) => setTimeout(fulfil, VISIBLE_POLL_MS))
+    }
+  }
+
   /** `newest` is the queue offset of the half, or of the copy that stands for it now. */
   private async finish(half: Half, newest: number, isCommit: boolean): Promise<Ended> {
     const { decided } = this.deps.state
@@ -105,38 +118,20 @@ export class TransactionEnds {
       const result = await this.deps.puts.put(commitOf(half), { waits: commitWaits(half) })
       const refused = refusalOf(result)
       if (refused !== undefined) return refused
+      failpoint('transaction-committed')
     }
-    await this.writeOp(newest)
+    await this.deps.ops.ended(newest)
+    failpoint('transaction-noted')
     return OK
-  }
-
-  private async writeOp(half: number): Promise<void> {
-    const { puts, topics, clock, storeHost, state, log } = this.deps
-    topics.createInternal({ topic: TOPIC.halfOp, queueNums: 1, perm: PERM_READ_WRITE })
-    const result = await puts.put(opOf(half, clock.now(), storeHost), { waits: false })
-    if (refusalOf(result) === undefined) state.decided.add(result.queueOffset, [half])
-    else {
-      // It is decided all the same, for as long as this process lives; after that its producer is asked once more.
-      state.decided.decide(half)
-      log.warn(`the end of half ${half} is not noted: ${result.remark}`)
-    }
   }
 }
 
 /** The codes of RocketMQ's sendFinalMessage; a message that is stored is a success however late it is safe. */
-function refusalOf({ status, remark = status }: PutResult): Ended | undefined {
-  switch (status) {
-    case 'ok':
-    case 'flushTimeout':
-      return undefined
-    case 'illegal':
-    case 'tooLarge':
-      return { code: RESPONSE.MESSAGE_ILLEGAL, remark: `The message is illegal: ${remark}` }
-    case 'unavailable':
-      return { code: RESPONSE.SERVICE_NOT_AVAILABLE, remark }
-    default:
-      return error(remark)
-  }
+function refusalOf(result: PutResult): Ended | undefined {
+  const { status, remark = status } = result
+  if (isStored(result)) return undefined
+  if (isIllegal(result)) return { code: RESPONSE.MESSAGE_ILLEGAL, remark: `The message is illegal: ${remark}` }
+  return status === 'unavailable' ? { code: RESPONSE.SERVICE_NOT_AVAILABLE, remark } : error(remark)
 }
 
 function error(remark: string): Ended {

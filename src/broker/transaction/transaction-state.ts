@@ -7,6 +7,7 @@
  *            leave behind.
  * Blocks on: nothing.
  */
+import { failpoint } from '../../faults.ts'
 import type { Log } from '../../log.ts'
 import type { ConsumerOffsets } from '../offsets/index.ts'
 import type { StoreView } from '../store-view.ts'
@@ -22,6 +23,8 @@ export interface TransactionStateDependencies {
   /** Positions of the log: its end, and what is on disk. */
   appended(): number
   flushed(): number
+  /** Changes when the log lost its tail to a fence: what was read from it or put into it may be gone. */
+  epoch(): number
   readonly log: Log
 }
 
@@ -39,32 +42,38 @@ function isSame(a: Fronts, b: Fronts): boolean {
 
 export class TransactionState {
   decided: DecidedHalves
-  readonly copies = new HalfCopies()
+  copies = new HalfCopies()
   private readonly deps: TransactionStateDependencies
   private readonly busy = new Map<number, Promise<unknown>>()
   /** As the offset table has them from us; what differs was set by somebody else. */
   private stored: Fronts
+  private epoch: number
   /** Waits until the log is on disk up to `below`. */
   private found: (Fronts & { readonly below: number }) | undefined
 
   constructor(deps: TransactionStateDependencies) {
     this.deps = deps
     this.stored = this.offsetsNow()
+    this.epoch = deps.epoch()
     this.decided = this.startAt(this.stored)
   }
 
   /** Reads the op messages that it does not know, after a start all. An administrator's new offsets count from here. */
   async catchUp(): Promise<void> {
     const now = this.offsetsNow()
-    if (!isSame(now, this.stored)) {
+    const epoch = this.deps.epoch()
+    if (!isSame(now, this.stored) || epoch !== this.epoch) {
       this.deps.log.warn(
-        `offsets of ${TRANSACTION_GROUP} were changed: halves from ${now.half}, op messages from ${now.op}`,
+        `transactions are read anew, in epoch ${epoch}: halves from ${now.half}, op messages from ${now.op}`,
       )
+      // Copies may be gone with the tail; what only has other offsets still has its copies.
+      if (epoch !== this.epoch) this.copies = new HalfCopies()
       this.stored = now
+      this.epoch = epoch
       this.found = undefined
       this.decided = this.startAt(now)
     }
-    await readOps(this.deps.source, this.decided)
+    await readOps(this.deps.source, this.decided, this.copies)
   }
 
   isBusy(half: number): boolean {
@@ -107,6 +116,7 @@ export class TransactionState {
     if (found.op !== offsets.query(TRANSACTION_GROUP, TOPIC.halfOp, 0)) {
       offsets.commit(TRANSACTION_GROUP, TOPIC.halfOp, 0, found.op, WRITER)
     }
+    failpoint('transaction-offsets')
   }
 
   private offsetsNow(): Fronts {

@@ -14,6 +14,7 @@ import { PERM_READ_WRITE } from '../topics/index.ts'
 import { TOPIC } from '../topics/names.ts'
 import { type CheckDependencies, CheckRound, type RoundReport } from './check-round.ts'
 import { HALF, resumedCopyOf } from './half-message.ts'
+import { OpWriter, type OpWriterDependencies } from './op-writer.ts'
 import {
   type Ended,
   type EndTransaction,
@@ -22,9 +23,11 @@ import {
 } from './transaction-ends.ts'
 import { TransactionState, type TransactionStateDependencies } from './transaction-state.ts'
 
-export type TransactionDependencies = Omit<CheckDependencies, 'state' | 'view' | 'queueIds'> &
-  Omit<TransactionEndDependencies, 'state'> &
-  Omit<TransactionStateDependencies, 'source'> & {
+type Parts = 'state' | 'ops' | 'view' | 'queueIds' | 'source'
+export type TransactionDependencies = Omit<CheckDependencies, Parts> &
+  Omit<TransactionEndDependencies, Parts> &
+  Omit<OpWriterDependencies, Parts> &
+  Omit<TransactionStateDependencies, Parts> & {
     readonly source: TransactionStateDependencies['source'] & Pick<CheckDependencies, 'view' | 'queueIds'>
   }
 
@@ -35,18 +38,29 @@ export class Transactions {
   readonly state: TransactionState
   private readonly deps: TransactionDependencies
   private readonly ends: TransactionEnds
+  private readonly ops: OpWriter
+  /** What the op queue holds is known. */
+  private readonly loaded: Promise<void>
   private round: Promise<RoundReport | undefined> | undefined
   private isStopping = false
 
   constructor(deps: TransactionDependencies) {
     this.deps = deps
     this.state = new TransactionState(deps)
-    this.ends = new TransactionEnds({ ...deps, state: this.state })
+    this.ops = new OpWriter({ ...deps, state: this.state })
+    this.ends = new TransactionEnds({ ...deps, state: this.state, ops: this.ops })
+    this.loaded = this.state.catchUp().catch((error: unknown) => {
+      deps.log.error(
+        `op messages of transactions could not be read, the first round of checks tries again: ${describe(error)}`,
+      )
+    })
   }
 
   /** 37. Undefined: there is nothing to answer. */
   async end(request: EndTransaction): Promise<Ended | undefined> {
     if (this.isStopping) return { code: RESPONSE.SERVICE_NOT_AVAILABLE, remark: 'the broker is stopping' }
+    // An end may name a half that a copy stands for since the run before.
+    await this.loaded
     return this.ends.end(request)
   }
 
@@ -95,8 +109,9 @@ export class Transactions {
   private async runRound(): Promise<RoundReport | undefined> {
     const { log } = this.deps
     try {
+      await this.loaded
       await this.state.catchUp()
-      const report = await new CheckRound({ ...this.deps, ...this.deps.source, state: this.state }).run(
+      const report = await new CheckRound({ ...this.deps, ...this.deps.source, state: this.state, ops: this.ops }).run(
         () => this.isStopping,
       )
       this.state.roundDone()

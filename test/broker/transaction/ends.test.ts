@@ -1,6 +1,6 @@
 /** Half messages and their ends, through sockets and files: what is stored where, what is answered, what consumers get. */
 import { test as base, expect } from 'vitest'
-import { brokerFixture, type TestBroker } from '../../../src/testing/index.ts'
+import { brokerFixture, startTestBroker, type TestBroker } from '../../../src/testing/index.ts'
 import { TestClient } from '../../support/client.ts'
 import { allRecords } from './log-records.ts'
 import { COMMIT, ROLLBACK, TransactionClient, UNKNOWN } from './transaction-client.ts'
@@ -19,6 +19,8 @@ const test = base.extend<{ broker: TestBroker; producer: TransactionClient; clie
   },
 })
 
+const sizeOf = (store: string) => allRecords(store).reduce((sum, { totalSize }) => sum + totalSize, 0)
+const bodies = (list: { body: Uint8Array }[]) => list.map(({ body }) => Buffer.from(body).toString())
 const pairs = (text: string) => Object.fromEntries(text.split('\u0002').map((pair) => pair.split('\u0001')))
 
 test('a half message waits in the half topic; its commit is delivered, with the sender’s data', async ({
@@ -30,8 +32,7 @@ test('a half message waits in the half topic; its commit is delivered, with the 
   expect(half).toMatchObject({ code: 0, queueId: 3, queueOffset: 0 })
   expect((await client.pull('Orders', 3, 0)).messages).toEqual([])
   expect((await producer.end(half, COMMIT)).code).toBe(0)
-  const [delivered] = await client.drain('Orders', 3)
-  expect(Buffer.from(delivered.body).toString()).toBe('committed')
+  await expect.poll(async () => bodies(await client.drain('Orders', 3))).toEqual(['committed'])
 
   const [stored, committed, op] = allRecords(broker.folder)
   expect(stored).toMatchObject({ topic: 'RMQ_SYS_TRANS_HALF_TOPIC', queueId: 0, queueOffset: 0, sysFlag: 0, flag: 7 })
@@ -61,6 +62,7 @@ test('a rolled-back one is never delivered; one that is unknown stays open and i
   const open = await producer.half('Orders', 'open')
   expect((await producer.end(rolledBack, ROLLBACK)).code).toBe(0)
   await producer.endOneway(open, UNKNOWN)
+  await expect.poll(() => broker.handle.engine.control.load('dispatched')).toBe(sizeOf(broker.folder))
   expect(await client.drain('Orders', 0)).toEqual([])
   const topics = allRecords(broker.folder).map(({ topic }) => topic)
   expect(topics.filter((topic) => topic === 'RMQ_SYS_TRANS_OP_HALF_TOPIC').length).toBe(1)
@@ -81,7 +83,7 @@ test('the same end again stores nothing again, and the other one does not take i
     producer.end(committed, ROLLBACK),
   ])
   expect(new Set(answers.map(({ code }) => code))).toEqual(new Set([0]))
-  expect((await client.drain('Orders', 0)).map(({ body }) => Buffer.from(body).toString())).toEqual(['committed'])
+  await expect.poll(async () => bodies(await client.drain('Orders', 0))).toEqual(['committed'])
   expect(allRecords(broker.folder).length).toBe(5)
 })
 
@@ -111,7 +113,6 @@ test('wrong ends are refused with Apache’s codes and texts, and change nothing
 })
 
 test('rejectTransactionMessage: halves are refused with 16, other messages are not', async () => {
-  const { startTestBroker } = await import('../../../src/testing/index.ts')
   await using broker = await startTestBroker({ config: { rejectTransactionMessage: true } })
   const producer = new TransactionClient(broker.address)
   expect(await producer.half('Orders', 'half')).toMatchObject({
@@ -120,6 +121,21 @@ test('rejectTransactionMessage: halves are refused with 16, other messages are n
   })
   expect(await producer.half('Orders', 'plain', { TRAN_MSG: 'false' }, { f: '0' })).toMatchObject({ code: 0 })
   await producer.close()
+})
+
+test('SYNC_FLUSH: a half that did not wait for the disk can be ended before it is there', async () => {
+  await using broker = await startTestBroker({ config: { flushDiskType: 'SYNC_FLUSH' } })
+  const producer = new TransactionClient(broker.address)
+  const client = new TestClient(broker.address)
+  await producer.end(await producer.half('Orders', 'first'), ROLLBACK)
+  broker.faults.set('holdSync', 1)
+  const half = await producer.half('Orders', 'not on disk', { WAIT: 'false' })
+  const ended = producer.end(half, COMMIT)
+  expect(await Promise.race([ended, new Promise((fulfil) => setTimeout(fulfil, 100, 'waits'))])).toBe('waits')
+  broker.faults.set('holdSync', 0)
+  expect((await ended).code).toBe(0)
+  await expect.poll(async () => (await client.drain('Orders', 0)).length).toBe(1)
+  await Promise.all([producer.close(), client.close()])
 })
 
 test('nobody sends to, creates or deletes the topics of transactions, also not when a half has been stored', async ({
@@ -133,7 +149,8 @@ test('nobody sends to, creates or deletes the topics of transactions, also not w
     const removed = await client.invoke(215, { topic })
     expect([removed.code, removed.remark]).toEqual([1, `The topic[${topic}] is conflict with system topic.`])
   }
-  expect((await client.invoke(30, { topic: 'RMQ_SYS_TRANS_HALF_TOPIC', queueId: '0' })).ext?.offset).toBe('2')
+  const end = () => client.invoke(30, { topic: 'RMQ_SYS_TRANS_HALF_TOPIC', queueId: '0' })
+  await expect.poll(async () => (await end()).ext?.offset).toBe('2')
 })
 
 test('a half whose properties leave no room for two more is refused, a large one is stored', async ({ producer }) => {

@@ -25,6 +25,18 @@ export interface Check {
   place: Pick<HalfPlace, 'queueOffset' | 'physicalOffset'>
 }
 
+/** Producers that have joined their group: they go on with their heartbeats when the clock is moved. */
+const online = new Set<TransactionClient>()
+
+export async function heartbeats(): Promise<void> {
+  await Promise.all([...online].map((client) => client.heartbeat()))
+}
+
+/** Whatever a test has left open. */
+export async function allOffline(): Promise<void> {
+  await Promise.all([...online].map((client) => client.close()))
+}
+
 export class TransactionClient {
   readonly checks: Check[] = []
   readonly remoting: RemotingClient
@@ -41,6 +53,7 @@ export class TransactionClient {
 
   /** Joins its group: it is asked from now on. */
   async heartbeat(): Promise<void> {
+    online.add(this)
     const body = {
       clientID: `client-${this.group}`,
       producerDataSet: [{ groupName: this.group }],
@@ -89,6 +102,7 @@ export class TransactionClient {
   }
 
   close(): Promise<void> {
+    online.delete(this)
     return this.remoting.close()
   }
 

@@ -14,11 +14,12 @@ import org.apache.rocketmq.common.message.MessageExt;
 /**
  * Sends messages of a seed in transactions. What message i does is letter i of `plan` (cyclic): c commit, r rollback,
  * u unknown; what a check is told is letter i of `checks`, from check number `after` on (unknown before). A transaction
- * whose local part never ran is rolled back when checked. A send that fails is tried again with the same key until it is
- * stored, so the broker may die in between.
+ * that this program did not send, or whose local part never ran, is answered with `orphans` (one letter) when checked. A
+ * send that fails is tried again with the same key until it is stored, so the broker may die in between.
  *
- * Options: namesrv, topic, group, count, seed, max, threads, plan, checks, after, immunity (seconds), trace (true/false),
- *          idle (ends so many ms after the last check or send), waits (how many checks are answered finally before it ends).
+ * Options: namesrv, topic, group, count, seed, max, threads, plan, checks, orphans, after, immunity (seconds),
+ *          trace (true/false), idle (ends so many ms after the last check or send), waits (how many checks are answered
+ *          finally before it ends).
  * Prints:  HALF key hash decision queueId queueOffset offsetMsgId msgId | TRY key why | DECIDED key decision |
  *          CHECK key hash answer checkTimes msgId offsetMsgId queueOffset topic queueId | SENT count | DONE
  */
@@ -32,6 +33,7 @@ public final class Transact {
         String topic = Common.option(args, "topic", "Transactions");
         String plan = Common.option(args, "plan", "c");
         String checks = Common.option(args, "checks", "u");
+        String orphans = Common.option(args, "orphans", "r");
         String immunity = Common.option(args, "immunity", "");
         int after = Common.number(args, "after", 1);
         int count = Common.number(args, "count", 10);
@@ -60,9 +62,10 @@ public final class Transact {
             @Override
             public LocalTransactionState checkLocalTransaction(MessageExt message) {
                 last = System.currentTimeMillis();
-                LocalTransactionState state = decisions.getOrDefault(message.getTransactionId(), LocalTransactionState.ROLLBACK_MESSAGE);
+                LocalTransactionState decision = decisions.get(message.getTransactionId());
                 int times = checked.merge(message.getTransactionId(), 1, Integer::sum);
-                if (state == LocalTransactionState.UNKNOW && times >= after) {
+                LocalTransactionState state = decision == null ? state(orphans, 0) : decision;
+                if (decision == LocalTransactionState.UNKNOW && times >= after) {
                     state = state(checks, Integer.parseInt(message.getKeys().split("-")[1]));
                 }
                 Common.say("CHECK", message.getKeys(), Common.sha256(message.getBody()), state,

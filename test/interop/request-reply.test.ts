@@ -27,11 +27,13 @@ describe.skipIf(!apacheIsThere(...CLIENTS))(`request–reply over the ${KIND} br
     const topic = `Requests-${asker}-${answerer}`.replaceAll('.', '_')
     await system.createTopic(topic)
     const common = { namesrv: system.namesrv, topic }
+    // The callback of 5.3.3 is told of a time-out as soon as its request is sent, with Apache's broker as well.
+    const modes = asker === '5.3.3' ? ['sync'] : ['sync', 'async']
     const answering = asking(scratch, answerer, {
-      ...{ ...common, role: 'answer', group: `G-${topic}`, count: 2 * COUNT, idle: IDLE },
+      ...{ ...common, role: 'answer', group: `G-${topic}`, count: modes.length * COUNT, idle: IDLE },
     })
     await answering.program.until('READY')
-    for (const mode of ['sync', 'async']) {
+    for (const mode of modes) {
       const { replies, failed } = await asking(scratch, asker, { ...common, role: 'ask', mode, count: COUNT }).done()
       expect(failed).toEqual([])
       expect(replies.length).toBe(COUNT)

@@ -18,7 +18,11 @@ import {
   startSystem,
 } from './support/systems.ts'
 
-const CHECKS = { transactionCheckInterval: 1000, transactionTimeOut: 500, transactionCheckMax: 3 }
+const CHECKS = {
+  ...{ transactionCheckInterval: 1000, transactionTimeOut: 500, transactionCheckMax: 3 },
+  // Ours stores offsets once the log is on disk.
+  flushCommitLogThoroughInterval: 1000,
+}
 const EXPIRED = 'TRANS_CHECK_MAX_TIME_TOPIC'
 const HALF = 'RMQ_SYS_TRANS_HALF_TOPIC'
 const OP = 'RMQ_SYS_TRANS_OP_HALF_TOPIC'
@@ -84,7 +88,7 @@ describe.skipIf(!apacheIsThere(...CLIENTS)).each(CLIENTS)(`transactions of %s an
     const { records } = await readAll(scratch, version, { namesrv: system.namesrv, topics: EXPIRED })
     expect(records.filter(({ key }) => key.startsWith('s7-')).length).toBe(3)
     // Nobody has lost count: all halves and op messages are used up.
-    expect(await openIn(system)).toEqual({ [HALF]: 0, [OP]: 0 })
+    await expect.poll(() => openIn(system), { timeout: 5000 }).toEqual({ [HALF]: 0, [OP]: 0 })
   })
 
   test('CHECK_IMMUNITY_TIME_IN_SECONDS: not asked before, asked after', async () => {
@@ -154,7 +158,7 @@ describe.skipIf(!apacheIsThere(...CLIENTS))('a store with open transactions that
       let halves: Awaited<ReturnType<ReturnType<typeof transactions>['done']>>['halves']
       try {
         // Every round so far has asked about the open ones, in vain; the store has copies of them.
-        halves = (await transactions(scratch, ORACLE, { ...open, checks: 'u', idle: 2500 }).done()).halves
+        halves = (await transactions(scratch, ORACLE, { ...open, checks: 'u', idle: IDLE, stay: 2500 }).done()).halves
         if (end === 'a clean stop') await first.stop()
         else await first.kill()
       } finally {

@@ -85,7 +85,13 @@ public final class Ask {
     }
 
     private static void failed(String key, Throwable e) {
-        Common.say("FAILED", key, e.getClass().getSimpleName() + " " + String.valueOf(e.getMessage()).split("\n")[0]);
+        Common.say("FAILED", key, why(e));
+    }
+
+    /** The client says how often it tried; what the broker said is in the cause. */
+    private static String why(Throwable e) {
+        String text = e.getClass().getSimpleName() + " " + String.valueOf(e.getMessage()).split("\n")[0];
+        return e.getCause() == null ? text : text + ": " + why(e.getCause());
     }
 
     private static void answer(String[] args) throws Exception {
@@ -122,7 +128,7 @@ public final class Ask {
                 SendResult result = producer.send(reply, 5000);
                 Common.say("REPLIED", message.getKeys(), result.getSendStatus(), result.getOffsetMsgId(), result.getQueueOffset());
             } catch (Exception e) {
-                Common.say("NOTREPLIED", message.getKeys(), e.getClass().getSimpleName() + " " + String.valueOf(e.getMessage()).split("\n")[0]);
+                Common.say("NOTREPLIED", message.getKeys(), why(e));
             }
             replied++;
         }

@@ -18,8 +18,8 @@ import org.apache.rocketmq.common.message.MessageExt;
  * send that fails is tried again with the same key until it is stored, so the broker may die in between.
  *
  * Options: namesrv, topic, group, count, seed, max, threads, plan, checks, orphans, after, immunity (seconds),
- *          trace (true/false), idle (ends so many ms after the last check or send), waits (how many checks are answered
- *          finally before it ends).
+ *          trace (true/false), idle (ends so many ms after the last check or send), stay (or so many after the last send),
+ *          waits (how many checks are answered finally before it ends).
  * Prints:  HALF key hash decision queueId queueOffset offsetMsgId msgId | TRY key why | DECIDED key decision |
  *          CHECK key hash answer checkTimes msgId offsetMsgId queueOffset topic queueId | SENT count | DONE
  */
@@ -40,6 +40,7 @@ public final class Transact {
         long seed = Common.number(args, "seed", 1);
         int max = Common.number(args, "max", 1024);
         int idle = Common.number(args, "idle", 0);
+        int stay = Common.number(args, "stay", Integer.MAX_VALUE);
         int waits = Common.number(args, "waits", 0);
         TransactionMQProducer producer = Boolean.parseBoolean(Common.option(args, "trace", "false"))
             ? traced(Common.option(args, "group", "TransactProducer"))
@@ -95,7 +96,8 @@ public final class Transact {
         Common.say("SENT", count);
         System.out.flush();
         last = System.currentTimeMillis();
-        while (System.currentTimeMillis() - last < idle && (waits == 0 || answered.get() < waits)) {
+        long sent = last;
+        while (System.currentTimeMillis() - last < idle && System.currentTimeMillis() - sent < stay && (waits == 0 || answered.get() < waits)) {
             Thread.sleep(20);
         }
         // Answers to checks leave one-way.

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { asking, readAll } from './support/programs.ts'
 import { apacheIsThere, CLIENTS, KIND, Scratch, type System, startSystem } from './support/systems.ts'
 
-const COUNT = 40
+const COUNT = 30
 const IDLE = 20_000
 const PAIRS = [
   { asker: '4.9.7', answerer: '4.9.7' },
@@ -27,8 +27,8 @@ describe.skipIf(!apacheIsThere(...CLIENTS))(`request–reply over the ${KIND} br
     const topic = `Requests-${asker}-${answerer}`.replaceAll('.', '_')
     await system.createTopic(topic)
     const common = { namesrv: system.namesrv, topic }
-    // The callback of 5.3.3 is told of a time-out as soon as its request is sent, with Apache's broker as well.
-    const modes = asker === '5.3.3' ? ['sync'] : ['sync', 'async']
+    // 5.3.3 ends the others as timed out once the request is sent, whatever the broker: it counts its latch down then.
+    const modes = asker === '5.3.3' ? ['queue'] : ['sync', 'async', 'queue']
     const answering = asking(scratch, answerer, {
       ...{ ...common, role: 'answer', group: `G-${topic}`, count: modes.length * COUNT, idle: IDLE },
     })

@@ -11,12 +11,14 @@ import org.apache.rocketmq.client.utils.MessageUtil;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 
 /**
  * Requests and their replies. role=ask: sends `count` requests and waits for each reply. role=answer: a consumer that
  * replies to what it gets with "reply to <key>", until it has replied to `count` requests or nothing came for `idle` ms.
  *
- * Options: namesrv, topic, group, role, count, timeout (ms), mode (sync/async), idle, late (ms before a reply is sent).
+ * Options: namesrv, topic, group, role, count, timeout (ms), mode (sync, async, queue: async to chosen
+ *          queues), idle, late (ms before a reply is sent).
  * Prints:  REPLY key body correlation properties | FAILED key why | READY |
  *          REPLIED key status offsetMsgId queueOffset | NOTREPLIED key why | DONE
  */
@@ -47,25 +49,31 @@ public final class Ask {
         DefaultMQProducer producer = producer(args, Common.option(args, "group", "AskProducer"));
         int count = Common.number(args, "count", 10);
         long timeout = Common.number(args, "timeout", 10_000);
-        boolean async = Common.option(args, "mode", "sync").equals("async");
+        String mode = Common.option(args, "mode", "sync");
+        List<MessageQueue> queues = producer.fetchPublishMessageQueues(Common.option(args, "topic", "Requests"));
         CountDownLatch left = new CountDownLatch(count);
         for (int i = 0; i < count; i++) {
             Message message = new Message(Common.option(args, "topic", "Requests"), "", "q-" + i, ("request " + i).getBytes(StandardCharsets.UTF_8));
             String key = message.getKeys();
-            if (async) {
-                producer.request(message, new RequestCallback() {
-                    @Override
-                    public void onSuccess(Message reply) {
-                        said(key, reply);
-                        left.countDown();
-                    }
+            RequestCallback callback = new RequestCallback() {
+                @Override
+                public void onSuccess(Message reply) {
+                    said(key, reply);
+                    left.countDown();
+                }
 
-                    @Override
-                    public void onException(Throwable e) {
-                        failed(key, e);
-                        left.countDown();
-                    }
-                }, timeout);
+                @Override
+                public void onException(Throwable e) {
+                    failed(key, e);
+                    left.countDown();
+                }
+            };
+            if (mode.equals("async")) {
+                producer.request(message, callback, timeout);
+                continue;
+            }
+            if (mode.equals("queue")) {
+                producer.request(message, queues.get(i % queues.size()), callback, timeout);
                 continue;
             }
             try {

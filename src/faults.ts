@@ -79,7 +79,15 @@ export const FAILPOINTS = [
   'checkpoint',
   'json-rename',
 ] as const
-export type Failpoint = (typeof FAILPOINTS)[number]
+/** Between the messages of one transaction. */
+export const TRANSACTION_FAILPOINTS = [
+  'transaction-committed',
+  'transaction-noted',
+  'half-copied',
+  'half-asked',
+  'transaction-offsets',
+] as const
+export type Failpoint = (typeof FAILPOINTS)[number] | (typeof TRANSACTION_FAILPOINTS)[number]
 
 /** Ends the process at once when this point is armed. */
 export function failpoint(name: Failpoint): void {

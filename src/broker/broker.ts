@@ -25,6 +25,7 @@ import { OwnMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
 import { adminProcessors } from './processors/index.ts'
+import type { InternalPut } from './put/index.ts'
 import { announcedAddress, Registration } from './registration/index.ts'
 import { Router } from './router.ts'
 import { type BrokerRuntime, runtimeSource } from './runtime-source.ts'
@@ -32,6 +33,7 @@ import { Schedule } from './schedule.ts'
 import { StoreView } from './store-view.ts'
 import { Tables } from './tables.ts'
 import type { TopicTable } from './topics/index.ts'
+import type { Transactions } from './transaction/index.ts'
 import { Verification } from './verification.ts'
 
 export interface BrokerOptions {
@@ -56,6 +58,8 @@ export interface BrokerHandle {
   /** Moves the clock that this broker sees, and does what is due by then. For tests. */
   advance(milliseconds: number): void
   readonly engine: Engine
+  /** Rounds of transaction checks, and messages of the broker's own. For tests. */
+  readonly own: { readonly transactions: Transactions; readonly puts: InternalPut }
 }
 
 const TIMER_MS = 100
@@ -94,7 +98,7 @@ class Broker implements BrokerHandle {
   private pool: Pool | undefined
   private view: StoreView | undefined
   private service: MessageService | undefined
-  private own: OwnMessages | undefined
+  private ownMessages: OwnMessages | undefined
   private registration: Registration | undefined
   private client: RemotingClient | undefined
   private tables: Tables | undefined
@@ -123,6 +127,11 @@ class Broker implements BrokerHandle {
   get engine(): Engine {
     if (this.started === undefined) throw new Error('the broker is not started')
     return this.started
+  }
+
+  get own(): BrokerHandle['own'] {
+    if (this.ownMessages === undefined || this.service === undefined) throw new Error('the broker is not started')
+    return { transactions: this.ownMessages.transactions, puts: this.service.puts }
   }
 
   async start(): Promise<void> {
@@ -162,7 +171,7 @@ class Broker implements BrokerHandle {
   advance(milliseconds: number): void {
     this.engine.moveClock(milliseconds)
     this.schedule?.step()
-    this.own?.step()
+    this.ownMessages?.step()
     this.namesrv?.step()
     this.registration?.step()
     this.ports?.checkIdle()
@@ -214,19 +223,20 @@ class Broker implements BrokerHandle {
     const { control, table, queueIds } = engine
     const view = new StoreView({ settings: config, control, table, queueIds, log: new LogReader(config), pool })
     this.view = view
+    const storeHost = { address: hostBytes(announced.host), port: config.listenPort }
     const service = new MessageService({
       config,
       engine,
       store: view,
       ...tables,
-      storeHost: { address: hostBytes(announced.host), port: config.listenPort },
+      storeHost,
       clock,
       log,
       onRoom: () => this.ports?.roomAgain(),
     })
     this.service = service
-    const own = new OwnMessages({ config, engine, tables, store: view, puts: service.puts, clock, log })
-    this.own = own
+    const own = new OwnMessages({ config, engine, tables, store: view, service, storeHost, clock, log })
+    this.ownMessages = own
     tables.topics.onChange(({ kind, topic }) => {
       if (kind !== 'deleted') return
       const queues = queueIds.leave(topic.topicName)
@@ -335,12 +345,12 @@ class Broker implements BrokerHandle {
     this.view?.holdTail()
     schedule.add(TIMER_MS, () => this.view?.holdTail())
     schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
-    this.own?.start(schedule)
+    this.ownMessages?.start(schedule)
     schedule.add(RETRY_SAVES_MS, () => tables.retryFailedSaves())
     this.timer = setInterval(() => {
       schedule.step()
       service.stageClock.refill()
-      this.own?.tick()
+      this.ownMessages?.tick()
       this.ports?.tick()
       if (service.acks.pending > 0) service.pump()
     }, TIMER_MS)
@@ -403,8 +413,9 @@ class Broker implements BrokerHandle {
     clearInterval(this.timer)
     this.verification?.stop()
     this.registration?.close()
-    this.own?.stop()
+    this.ownMessages?.stop()
     const { service } = this
+    if (this.failure === undefined) await this.ownMessages?.transactions.close()
     if (service !== undefined) {
       service.refuseSends('the broker is stopping')
       service.holds.releaseAll()
@@ -414,7 +425,7 @@ class Broker implements BrokerHandle {
     await this.client?.close()
     await this.administration?.close()
     if (this.failure !== undefined) return
-    await this.own?.close()
+    await this.ownMessages?.close()
     await this.tables?.save()
   }
 

@@ -71,7 +71,7 @@ export class MessageService {
   private readonly options: MessageServiceOptions
   private readonly sends: SendProcessor
   private readonly pulls: PullProcessor
-  private readonly counters: StatsCounters
+  readonly counters: StatsCounters
   private hostHex: Buffer
   private readonly checks: PullChecks
   private isCommitDue = false

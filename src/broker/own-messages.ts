@@ -1,5 +1,6 @@
 /**
- * What stores messages of the broker's own, put together: delay levels and what consumers send back.
+ * What the broker does with messages beside storing and serving them, put together: delay levels, what consumers send
+ * back, transactions, replies.
  *
  *   new ─▶ recovered ─▶ start ─▶ stop (nothing begins any more) ─▶ close (progress is written)
  */
@@ -8,46 +9,72 @@ import type { BrokerConfig } from '../config/index.ts'
 import type { Log } from '../log.ts'
 import { DelayService } from './delay/index.ts'
 import type { Engine } from './engine.ts'
-import type { InternalPut } from './put/index.ts'
+import type { MessageService } from './message-service.ts'
+import { transactionProcessors } from './processors/transactions.ts'
 import { StoredMessages } from './put/index.ts'
+import { replyProcessors } from './reply/index.ts'
 import { sendBackProcessors } from './retry/index.ts'
 import type { Processor } from './router.ts'
 import type { Schedule } from './schedule.ts'
+import type { Host } from './send/record-encoder.ts'
 import type { StoreView } from './store-view.ts'
 import type { Tables } from './tables.ts'
+import { Transactions } from './transaction/index.ts'
 
 export interface OwnMessagesOptions {
   config: BrokerConfig
   engine: Engine
   tables: Tables
   store: StoreView
-  puts: InternalPut
+  service: MessageService
+  storeHost: Host
   clock: Clock
   log: Log
 }
 
+const TIMER_MS = 100
+
 export class OwnMessages {
   readonly delay: DelayService
+  readonly transactions: Transactions
   /** Of the requests that make the broker store one. */
   readonly processors: [number, Processor][]
   private readonly options: OwnMessagesOptions
 
   /** Throws StoreError METADATA_DAMAGED. */
   constructor(options: OwnMessagesOptions) {
-    const { config, engine, tables, store, puts, clock, log } = options
+    const { config, engine, tables, store, service, storeHost, clock, log } = options
     const { control, table, submit, queueIds, metadata, recovered } = engine
+    const { puts } = service
+    const messages = new StoredMessages(store, control)
     this.options = options
     this.delay = new DelayService({
       ...tables,
       ...{ settings: config, control, table, submit, queueIds, metadata, puts, store, clock, log },
     })
     this.delay.recover(recovered.min, recovered.end)
-    const messages = new StoredMessages(store, control)
-    this.processors = sendBackProcessors({ settings: config, ...tables, puts, messages })
+    const common = { settings: config, ...tables, puts, storeHost, clock, log }
+    this.transactions = new Transactions({
+      ...common,
+      messages,
+      source: { view: store, queueIds },
+      appended: () => control.load('appended'),
+      flushed: () => control.load('flushed'),
+      visible: () => control.visible(),
+      epoch: () => control.epoch,
+    })
+    this.processors = [
+      ...sendBackProcessors({ settings: config, ...tables, puts, messages }),
+      ...transactionProcessors(this.transactions),
+      ...replyProcessors({ ...common, counted: (topic, bytes) => service.counters.put(topic, 1, bytes) }),
+    ]
   }
 
   start(schedule: Schedule): void {
-    schedule.add(this.options.config.flushDelayOffsetInterval, () => this.delay.persist())
+    const { config } = this.options
+    schedule.add(config.flushDelayOffsetInterval, () => this.delay.persist())
+    schedule.add(TIMER_MS, () => this.transactions.tick())
+    schedule.add(config.transactionCheckInterval, () => void this.transactions.check())
     this.delay.start()
   }
 

@@ -11,7 +11,7 @@ import type { Engine } from './engine.ts'
 import type { MessageService } from './message-service.ts'
 import type { OwnMessages } from './own-messages.ts'
 import type { Pool } from './pool.ts'
-import type { RuntimeSource, WaitingLine } from './processors/index.ts'
+import type { RuntimeSource } from './processors/index.ts'
 
 export interface RuntimeOptions {
   config: BrokerConfig
@@ -28,8 +28,6 @@ export interface BrokerRuntime extends RuntimeSource {
   refresh(): Promise<void>
 }
 
-const NOTHING_WAITS: WaitingLine = { size: 0, capacity: 0, headWaitMs: 0 }
-
 export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
   const { config, engine, service, pool } = options
   const { control } = engine
@@ -42,7 +40,7 @@ export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
     sends: () => ({ size: service.acks.pending, capacity: config.sendThreadPoolQueueCapacity, headWaitMs: 0 }),
     pulls: () => ({ size: pool.waiting, capacity: config.pullThreadPoolQueueCapacity, headWaitMs: 0 }),
     queries: () => ({ size: pool.waiting, capacity: config.queryThreadPoolQueueCapacity, headWaitMs: 0 }),
-    endTransactions: () => NOTHING_WAITS,
+    endTransactions: () => options.own.transactions.line(),
     bytesToFlush: () => control.load('appended') - control.load('flushed'),
     // Append holds no lock and waits for nobody; a full ring shows in `sends` and in our rows.
     pageCacheLockMs: () => 0,

@@ -30,6 +30,13 @@ function groups(text: string): number[] {
   })
 }
 
+/** "10.0.0.1:10911", "2001:db8:0:0:0:0:0:1:10911": as Java's clients read addresses in headers. */
+export function hostText({ address, port }: { address: Uint8Array; port: number }): string {
+  const words = Array.from({ length: address.length / 2 }, (_, i) => (address[2 * i] << 8) | address[2 * i + 1])
+  const ip = address.length === 4 ? address.join('.') : words.map((word) => word.toString(16)).join(':')
+  return `${ip}:${port}`
+}
+
 /** "host:port" → its parts; the last colon divides, brackets around an IPv6 address are taken off. */
 export function parseAddress(address: string): { host: string; port: number } {
   const colon = address.lastIndexOf(':')

@@ -16,7 +16,7 @@ import { type Refusal, SEND_CODE } from '../send/send-checks.ts'
 /** True where a DELAY that is not 0 has a meaning: not for halves (prepared), rollbacks, and negative levels. */
 export function isDelayed(rewritten: RewrittenProperties, sysFlag: number): boolean {
   const type = sysFlag & SYS_FLAG.transactionMask
-  if (rewritten.isHalf || (type !== 0 && type !== SYS_FLAG.commit)) return false
+  if (type !== 0 && type !== SYS_FLAG.commit) return false
   // NaN: a text that is no integer.
   return !(rewritten.delayLevel <= 0)
 }

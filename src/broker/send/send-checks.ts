@@ -65,6 +65,11 @@ export function unknownTopic(topic: string): Refusal {
   }
 }
 
+/** rejectTransactionMessage. */
+export function rejectedHalf(brokerIP1: string): Refusal {
+  return { code: SEND_CODE.noPermission, remark: `the broker[${brokerIP1}] sending transaction message is forbidden` }
+}
+
 export function checkSizes(
   topicLength: number,
   propertiesLength: number,

@@ -20,6 +20,7 @@ import type { QueueIds } from '../queue-ids.ts'
 import { TOPIC } from '../topics/names.ts'
 import type { TopicTable } from '../topics/topic-table.ts'
 import { type BatchItem, joinProperties, readBatch } from './batch.ts'
+import { isHalf, placeHalf } from './half-place.ts'
 import { clusterPair, growthOf, type RewrittenProperties, rewriteProperties } from './properties-rewrite.ts'
 import { encodeRecord, type Host, type Range, type RecordHead, recordBytes } from './record-encoder.ts'
 import {
@@ -29,6 +30,7 @@ import {
   DLQ_PREFIX,
   RETRY_PREFIX,
   type Refusal,
+  rejectedHalf,
   retriesMax,
   SEND_CODE,
   unknownTopic,
@@ -43,6 +45,7 @@ export interface SendSettings {
   maxMessageSize: number
   mappedFileSizeCommitLog: number
   syncFlushTimeout: number
+  rejectTransactionMessage: boolean
 }
 
 export interface SendDependencies {
@@ -77,6 +80,7 @@ const LATER: unique symbol = Symbol('later')
 export class SendProcessor {
   private readonly deps: SendDependencies
   private readonly cache = new TopicCache()
+  private half: SendTarget | undefined
   private readonly pair: Buffer
   private readonly rewritten: RewrittenProperties = {
     length: 0,
@@ -125,7 +129,10 @@ export class SendProcessor {
       bytes: Buffer.from(TOPIC.schedule),
       queues: new Int32Array(deps.delayLevelCount).fill(-1),
     }
-    deps.topics.onChange(() => this.cache.clear())
+    deps.topics.onChange(() => {
+      this.cache.clear()
+      this.half = undefined
+    })
   }
 
   /**
@@ -146,7 +153,8 @@ export class SendProcessor {
     rewriteProperties(fields, this.pair, fields.batch, rewritten)
     const queueId = fields.queueId >= 0 ? fields.queueId : Math.floor(Math.random() * target.config.writeQueueNums)
     this.answerQueueId = queueId
-    const isLate = rewritten.delayLevel !== 0 && isDelayed(rewritten, fields.sysFlag)
+    const half = rewritten.isHalf && isHalf(rewritten, fields.reconsumeTimes)
+    const isLate = rewritten.delayLevel !== 0 && !half && isDelayed(rewritten, fields.sysFlag)
     const refusal = (isLate ? this.delay(fields, target, queueId) : undefined) ?? this.checkMessage(target, fields)
     if (refusal !== undefined) {
       this.deps.refuse(connection, fields, refusal)
@@ -154,6 +162,7 @@ export class SendProcessor {
     }
     this.fillHead(connection, target, fields, queueId)
     if (fields.batch) return this.claimBatch(connection, bytes, fields, target, queueId)
+    if (half) return this.claimHalf(connection, bytes, fields, target, queueId)
     if (!isLate) return this.claimOne(connection, bytes, fields, target, queueId)
     this.head.queueId = rewritten.delayLevel - 1
     return this.claimOne(connection, bytes, fields, this.schedule, rewritten.delayLevel - 1)
@@ -206,11 +215,15 @@ export class SendProcessor {
   }
 
   private remember(name: string): SendTarget {
-    const config = this.deps.topics.get(name)!
-    const count = Math.max(config.writeQueueNums, config.readQueueNums)
-    const target: SendTarget = { config, name, bytes: Buffer.from(name), queues: new Int32Array(count).fill(-1) }
+    const target = this.targetOf(name)
     this.cache.add(target)
     return target
+  }
+
+  private targetOf(name: string): SendTarget {
+    const config = this.deps.topics.get(name)!
+    const count = Math.max(config.writeQueueNums, config.readQueueNums, 1)
+    return { config, name, bytes: Buffer.from(name), queues: new Int32Array(count).fill(-1) }
   }
 
   /** Sends to %RETRY%group: what was tried too often goes to %DLQ%group, queue 0. */
@@ -233,9 +246,8 @@ export class SendProcessor {
   private checkMessage(target: SendTarget, fields: SendFields): Refusal | undefined {
     const { settings } = this.deps
     const { rewritten } = this
-    if (rewritten.isHalf) {
-      const remark = 'this release of basaltmq does not store half messages of transactions yet'
-      return { code: SEND_CODE.messageIllegal, remark }
+    if (rewritten.isHalf && settings.rejectTransactionMessage && isHalf(rewritten, fields.reconsumeTimes)) {
+      return rejectedHalf(settings.brokerIP1)
     }
     return checkSizes(target.bytes.length, rewritten.length, fields.bodyEnd - fields.bodyStart, settings.maxMessageSize)
   }
@@ -251,6 +263,27 @@ export class SendProcessor {
     head.bornHost = this.bornHost
     head.reconsumeTimes = fields.reconsumeTimes
     head.preparedTransactionOffset = 0
+  }
+
+  /** Stored in the half topic; the answer names the queue that it is for. */
+  private claimHalf(
+    connection: Connection,
+    bytes: Buffer,
+    fields: SendFields,
+    target: SendTarget,
+    queueId: number,
+  ): Taken {
+    const { deps, rewritten } = this
+    placeHalf(fields.properties, rewritten, target.bytes, this.head)
+    const tooLong = checkSizes(0, rewritten.length, 0, 0)
+    if (tooLong !== undefined) {
+      deps.refuse(connection, fields, tooLong)
+      return 'taken'
+    }
+    deps.topics.createInternal({ topic: TOPIC.half, queueNums: 1, perm: 6 })
+    // Not in the cache: nobody may send to it.
+    this.half ??= this.targetOf(TOPIC.half)
+    return this.claimOne(connection, bytes, fields, this.half, queueId)
   }
 
   private claimOne(
@@ -272,12 +305,12 @@ export class SendProcessor {
       deps.refuse(connection, fields, tooLarge)
       return 'taken'
     }
-    const queue = this.queueOf(target, queueId)
+    const queue = this.queueOf(target, head.queueId)
     const at = queue < 0 ? -1 : deps.submit.claim(SUBMIT.records + size)
     if (at < 0) return 'later'
     this.isInClaim = true
     const sample = deps.stageClock.sample()
-    this.writeClaim(at, queue, 1, fields, sample)
+    this.writeClaim(at, queue, 1, sample)
     encodeRecord(deps.submit.bytes, deps.submit.view, at + SUBMIT.records, size, head, body, target.bytes, properties)
     this.expect(connection, fields, undefined, sample)
     deps.counted(target.name, queueId, 1, size)
@@ -311,7 +344,7 @@ export class SendProcessor {
     const at = queue < 0 ? -1 : deps.submit.claim(SUBMIT.records + total)
     if (at < 0) return 'later'
     this.isInClaim = true
-    this.writeClaim(at, queue, items.length, fields, -1)
+    this.writeClaim(at, queue, items.length, -1)
     let to = at + SUBMIT.records
     for (let i = 0; i < items.length; i += 1) {
       head.flag = items[i].flag
@@ -345,9 +378,9 @@ export class SendProcessor {
     return target.queues[queueId]
   }
 
-  private writeClaim(at: number, queue: number, count: number, fields: SendFields, sample: number): void {
+  private writeClaim(at: number, queue: number, count: number, sample: number): void {
     const { view } = this.deps.submit
-    const type = fields.sysFlag & TRANSACTION_BITS
+    const type = this.head.sysFlag & TRANSACTION_BITS
     const counts = type === 0 || type === COMMIT_TYPE ? SUBMIT_FLAGS.counts : 0
     view.setInt32(at + SUBMIT.kind, SUBMIT_KIND.records, true)
     view.setInt32(at + SUBMIT.epoch, this.deps.control.epoch, true)

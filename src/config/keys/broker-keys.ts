@@ -47,7 +47,7 @@ export const BROKER_KEYS = {
     wait(60_000, 'Between two writes of the offset history.'),
   ),
   flushDelayOffsetInterval: wait(10_000, 'Between two writes of delayOffset.json.'),
-  rejectTransactionMessage: live(later(bool(false, 'Refuse half messages of transactions.'))),
+  rejectTransactionMessage: live(bool(false, 'Refuse half messages of transactions.')),
   longPollingEnable: live(
     bool(true, 'Hold a pull that finds nothing until its own time-out; false: for shortPollingTimeMills.'),
   ),
@@ -78,9 +78,9 @@ export const BROKER_KEYS = {
   forceRegister: bool(true, 'Register in full each time, and not only when something changed.'),
   registerBrokerTimeoutMills: wait(6000, 'Longest wait for a NameServer.'),
   compressedRegister: bool(false, 'Compress the registration.'),
-  transactionTimeOut: later(wait(6000, 'Age of a half message at its first check.')),
-  transactionCheckMax: later(int(15, 0, INT_MAX, 'count', 'Checks of a half message.')),
-  transactionCheckInterval: later(wait(60_000, 'Between two rounds of checks.')),
+  transactionTimeOut: live(wait(6000, 'Age of a half message at its first check.')),
+  transactionCheckMax: live(int(15, 0, INT_MAX, 'count', 'Checks of a half message.')),
+  transactionCheckInterval: wait(60_000, 'Between two rounds of checks.'),
   enableScheduleMessageStats: bool(true, 'Count deliveries of delayed messages as sends of their topics.'),
   enableScheduleAsyncDeliver: unused(
     'deliveries go through the ring',
@@ -95,7 +95,7 @@ export const BROKER_KEYS = {
     int(3, 0, INT_MAX, 'count', 'Limit.'),
   ),
   aclEnable: fixed(bool(false, 'Check signatures and permissions (plain_acl.yml, see aclConfigPath).')),
-  storeReplyMessageEnable: live(later(bool(true, 'Store replies to requests.'))),
+  storeReplyMessageEnable: live(bool(true, 'Store replies to requests.')),
   transferMsgByHeap: unused('answers are always written from the map', bool(true, 'Copy messages for an answer.')),
   autoDeleteUnusedStats: live(later(bool(false, 'Forget the statistics of deleted topics and groups.'))),
   enableDetailStat: later(bool(true, 'Detailed statistics.')),
@@ -130,5 +130,5 @@ export const BROKER_KEYS = {
   clientManagerThreadPoolQueueCapacity: queue(1_000_000, 'Requests of clients that may wait.'),
   consumerManagerThreadPoolQueueCapacity: queue(1_000_000, 'Requests of consumers that may wait.'),
   heartbeatThreadPoolQueueCapacity: queue(50_000, 'Heartbeats that may wait.'),
-  endTransactionPoolQueueCapacity: queue(100_000, 'Ends of transactions that may wait.'),
+  endTransactionPoolQueueCapacity: int(100_000, 0, INT_MAX, 'count', 'Ends of transactions that may be under way.'),
 } as const satisfies KeyTable

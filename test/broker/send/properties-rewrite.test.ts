@@ -16,6 +16,7 @@ function rewrite(text: string, keepWait = false) {
   return {
     text: fields.properties.toString('utf8', 0, out.length),
     waits: out.waits,
+    hasWait: out.hasWait,
     delayLevel: out.delayLevel,
     isHalf: out.isHalf,
   }
@@ -49,7 +50,11 @@ describe('properties of a send', () => {
 
   test('without WAIT a send waits; a batch keeps the property', () => {
     expect(rewrite('TAGS\u0001A').waits).toBe(true)
-    expect(rewrite('WAIT\u0001false', true)).toMatchObject({ text: `WAIT\u0001false\u0002${CLUSTER}`, waits: false })
+    expect(rewrite('WAIT\u0001false', true)).toMatchObject({
+      hasWait: true,
+      text: `WAIT\u0001false\u0002${CLUSTER}`,
+      waits: false,
+    })
   })
 
   test('any pairs: those that are whole stay, in their order, with CLUSTER behind them', () => {

@@ -92,6 +92,62 @@ export function failingConsumer(scratch: Scratch, version: string, options: Opti
   }
 }
 
+export interface HalfSent extends Acknowledged {
+  /** COMMIT_MESSAGE, ROLLBACK_MESSAGE or UNKNOW: what its local transaction said. */
+  decision: string
+}
+export interface Checked {
+  key: string
+  hash: string
+  /** What the producer said this time. */
+  answer: string
+  checkTimes: number
+  msgId: string
+  offsetMsgId: string
+  queueOffset: number
+  topic: string
+  queueId: number
+}
+
+/** Options of Transact.java: namesrv, topic, group, count, seed, plan, checks, orphans, after, immunity, trace, idle, stay, waits. */
+export function transactions(scratch: Scratch, version: string, options: Options) {
+  const program = start(scratch, version, 'Transact', options)
+  const halves = () =>
+    program
+      .of('HALF')
+      .map(([key, hash, decision, ...rest]): HalfSent => ({ ...acknowledged([key, hash, ...rest]), decision }))
+  const checks = () =>
+    program.of('CHECK').map(
+      ([key, hash, answer, times, msgId, offsetMsgId, queueOffset, topic, queueId]): Checked => ({
+        ...{ key, hash, answer, checkTimes: Number(times), msgId, offsetMsgId, topic },
+        ...{ queueOffset: Number(queueOffset), queueId: Number(queueId) },
+      }),
+    )
+  return {
+    program,
+    halves,
+    checks,
+    async done() {
+      const { status } = await program.ended
+      if (status !== 0) throw new Error(`Transact ended with ${status}: ${program.stderr}`)
+      return { halves: halves(), checks: checks(), tries: program.of('TRY') }
+    },
+  }
+}
+
+/** Options of Ask.java: namesrv, topic, group, role (ask, answer), count, timeout, mode, idle, late. */
+export function asking(scratch: Scratch, version: string, options: Options) {
+  const program = start(scratch, version, 'Ask', options)
+  return {
+    program,
+    async done() {
+      const { status } = await program.ended
+      if (status !== 0) throw new Error(`Ask ended with ${status}: ${program.stderr}`)
+      return { replies: program.of('REPLY'), failed: program.of('FAILED'), replied: program.of('REPLIED') }
+    },
+  }
+}
+
 /** Reads topics whole, by queue, and looks every n-th message up by id and by key. */
 export async function readAll(scratch: Scratch, version: string, options: Options) {
   const program = start(scratch, version, 'ReadAll', options)

@@ -55,15 +55,16 @@ const NUMBERS = [
   ['segmentSize', 144],
 ] as const
 
-export function encodeSlot(slot: PositionsSlot): Buffer {
+/** `bytes` holds a slot of before, or zeros: each byte that is ever written is written by every slot. */
+export function encodeSlot(slot: PositionsSlot, bytes = Buffer.alloc(SLOT_SIZE)): Buffer {
   assert(slot.flushed <= slot.appended, 'flushed above appended')
   assert(slot.settled <= slot.dispatched, 'settled above dispatched')
-  const bytes = Buffer.alloc(SLOT_SIZE)
   bytes.writeInt32BE(MAGIC, 0)
   bytes.writeInt32BE(VERSION, 4)
   for (const [name, at] of NUMBERS) bytes.writeBigInt64BE(BigInt(slot[name]), at)
   bytes.writeInt32BE(slot.pid, 24)
   bytes.writeInt32BE(slot.isClean ? 1 : 0, 28)
+  bytes.fill(0, 32, 32 + BOOT_ID_SIZE)
   bytes.write(slot.bootId, 32, BOOT_ID_SIZE, 'latin1')
   bytes.writeBigUInt64BE(BigInt.asUintN(64, slot.inode), 72)
   bytes.writeBigUInt64BE(BigInt.asUintN(64, slot.birthTime), 80)

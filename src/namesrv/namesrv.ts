@@ -16,10 +16,12 @@ import { LimitedLog } from '../remoting/limited-log.ts'
 import { RESPONSE } from '../remoting/response-codes.ts'
 import { RemotingServer } from '../remoting/server.ts'
 import { KvConfig } from './kv-config.ts'
+import { MinBrokerNotices } from './min-broker-notices.ts'
 import type { NamesrvProcessor } from './processor.ts'
 import { namesrvProcessors } from './processors.ts'
 import { RouteTables, type Tables } from './route-tables.ts'
 import { StoredConfig } from './stored-config.ts'
+import { loadWiped } from './wiped-brokers.ts'
 
 export interface NamesrvOptions {
   /** listenPort; 0 takes a free one. Default 9876. */
@@ -61,8 +63,17 @@ export async function startNamesrv(options: NamesrvOptions = {}): Promise<Namesr
   const kv = new KvConfig(config.kvConfigPath === '' ? undefined : config.kvConfigPath, log)
   await kv.load()
 
-  const tables = new RouteTables(clock, log)
-  const processors = namesrvProcessors({ tables, kv, config, log, saveConfig: () => stored.save() })
+  const notices = new MinBrokerNotices(clock, log)
+  const tables = new RouteTables(clock, log, {
+    deleteTopics: () => config.deleteTopicWithBrokerRegistration,
+    minBrokerChanged: (notice) => {
+      if (config.notifyMinBrokerIdChanged) notices.tell(notice)
+    },
+  })
+  loadWiped(tables, kv)
+  const startedAt = clock.now()
+  const isReady = () => clock.now() - startedAt >= config.waitSecondsForService * 1000
+  const processors = namesrvProcessors({ tables, kv, config, log, isReady, saveConfig: () => stored.save() })
   const host = config.bindAddress
   const server = new RemotingServer({
     host,
@@ -102,6 +113,7 @@ export async function startNamesrv(options: NamesrvOptions = {}): Promise<Namesr
     async close() {
       clearInterval(timer)
       await server.close()
+      await notices.close()
       await kv.close()
       await stored.settled()
       log.info(`NameServer on ${host}:${port} stopped`)

@@ -14,6 +14,8 @@ export interface NamesrvState {
   /** 318 changes it in place. */
   readonly config: NamesrvConfig
   readonly log: Log
+  /** The wait after a start, in which brokers come back, is over (needWaitForService). */
+  isReady(): boolean
   /** Writes what 318 changed; resolves when it is on disk. */
   saveConfig(): Promise<void>
 }

@@ -14,7 +14,6 @@ import type { FaultSwitches } from '../faults.ts'
 import { type Log, silentLog } from '../log.ts'
 import { type NamesrvHandle, startNamesrv } from '../namesrv/index.ts'
 import { hostBytes } from '../remoting/host.ts'
-import { RemotingClient } from '../remoting/index.ts'
 import type { FromStage, StageName } from '../stages/messages.ts'
 import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
@@ -23,13 +22,12 @@ import { MessageService } from './message-service.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
 import { adminProcessors } from './processors/index.ts'
-import { announcedAddress, Registration } from './registration/index.ts'
+import { announcedAddress, announcement, BrokerRegistration, ipOf } from './registration/index.ts'
 import { Router } from './router.ts'
 import { type BrokerRuntime, runtimeSource } from './runtime-source.ts'
 import { Schedule } from './schedule.ts'
 import { StoreView } from './store-view.ts'
 import { Tables } from './tables.ts'
-import type { TopicTable } from './topics/index.ts'
 import { Verification } from './verification.ts'
 
 export interface BrokerOptions {
@@ -57,8 +55,6 @@ export interface BrokerHandle {
 }
 
 const TIMER_MS = 100
-const REGISTER_WAIT_MS = 2000
-const UNREGISTER_MS_MAX = 500
 const DRAIN_MS_MAX = 1000
 const SCAN_MS = 10_000
 const LONG_POLL_CHECK_MS = 5000
@@ -91,8 +87,7 @@ class Broker implements BrokerHandle {
   private pool: Pool | undefined
   private view: StoreView | undefined
   private service: MessageService | undefined
-  private registration: Registration | undefined
-  private client: RemotingClient | undefined
+  private registration: BrokerRegistration | undefined
   private tables: Tables | undefined
   private ports: Ports | undefined
   private schedule: Schedule | undefined
@@ -191,6 +186,7 @@ class Broker implements BrokerHandle {
   private async serve(engine: Engine, clock: Clock): Promise<void> {
     const { config, log } = this
     const announced = announcedAddress(config.brokerIP1)
+    const storeHost = { address: hostBytes(await ipOf(announced.host)), port: config.listenPort }
     const tables = new Tables(engine, config, clock, log)
     this.tables = tables
     const pool = new Pool(config, log)
@@ -203,7 +199,7 @@ class Broker implements BrokerHandle {
       engine,
       store: view,
       ...tables,
-      storeHost: { address: hostBytes(announced.host), port: config.listenPort },
+      storeHost,
       clock,
       log,
       onRoom: () => this.ports?.roomAgain(),
@@ -242,12 +238,15 @@ class Broker implements BrokerHandle {
       fast: `${announced.host}:${fast}`,
       namesrv: this.namesrv?.address,
     }
-    log.info(`clients are told ${this.addresses.broker} (${announced.origin})`, this.addresses)
-    await this.register(
-      tables.topics,
-      clock,
-      `${config.brokerIP2 || announced.host}:${config.haListenPort || main + 1}`,
-    )
+    log.info(announcement(this.addresses.broker, announced), this.addresses)
+    this.registration = new BrokerRegistration({
+      ...{ config, topics: tables.topics, clock, log, inside: this.namesrv?.address },
+      brokerAddr: this.addresses.broker,
+      haServerAddr: `${config.brokerIP2 || announced.host}:${config.haListenPort || main + 1}`,
+      // Pulls that are held would learn it at their deadlines: consumers are to go elsewhere now.
+      onPermission: () => service.holds.releaseAll(),
+    })
+    await this.registration.start()
     this.startTimers(clock, tables, service, runtime)
     const { min, end, readFrom } = engine.recovered
     this.verification = new Verification({
@@ -257,46 +256,6 @@ class Broker implements BrokerHandle {
     })
     this.verification.start()
     service.pump()
-  }
-
-  private async register(topics: TopicTable, clock: Clock, haServerAddr: string): Promise<void> {
-    const { config, log } = this
-    const addresses = () => [
-      ...config.namesrvAddr.split(';').filter((address) => address !== ''),
-      ...(this.namesrv === undefined ? [] : [this.namesrv.address]),
-    ]
-    this.client = new RemotingClient({
-      log,
-      clock,
-      onClosed: (address) => this.registration?.connectionLost(address),
-    })
-    this.registration = new Registration({
-      namesrvAddresses: addresses,
-      broker: () => ({
-        clusterName: config.brokerClusterName,
-        brokerName: config.brokerName,
-        brokerId: config.brokerId,
-        brokerAddr: this.addresses.broker,
-        haServerAddr,
-        brokerPermission: config.brokerPermission,
-      }),
-      topics: () => ({ dataVersion: topics.dataVersion, topics: topics.values() }),
-      client: this.client,
-      clock,
-      log,
-      periodMs: config.registerNameServerPeriod,
-      timeoutMs: config.registerBrokerTimeoutMills,
-      force: config.forceRegister,
-      compressed: config.compressedRegister,
-    })
-    topics.onChange(async ({ kind, topic, incremental }) => {
-      if (kind === 'deleted' || !incremental) await this.registration?.registerAll(!incremental)
-      else await this.registration?.registerTopic(topic.topicName)
-    })
-    const limit = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), REGISTER_WAIT_MS).unref())
-    if (!(await Promise.race([this.registration.start(), limit]))) {
-      log.warn('no NameServer has taken the registration yet; it is tried again', { namesrv: addresses().join(';') })
-    }
   }
 
   private startTimers(clock: Clock, tables: Tables, service: MessageService, runtime: BrokerRuntime): void {
@@ -341,7 +300,7 @@ class Broker implements BrokerHandle {
   private async shutDown(): Promise<void> {
     const { failure } = this
     try {
-      await this.unregister()
+      await this.registration?.unregister()
       await this.stopServing()
       if (failure === undefined) await this.engine.stop()
       else await this.engine.abandon()
@@ -358,16 +317,6 @@ class Broker implements BrokerHandle {
     this.settle(this.failureOf(ended))
   }
 
-  /** A NameServer that does not answer forgets this broker by itself: nobody waits long for it. */
-  private async unregister(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const limit = new Promise<void>((fulfil) => {
-      timer = setTimeout(fulfil, UNREGISTER_MS_MAX)
-    })
-    await Promise.race([this.registration?.unregister(), limit])
-    clearTimeout(timer)
-  }
-
   private failureOf({ code, stage, message }: StageFailure): StoreError {
     return new StoreError(code, { what: `the ${stage} thread failed: ${message}`, where: this.store.folder })
   }
@@ -375,7 +324,7 @@ class Broker implements BrokerHandle {
   private async stopServing(): Promise<void> {
     clearInterval(this.timer)
     this.verification?.stop()
-    this.registration?.close()
+    this.registration?.stop()
     const { service } = this
     if (service !== undefined) {
       service.refuseSends('the broker is stopping')
@@ -383,7 +332,7 @@ class Broker implements BrokerHandle {
       if (this.failure === undefined) await this.drained(service)
     }
     await this.ports?.close()
-    await this.client?.close()
+    await this.registration?.close()
     if (this.failure !== undefined) return
     await this.tables?.save()
   }

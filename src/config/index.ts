@@ -21,6 +21,7 @@ export {
 export { nearest } from './nearest.ts'
 export { decodeText, formatProperties, type Property, parseProperties } from './properties.ts'
 export { type Origin, type Resolved, type ResolveOptions, resolveConfig } from './resolve.ts'
+export { isAddressList } from './syntax.ts'
 export { allowed, parseValue, type Value } from './values.ts'
 
 /** Refused by the compiler when the store asks for a key that the table does not have, or has otherwise. */

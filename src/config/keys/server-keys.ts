@@ -1,4 +1,5 @@
 /** Basalt's own keys. Those of both kinds of server, then the broker's, then the NameServer's (RocketMQ's NamesrvConfig). */
+import { HTTP_URL } from '../syntax.ts'
 import { bool, choice, INT_MAX, int, type KeyTable, KIB, LONG_MAX, live, MIB, ours, text, unused } from './key.ts'
 
 export const SERVER_KEYS = {
@@ -19,6 +20,9 @@ export const OUR_BROKER_KEYS = {
     choice('auto', ['auto', 'always', 'never'], 'Whether a NameServer runs inside; auto: without namesrvAddr.'),
   ),
   nameServerInsidePort: ours(int(9876, 0, 65_535, 'port', 'Its port; 0 takes a free one.')),
+  namesrvAddressServer: ours(
+    text('http://jmenv.tbsite.net:8080/rocketmq/nsaddr', 'See fetchNamesrvAddrByAddressServer.', HTTP_URL),
+  ),
   fastListenPort: ours(int(0, 0, 65_535, 'port', 'Second port for clients ("VIP"); 0: listenPort - 2.')),
   tailWriter: ours(
     choice('pwrite', ['map', 'pwrite'], 'How the log is written: stores into the map, or pwrite of batches.'),

@@ -1,5 +1,6 @@
 import java.io.File;
 import java.util.Map;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
@@ -10,6 +11,7 @@ import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 
 /**
  * A producer and a push consumer as a service runs them, for as long as the test likes: one message every few ms, with the
@@ -17,7 +19,7 @@ import org.apache.rocketmq.common.message.MessageExt;
  *
  * Options: namesrv, topic, group, seed, pause (ms between sends), poll (ms between two looks for routes), stop (a file that ends it).
  * Prints:  READY | ACK key hash broker queueId queueOffset | FAIL key why (all of the client's tries) | GOT key hash broker queueId |
- *          DONE acknowledged distinct
+ *          QUEUES broker,broker (of the queues that are pulled from, when they change) | DONE acknowledged distinct
  */
 public final class Steady {
     private static final Map<String, Boolean> got = new ConcurrentHashMap<>();
@@ -41,7 +43,13 @@ public final class Steady {
         int pause = Common.number(args, "pause", 5);
         long seed = Common.number(args, "seed", 1);
         Map<String, Boolean> acknowledged = new ConcurrentHashMap<>();
+        String queues = "";
         for (int i = 0; !stop.exists(); i++) {
+            String now = brokers(consumer, topic);
+            if (!now.equals(queues)) {
+                Common.say("QUEUES", now);
+                queues = now;
+            }
             Message message = Common.message(topic, seed, i, 1024);
             String hash = Common.sha256(message.getBody());
             try {
@@ -65,6 +73,16 @@ public final class Steady {
         producer.shutdown();
         consumer.shutdown();
         Common.finish(0);
+    }
+
+    private static String brokers(DefaultMQPushConsumer consumer, String topic) {
+        TreeSet<String> names = new TreeSet<>();
+        for (MessageQueue queue : consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().keySet()) {
+            if (queue.getTopic().equals(topic)) {
+                names.add(queue.getBrokerName());
+            }
+        }
+        return String.join(",", names);
     }
 
     private static DefaultMQPushConsumer consumer(String[] args, String topic, int poll) throws Exception {

@@ -79,6 +79,8 @@ export function steadyClients(scratch: Scratch, version: string, options: Option
     program,
     acknowledged: () => messages('ACK'),
     received: () => messages('GOT'),
+    /** Brokers that are pulled from now, by commas. */
+    pullsFrom: () => program.of('QUEUES').at(-1)?.[0] ?? '',
     /** Sends that failed in spite of all tries of the client. */
     failed: () => program.of('FAIL').map((fields) => fields.join(' ')),
     /** Waits until so many more are acknowledged, by that broker where one is named. */

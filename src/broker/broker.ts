@@ -7,7 +7,7 @@
  *   failure a stage died: everybody who waits gets an error, what is appended is flushed if it can be, `closed` rejects
  */
 import { resolve } from 'node:path'
-import type { Clock } from '../clock.ts'
+import { type Clock, steadyClock } from '../clock.ts'
 import { type BrokerConfig, configText, type Resolved, resolveConfig, runsNameServer } from '../config/index.ts'
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
@@ -187,7 +187,8 @@ class Broker implements BrokerHandle {
     const { config, log } = this
     const announced = announcedAddress(config.brokerIP1)
     const storeHost = { address: hostBytes(await ipOf(announced.host)), port: config.listenPort }
-    const tables = new Tables(engine, config, clock, log)
+    const steady = steadyClock(() => engine.control.movedMs())
+    const tables = new Tables(engine, config, clock, steady, log)
     this.tables = tables
     const pool = new Pool(config, log)
     this.pool = pool
@@ -201,6 +202,7 @@ class Broker implements BrokerHandle {
       ...tables,
       storeHost,
       clock,
+      steady,
       log,
       onRoom: () => this.ports?.roomAgain(),
     })
@@ -226,7 +228,7 @@ class Broker implements BrokerHandle {
       config,
       service,
       router: new Router(processors, log),
-      clock,
+      clock: steady,
       log,
       closed: (connection, reason) => tables.disconnected(connection, reason),
     })
@@ -240,14 +242,14 @@ class Broker implements BrokerHandle {
     }
     log.info(announcement(this.addresses.broker, announced), this.addresses)
     this.registration = new BrokerRegistration({
-      ...{ config, topics: tables.topics, clock, log, inside: this.namesrv?.address },
+      ...{ config, topics: tables.topics, clock: steady, log, inside: this.namesrv?.address },
       brokerAddr: this.addresses.broker,
       haServerAddr: `${config.brokerIP2 || announced.host}:${config.haListenPort || main + 1}`,
       // Pulls that are held would learn it at their deadlines: consumers are to go elsewhere now.
       onPermission: () => service.holds.releaseAll(),
     })
     await this.registration.start()
-    this.startTimers(clock, tables, service, runtime)
+    this.startTimers(steady, tables, service, runtime)
     const { min, end, readFrom } = engine.recovered
     this.verification = new Verification({
       ...{ settings: config, log, min, end, recoveredFrom: readFrom },
@@ -258,9 +260,9 @@ class Broker implements BrokerHandle {
     service.pump()
   }
 
-  private startTimers(clock: Clock, tables: Tables, service: MessageService, runtime: BrokerRuntime): void {
+  private startTimers(steady: Clock, tables: Tables, service: MessageService, runtime: BrokerRuntime): void {
     const { config } = this
-    const schedule = new Schedule(clock)
+    const schedule = new Schedule(steady)
     this.schedule = schedule
     schedule.add(1000, () => tables.stats.tick())
     schedule.add(config.longPollingEnable ? LONG_POLL_CHECK_MS : config.shortPollingTimeMills, () => service.tick())
@@ -271,7 +273,8 @@ class Broker implements BrokerHandle {
     schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
     schedule.add(RETRY_SAVES_MS, () => tables.retryFailedSaves())
     this.timer = setInterval(() => {
-      schedule.step()
+      // After a pause of the process the timer comes before the sockets are read: what waits there are signs of life.
+      setImmediate(() => schedule.step())
       service.stageClock.refill()
       this.ports?.tick()
       if (service.acks.pending > 0) service.pump()

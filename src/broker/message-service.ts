@@ -49,6 +49,8 @@ export interface MessageServiceOptions {
   stats: BrokerStats
   storeHost: Host
   clock: Clock
+  /** For the deadlines of held pulls: they do not move when the system's time is set. */
+  steady: Clock
   log: Log
   /** The rings have room again. */
   onRoom(): void
@@ -132,7 +134,7 @@ export class MessageService {
     this.pulls = new PullProcessor({
       checks: this.checks,
       settings: config,
-      clock,
+      clock: options.steady,
       queueIds: engine.queueIds,
       messages: new MessageReader(control, table, { ...config, inMemoryBytes: store.inMemoryBytes }, damage),
       damage,
@@ -200,7 +202,7 @@ export class MessageService {
 
   /** Deadlines of held pulls, on the injected clock. */
   tick(): void {
-    this.holds.tick(this.options.clock.now())
+    this.holds.tick(this.options.steady.now())
   }
 
   closed(connection: Connection): void {

@@ -5,7 +5,7 @@
  * Blocks on: nothing. A request that waits for the disk (KV) is answered later; others go on meanwhile.
  * Clock:     by default one that only goes forward, so that a step of the system's time does not expire every broker.
  */
-import type { Clock } from '../clock.ts'
+import { type Clock, steadyClock } from '../clock.ts'
 import { type NamesrvConfig, resolveConfig } from '../config/index.ts'
 import { BasaltError, describe } from '../errors.ts'
 import { type Log, silentLog } from '../log.ts'
@@ -56,7 +56,7 @@ const FIRST_SCAN_MS = 5000
 /** Rejects with ConfigError for a bad value, RemotingError PORT_IN_USE or LISTEN_FAILED. */
 export async function startNamesrv(options: NamesrvOptions = {}): Promise<NamesrvHandle> {
   const log = options.log ?? silentLog
-  const clock = options.clock ?? steadyClock
+  const clock = options.clock ?? steadyClock()
   const config = configOf(options, log)
   const stored = new StoredConfig(config, log)
   await stored.load()
@@ -177,6 +177,3 @@ function configOf({ port, host, kvConfigPath, config: given }: NamesrvOptions, l
   for (const warning of warnings) log.warn(warning)
   return config
 }
-
-const startedAt = Date.now() - performance.now()
-const steadyClock: Clock = { now: () => Math.floor(startedAt + performance.now()) }

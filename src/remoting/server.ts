@@ -105,7 +105,8 @@ export class RemotingServer {
         this.server.on('error', (error) => this.log.warn(`a connection could not be accepted: ${error.message}`, {}))
         const address = this.server.address()
         this.port = typeof address === 'object' && address !== null ? address.port : port
-        this.idleTimer = setInterval(() => this.look(), Math.min(5000, this.limits.idleMs / 2))
+        // After a pause of the process the timer comes before the sockets are read: those are not idle.
+        this.idleTimer = setInterval(() => setImmediate(() => this.look()), Math.min(5000, this.limits.idleMs / 2))
         this.idleTimer.unref()
         resolve(this.port)
       })

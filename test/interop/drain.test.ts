@@ -1,6 +1,6 @@
 /**
  * A cluster of two Basalt brokers and Java clients: topics of the cluster and of one broker, permissions, and taking a broker
- * out of service without anybody noticing (docs/operations.md).
+ * out of service without anybody noticing (docs/operations.md); and NameServers that are all gone.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type NamesrvHandle, startNamesrv } from '../../src/namesrv/index.ts'
@@ -73,6 +73,26 @@ describe.skipIf(!apacheIsThere(...CLIENTS)).each(CLIENTS)('two brokers and clien
     await expect.poll(async () => (await queuesOf('Auto')).length, SOON).toBe(1)
     const [{ brokerName }] = await queuesOf('Auto')
     expect(await queuesOf('Auto')).toEqual([queues(brokerName, 4)])
+  })
+
+  test('without any NameServer known routes go on working, and brokers come back to one that returns', async () => {
+    const clients = steadyClients(scratch, version, { namesrv: namesrv.address, topic: 'Cluster', group: 'Lost' })
+    await clients.more(10, 'a')
+    await clients.more(10, 'b')
+    const { port } = namesrv
+    await talk.end()
+    await namesrv.close()
+    // Several looks for routes fail meanwhile.
+    for (let n = 0; n < 6; n += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      await clients.more(10, 'ab'[n % 2])
+    }
+    namesrv = await startNamesrv({ port, host: '127.0.0.1' })
+    await expect.poll(() => queuesOf('Cluster'), SOON).toEqual([queues('a', 3), queues('b', 3)])
+    await clients.more(20)
+    await clients.stop()
+    expect(clients.failed()).toEqual([])
+    expect(differences(hashes(clients.acknowledged()), hashes(clients.received()))).toEqual([])
   })
 
   test('disable permission, clients go to the other broker, no traffic, stop: nobody notices', async () => {

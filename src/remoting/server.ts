@@ -184,7 +184,7 @@ export class RemotingServer {
     if (error instanceof RemotingError) {
       this.stats.brokenConnections++
       this.log.warn(`connection closed: ${error.message}`, { peer: connection.remoteAddress, code: error.code })
-    } else if (error instanceof Error && !('syscall' in error)) {
+    } else if (error instanceof Error && !isOfTheNetwork(error)) {
       this.stats.brokenConnections++
       this.log.error(`connection closed by a failure of ours: ${error.stack}`, { peer: connection.remoteAddress })
     }
@@ -199,6 +199,11 @@ export class RemotingServer {
       { peer },
     )
   }
+}
+
+/** What the system said, or Node for it: EPIPE without a system call is a write to a peer that has ended its side already. */
+function isOfTheNetwork(error: Error): boolean {
+  return 'syscall' in error || (error as NodeJS.ErrnoException).code === 'EPIPE'
 }
 
 function listenError(cause: NodeJS.ErrnoException, host: string | undefined, port: number): RemotingError {

@@ -11,7 +11,7 @@ import { TestClient } from '../support/client.ts'
 import { RawPeer } from '../support/raw-peer.ts'
 import { type BrokerProcess, startBrokerProcess, TINY } from './support/broker-process.ts'
 import { randomOf, strangeFrame } from './support/fuzz.ts'
-import { judge, Ledger, Load, pause, readBack } from './support/load.ts'
+import { judge, Ledger, Load, pause, positionsOf, readBack } from './support/load.ts'
 import { type NamesrvProcess, startNamesrvProcess } from './support/namesrv-process.ts'
 import { settledSockets, socketsOf } from './support/process-use.ts'
 import { isLong, storeFolder } from './support/scratch.ts'
@@ -170,6 +170,12 @@ test(`a fuzz of ${FRAMES} frames against the broker (seed ${SEED})`, async () =>
   expect(load.unanswered).toEqual([])
   expect(load.brokenPositions).toEqual([])
   expect(ledger.codes()).toEqual({})
+  // Dispatch may be a moment behind, never for good.
+  const behind = async () => {
+    const { dispatched, appended } = await positionsOf(client)
+    return appended - dispatched
+  }
+  await expect.poll(behind, { timeout: 10_000 }).toBe(0)
   expect(judge(ledger, await readBack(broker.address))).toEqual([])
   expect(await broker.stop()).toEqual({ status: 0, signal: null })
   // Among the recordings are deletions of topics: their queues are gone, their records are not.

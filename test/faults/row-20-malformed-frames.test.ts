@@ -179,9 +179,8 @@ test(`a fuzz of ${FRAMES} frames against the broker (seed ${SEED})`, async () =>
   expect(judge(ledger, await readBack(broker.address))).toEqual([])
   expect(await broker.stop()).toEqual({ status: 0, signal: null })
   // Among the recordings are deletions of topics: their queues are gone, their records are not.
-  const deleted = [...broker.log.matchAll(/"msg":"topic (\S+) deleted by an administrator"/g)].map(([, topic]) => topic)
-  const isOfDeleted = (problem: string) => deleted.some((topic) => problem.includes(` of ${topic}/`))
-  expect(verifyStore(folder.path, TINY).filter((problem) => !isOfDeleted(problem))).toEqual([])
+  const deletions = broker.log.matchAll(/"msg":"topic (\S+) deleted by an administrator"/g)
+  expect(verifyStore(folder.path, TINY, new Set([...deletions].map(([, topic]) => topic)))).toEqual([])
 })
 
 test(`a fuzz of ${FRAMES} frames against the NameServer (seed ${SEED})`, async () => {

@@ -23,8 +23,11 @@ export interface StoreSizes {
   mappedFileSizeConsumeQueue: number
 }
 
-/** Empty when the store is clean. `folder` belongs to nobody at the moment. */
-export function verifyStore(folder: string, sizes: StoreSizes): string[] {
+/**
+ * Empty when the store is clean. `folder` belongs to nobody at the moment. `deleted`: topics whose queues an administrator
+ * removed; their records are still in the log.
+ */
+export function verifyStore(folder: string, sizes: StoreSizes, deleted: ReadonlySet<string> = new Set()): string[] {
   const problems: string[] = []
   const commitLog = join(folder, 'commitlog')
   const size = sizes.mappedFileSizeCommitLog
@@ -41,7 +44,8 @@ export function verifyStore(folder: string, sizes: StoreSizes): string[] {
       at = segmentStart(at, size) + size
       continue
     }
-    if (record.topic !== DAMAGED_TOPIC && at < marks.dispatched && isQueued(record.sysFlag)) {
+    const hasUnit = record.topic !== DAMAGED_TOPIC && !deleted.has(record.topic) && isQueued(record.sysFlag)
+    if (hasUnit && at < marks.dispatched) {
       const unit = units.read(record.topic, record.queueId, record.queueOffset)
       if (unit?.physicalOffset !== at || unit.size !== record.size) {
         const found = unit === undefined ? 'nothing' : `${unit.physicalOffset}+${unit.size}`

@@ -8,3 +8,12 @@ export interface Clock {
 }
 
 export const systemClock: Clock = { now: () => Date.now() }
+
+/**
+ * Time that goes forward at the machine's pace, whatever the system's time does: for waits, leases and signs of life, where only
+ * differences count. It starts as the system's time. `moved`: milliseconds that a test moved it by.
+ */
+export function steadyClock(moved: () => number = () => 0): Clock {
+  const startedAt = Date.now() - performance.now()
+  return { now: () => Math.floor(startedAt + performance.now() + moved()) }
+}

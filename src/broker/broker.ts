@@ -7,14 +7,13 @@
  *   failure a stage died: everybody who waits gets an error, what is appended is flushed if it can be, `closed` rejects
  */
 import { resolve } from 'node:path'
-import type { Clock } from '../clock.ts'
+import { type Clock, steadyClock } from '../clock.ts'
 import { type BrokerConfig, type Resolved, resolveConfig, runsNameServer } from '../config/index.ts'
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
 import { type Log, silentLog } from '../log.ts'
 import { type NamesrvHandle, startNamesrv } from '../namesrv/index.ts'
 import { hostBytes } from '../remoting/host.ts'
-import { RemotingClient } from '../remoting/index.ts'
 import type { FromStage, StageName } from '../stages/messages.ts'
 import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
@@ -26,13 +25,12 @@ import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
 import { adminProcessors } from './processors/index.ts'
 import type { InternalPut } from './put/index.ts'
-import { announcedAddress, Registration } from './registration/index.ts'
+import { announcedAddress, announcement, BrokerRegistration, ipOf } from './registration/index.ts'
 import { Router } from './router.ts'
 import { type BrokerRuntime, runtimeSource } from './runtime-source.ts'
 import { Schedule } from './schedule.ts'
 import { StoreView } from './store-view.ts'
 import { Tables } from './tables.ts'
-import type { TopicTable } from './topics/index.ts'
 import type { Transactions } from './transaction/index.ts'
 import { Verification } from './verification.ts'
 
@@ -63,8 +61,6 @@ export interface BrokerHandle {
 }
 
 const TIMER_MS = 100
-const REGISTER_WAIT_MS = 2000
-const UNREGISTER_MS_MAX = 500
 const DRAIN_MS_MAX = 1000
 const SCAN_MS = 10_000
 const LONG_POLL_CHECK_MS = 5000
@@ -99,8 +95,7 @@ class Broker implements BrokerHandle {
   private view: StoreView | undefined
   private service: MessageService | undefined
   private ownMessages: OwnMessages | undefined
-  private registration: Registration | undefined
-  private client: RemotingClient | undefined
+  private registration: BrokerRegistration | undefined
   private tables: Tables | undefined
   private ports: Ports | undefined
   private schedule: Schedule | undefined
@@ -208,6 +203,8 @@ class Broker implements BrokerHandle {
   private async serve(engine: Engine, clock: Clock): Promise<void> {
     const { config, log } = this
     const announced = announcedAddress(config.brokerIP1)
+    const storeHost = { address: hostBytes(await ipOf(announced.host)), port: config.listenPort }
+    const steady = steadyClock(() => engine.control.movedMs())
     const administration = await Administration.open({
       resolved: this.resolved,
       clock,
@@ -216,14 +213,13 @@ class Broker implements BrokerHandle {
     })
     this.administration = administration
     const { configuration } = administration
-    const tables = new Tables(engine, config, clock, log)
+    const tables = new Tables(engine, config, clock, steady, log)
     this.tables = tables
     const pool = new Pool(config, log)
     this.pool = pool
     const { control, table, queueIds } = engine
     const view = new StoreView({ settings: config, control, table, queueIds, log: new LogReader(config), pool })
     this.view = view
-    const storeHost = { address: hostBytes(announced.host), port: config.listenPort }
     const service = new MessageService({
       config,
       engine,
@@ -231,6 +227,7 @@ class Broker implements BrokerHandle {
       ...tables,
       storeHost,
       clock,
+      steady,
       log,
       onRoom: () => this.ports?.roomAgain(),
     })
@@ -261,7 +258,7 @@ class Broker implements BrokerHandle {
         administration.refusal(request, connection),
       ),
       administration,
-      clock,
+      clock: steady,
       log,
       closed: (connection, reason) => tables.disconnected(connection, reason),
     })
@@ -273,14 +270,18 @@ class Broker implements BrokerHandle {
       fast: `${announced.host}:${fast}`,
       namesrv: this.namesrv?.address,
     }
-    log.info(`clients are told ${this.addresses.broker} (${announced.origin})`, this.addresses)
-    await this.register(
-      tables.topics,
-      clock,
-      `${config.brokerIP2 || announced.host}:${config.haListenPort || main + 1}`,
-    )
+    log.info(announcement(this.addresses.broker, announced), this.addresses)
+    this.registration = new BrokerRegistration({
+      ...{ config, topics: tables.topics, clock: steady, log, inside: this.namesrv?.address },
+      tls: administration.clientTls,
+      brokerAddr: this.addresses.broker,
+      haServerAddr: `${config.brokerIP2 || announced.host}:${config.haListenPort || main + 1}`,
+      // Pulls that are held would learn it at their deadlines: consumers are to go elsewhere now.
+      onPermission: () => service.holds.releaseAll(),
+    })
+    await this.registration.start()
     administration.follow({ engine, acks: service.acks, topics: tables.topics, registration: () => this.registration })
-    this.startTimers(clock, tables, service, runtime)
+    this.startTimers(steady, tables, service, runtime)
     if (this.schedule !== undefined) administration.startWatching(this.schedule)
     const { min, end, readFrom } = engine.recovered
     this.verification = new Verification({
@@ -292,50 +293,9 @@ class Broker implements BrokerHandle {
     service.pump()
   }
 
-  private async register(topics: TopicTable, clock: Clock, haServerAddr: string): Promise<void> {
-    const { config, log } = this
-    const addresses = () => [
-      ...config.namesrvAddr.split(';').filter((address) => address !== ''),
-      ...(this.namesrv === undefined ? [] : [this.namesrv.address]),
-    ]
-    this.client = new RemotingClient({
-      log,
-      clock,
-      tls: this.administration?.clientTls,
-      onClosed: (address) => this.registration?.connectionLost(address),
-    })
-    this.registration = new Registration({
-      namesrvAddresses: addresses,
-      broker: () => ({
-        clusterName: config.brokerClusterName,
-        brokerName: config.brokerName,
-        brokerId: config.brokerId,
-        brokerAddr: this.addresses.broker,
-        haServerAddr,
-        brokerPermission: config.brokerPermission,
-      }),
-      topics: () => ({ dataVersion: topics.dataVersion, topics: topics.values() }),
-      client: this.client,
-      clock,
-      log,
-      periodMs: config.registerNameServerPeriod,
-      timeoutMs: config.registerBrokerTimeoutMills,
-      force: config.forceRegister,
-      compressed: config.compressedRegister,
-    })
-    topics.onChange(async ({ kind, topic, incremental }) => {
-      if (kind === 'deleted' || !incremental) await this.registration?.registerAll(!incremental)
-      else await this.registration?.registerTopic(topic.topicName)
-    })
-    const limit = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), REGISTER_WAIT_MS).unref())
-    if (!(await Promise.race([this.registration.start(), limit]))) {
-      log.warn('no NameServer has taken the registration yet; it is tried again', { namesrv: addresses().join(';') })
-    }
-  }
-
-  private startTimers(clock: Clock, tables: Tables, service: MessageService, runtime: BrokerRuntime): void {
+  private startTimers(steady: Clock, tables: Tables, service: MessageService, runtime: BrokerRuntime): void {
     const { config } = this
-    const schedule = new Schedule(clock)
+    const schedule = new Schedule(steady)
     this.schedule = schedule
     schedule.add(1000, () => tables.stats.tick())
     const pollMs = () => (config.longPollingEnable ? LONG_POLL_CHECK_MS : config.shortPollingTimeMills)
@@ -348,7 +308,8 @@ class Broker implements BrokerHandle {
     this.ownMessages?.start(schedule)
     schedule.add(RETRY_SAVES_MS, () => tables.retryFailedSaves())
     this.timer = setInterval(() => {
-      schedule.step()
+      // After a pause of the process the timer comes before the sockets are read: what waits there are signs of life.
+      setImmediate(() => schedule.step())
       service.stageClock.refill()
       this.ownMessages?.tick()
       this.ports?.tick()
@@ -378,7 +339,7 @@ class Broker implements BrokerHandle {
   private async shutDown(): Promise<void> {
     const { failure } = this
     try {
-      await this.unregister()
+      await this.registration?.unregister()
       await this.stopServing()
       if (failure === undefined) await this.engine.stop()
       else await this.engine.abandon()
@@ -395,16 +356,6 @@ class Broker implements BrokerHandle {
     this.settle(this.failureOf(ended))
   }
 
-  /** A NameServer that does not answer forgets this broker by itself: nobody waits long for it. */
-  private async unregister(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const limit = new Promise<void>((fulfil) => {
-      timer = setTimeout(fulfil, UNREGISTER_MS_MAX)
-    })
-    await Promise.race([this.registration?.unregister(), limit])
-    clearTimeout(timer)
-  }
-
   private failureOf({ code, stage, message }: StageFailure): StoreError {
     return new StoreError(code, { what: `the ${stage} thread failed: ${message}`, where: this.store.folder })
   }
@@ -412,7 +363,7 @@ class Broker implements BrokerHandle {
   private async stopServing(): Promise<void> {
     clearInterval(this.timer)
     this.verification?.stop()
-    this.registration?.close()
+    this.registration?.stop()
     this.ownMessages?.stop()
     const { service } = this
     if (this.failure === undefined) await this.ownMessages?.transactions.close()
@@ -422,7 +373,7 @@ class Broker implements BrokerHandle {
       if (this.failure === undefined) await this.drained(service)
     }
     await this.ports?.close()
-    await this.client?.close()
+    await this.registration?.close()
     await this.administration?.close()
     if (this.failure !== undefined) return
     await this.ownMessages?.close()

@@ -52,6 +52,8 @@ export interface MessageServiceOptions {
   stats: BrokerStats
   storeHost: Host
   clock: Clock
+  /** For the deadlines of held pulls: they do not move when the system's time is set. */
+  steady: Clock
   log: Log
   /** The rings have room again. */
   onRoom(): void
@@ -144,7 +146,7 @@ export class MessageService {
     this.pulls = new PullProcessor({
       checks: this.checks,
       settings: config,
-      clock,
+      clock: options.steady,
       queueIds: engine.queueIds,
       messages: new MessageReader(control, table, new LiveReadLimits(config, store), damage),
       damage,
@@ -212,7 +214,7 @@ export class MessageService {
 
   /** Deadlines of held pulls, on the injected clock. */
   tick(): void {
-    this.holds.tick(this.options.clock.now())
+    this.holds.tick(this.options.steady.now())
   }
 
   closed(connection: Connection): void {

@@ -28,14 +28,17 @@ export class Tables {
   readonly offsets: ConsumerOffsets
   readonly stats: BrokerStats
 
-  /** Loads what the store holds. Throws StoreError METADATA_DAMAGED. */
-  constructor(engine: Engine, config: BrokerConfig, clock: Clock, log: Log) {
+  /**
+   * Loads what the store holds. Throws StoreError METADATA_DAMAGED. `steady`: who is alive and who holds a lock must not
+   * depend on a system's time that is set.
+   */
+  constructor(engine: Engine, config: BrokerConfig, clock: Clock, steady: Clock, log: Log) {
     const common = { settings: config, store: engine.metadata, clock, log }
     this.topics = new TopicTable(common)
     this.groups = new SubscriptionGroups(common)
-    this.consumers = new ConsumerManager(common)
-    this.producers = new ProducerManager<Connection>(common)
-    this.locks = new QueueLocks(clock)
+    this.consumers = new ConsumerManager({ ...common, clock: steady })
+    this.producers = new ProducerManager<Connection>({ ...common, clock: steady })
+    this.locks = new QueueLocks(steady)
     this.offsets = new ConsumerOffsets(common)
     this.stats = new BrokerStats(clock)
     this.topics.load()

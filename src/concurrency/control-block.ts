@@ -200,6 +200,11 @@ export class ControlBlock implements Clock {
     return Atomics.load(this.words, CLOCK_MOVED) === 0 ? now : now + this.clockOffset()
   }
 
+  /** Milliseconds that tests have moved the clock by. */
+  movedMs(): number {
+    return Atomics.load(this.words, CLOCK_MOVED) === 0 ? 0 : this.clockOffset()
+  }
+
   /** Moves the clock that all threads of this broker see; wakes nobody. */
   moveClock(milliseconds: number): void {
     Atomics.add(this.positions, CLOCK_LINE * WORDS64, BigInt(Math.trunc(milliseconds)))

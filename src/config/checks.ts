@@ -175,6 +175,10 @@ function checkPromises(context: Context): void {
 }
 
 /** Whether a NameServer runs inside the broker's process. */
-export function runsNameServer(config: Pick<BrokerConfig, 'nameServerInside' | 'namesrvAddr'>): boolean {
-  return config.nameServerInside === 'always' || (config.nameServerInside === 'auto' && config.namesrvAddr === '')
+export function runsNameServer(
+  config: Pick<BrokerConfig, 'nameServerInside' | 'namesrvAddr' | 'fetchNamesrvAddrByAddressServer'>,
+): boolean {
+  const { nameServerInside, namesrvAddr, fetchNamesrvAddrByAddressServer } = config
+  const hasOthers = namesrvAddr !== '' || fetchNamesrvAddrByAddressServer
+  return nameServerInside === 'always' || (nameServerInside === 'auto' && !hasOthers)
 }

@@ -21,6 +21,7 @@ export { nearest } from './nearest.ts'
 export { decodeText, editProperties, formatProperties, type Property, parseProperties } from './properties.ts'
 export { type Origin, type Resolved, type ResolveOptions, resolveConfig } from './resolve.ts'
 export { type Change, type ChangeOutcome, RunningConfig } from './running-config.ts'
+export { isAddressList } from './syntax.ts'
 export { clientTlsOf, serverTlsOf, type TlsConfig, tlsKeysOf } from './tls.ts'
 export { allowed, parseValue, type Value } from './values.ts'
 

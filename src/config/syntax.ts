@@ -29,7 +29,14 @@ function isDelay(level: string): boolean {
 /** "host:port;host:port", or empty. A comma or blank between them is a common mistake. */
 export const ADDRESSES = {
   words: 'addresses "host:port", separated by ";"',
-  test: (text: string) =>
-    text === '' ||
-    text.split(';').every((address) => /^[^\s;,:]+:\d{1,5}$|^\[[0-9a-fA-F:.]+\]:\d{1,5}$/.test(address.trim())),
+  test: (text: string) => text === '' || isAddressList(text),
+} as const
+
+export function isAddressList(text: string): boolean {
+  return text.split(';').every((address) => /^[^\s;,:]+:\d{1,5}$|^\[[0-9a-fA-F:.]+\]:\d{1,5}$/.test(address.trim()))
+}
+
+export const HTTP_URL = {
+  words: 'a URL "http://host:port/path"',
+  test: (text: string) => /^https?:\/\/[^\s/]+(\/\S*)?$/.test(text),
 } as const

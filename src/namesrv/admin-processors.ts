@@ -11,27 +11,30 @@ import {
   WIPE_WRITE_PERM_OF_BROKER_ANSWER,
 } from '../remoting/schemas/namesrv.ts'
 import type { NamesrvProcessor, NamesrvState } from './processor.ts'
+import { saveWiped } from './wiped-brokers.ts'
 
-export function adminProcessors({ tables, log }: NamesrvState): [number, NamesrvProcessor][] {
+export function adminProcessors({ tables, kv, log }: NamesrvState): [number, NamesrvProcessor][] {
   return [
     [REQUEST.WIPE_WRITE_PERM_OF_BROKER, wipe],
     [REQUEST.ADD_WRITE_PERM_OF_BROKER, add],
     [REQUEST.DELETE_TOPIC_IN_NAMESRV, deleteTopic],
   ]
 
-  function wipe(request: RemotingCommand): RemotingCommand {
+  async function wipe(request: RemotingCommand): Promise<RemotingCommand> {
     const { brokerName } = decodeHeader(WIPE_WRITE_PERM_OF_BROKER, request.ext)
     const wipeTopicCount = tables.wipeWritePerm(brokerName)
-    log.info(`write permission of broker ${brokerName} wiped on ${wipeTopicCount} topics`)
+    log.info(`write permission of broker ${brokerName} wiped on ${wipeTopicCount} topics, until "addWritePerm"`)
+    await saveWiped(tables, kv, brokerName, log)
     const answer = answerTo(request, RESPONSE.SUCCESS)
     answer.ext = encodeHeader(WIPE_WRITE_PERM_OF_BROKER_ANSWER, { wipeTopicCount })
     return answer
   }
 
-  function add(request: RemotingCommand): RemotingCommand {
+  async function add(request: RemotingCommand): Promise<RemotingCommand> {
     const { brokerName } = decodeHeader(ADD_WRITE_PERM_OF_BROKER, request.ext)
     const addTopicCount = tables.addWritePerm(brokerName)
     log.info(`write permission of broker ${brokerName} added on ${addTopicCount} topics`)
+    await saveWiped(tables, kv, brokerName, log)
     const answer = answerTo(request, RESPONSE.SUCCESS)
     answer.ext = encodeHeader(ADD_WRITE_PERM_OF_BROKER_ANSWER, { addTopicCount })
     return answer

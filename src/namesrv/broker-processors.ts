@@ -47,7 +47,16 @@ export function brokerProcessors({ tables, kv, config, log }: NamesrvState): [nu
     const body = decodeRegisterBody(request.body, { version: request.version, compressed, bodyCrc32 })
     for (const skipped of body.skipped) log.error(`broker ${brokerName} (${brokerAddr}): ${skipped}; not registered`)
     const { dataVersion, topics, filterServerList } = body
-    const broker = { clusterName, brokerName, brokerAddr, brokerId, haServerAddr, heartbeatTimeoutMs }
+    const { enableActingMaster } = header
+    const broker = {
+      clusterName,
+      brokerName,
+      brokerAddr,
+      brokerId,
+      haServerAddr,
+      heartbeatTimeoutMs,
+      enableActingMaster,
+    }
     const result = tables.register({ ...broker, dataVersion, topics, filterServerList }, channel)
     const order = config.returnOrderTopicConfigToBroker ? kv.entries(ORDER_NAMESPACE) : undefined
     const answer = order === undefined ? answerTo(request, RESPONSE.SUCCESS) : withText(request, kvTableText(order))

@@ -3,9 +3,10 @@
  *
  *   namesrv.ts          startNamesrv: the port, the scan
  *   processors.ts       one function a request code: route-, broker-, admin-, config-processors.ts
- *   route-tables.ts     what changes the tables;  route-queries.ts  what is asked of them;  texts.ts  as JSON
+ *   route-tables.ts     what changes brokers;  topic-queues.ts  … and topics;  route-queries.ts  what is asked;  texts.ts  as JSON
+ *   min-broker-notices.ts   what brokers of 5.x are told
  *   register-body.ts    topics of a registration, JSON or compressed
- *   kv-config.ts        what is kept on disk (and what 318 changed: config/running-config.ts)
+ *   kv-config.ts, wiped-brokers.ts   what is kept on disk (and what 318 changed: config/running-config.ts)
  *   names.ts            what a name may be
  */
 export { type NamesrvHandle, type NamesrvOptions, startNamesrv } from './namesrv.ts'

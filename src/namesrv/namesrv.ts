@@ -5,7 +5,7 @@
  * Blocks on: nothing. A request that waits for the disk (KV) is answered later; others go on meanwhile.
  * Clock:     by default one that only goes forward, so that a step of the system's time does not expire every broker.
  */
-import type { Clock } from '../clock.ts'
+import { type Clock, steadyClock } from '../clock.ts'
 import { type NamesrvConfig, type Resolved, RunningConfig, resolveConfig, serverTlsOf } from '../config/index.ts'
 import { BasaltError, describe } from '../errors.ts'
 import { type Log, silentLog } from '../log.ts'
@@ -18,9 +18,11 @@ import { RESPONSE } from '../remoting/response-codes.ts'
 import { RemotingServer } from '../remoting/server.ts'
 import { ServerTls } from '../remoting/tls/index.ts'
 import { KvConfig } from './kv-config.ts'
+import { MinBrokerNotices } from './min-broker-notices.ts'
 import type { NamesrvProcessor } from './processor.ts'
 import { namesrvProcessors } from './processors.ts'
 import { RouteTables, type Tables } from './route-tables.ts'
+import { loadWiped } from './wiped-brokers.ts'
 
 export interface NamesrvOptions {
   /** listenPort; 0 takes a free one. Default 9876. */
@@ -57,7 +59,7 @@ const FIRST_SCAN_MS = 5000
 /** Rejects with ConfigError for a bad value, RemotingError PORT_IN_USE or LISTEN_FAILED. */
 export async function startNamesrv(options: NamesrvOptions = {}): Promise<NamesrvHandle> {
   const log = options.log ?? silentLog
-  const clock = options.clock ?? steadyClock
+  const clock = options.clock ?? steadyClock()
   const resolved = options.resolved ?? resolve(options, log)
   const { config } = resolved
   const configuration = new RunningConfig(resolved, { log, now: () => Date.now() })
@@ -65,8 +67,17 @@ export async function startNamesrv(options: NamesrvOptions = {}): Promise<Namesr
   const kv = new KvConfig(config.kvConfigPath === '' ? undefined : config.kvConfigPath, log)
   await kv.load()
 
-  const tables = new RouteTables(clock, log)
-  const processors = namesrvProcessors({ tables, kv, config, configuration, log })
+  const notices = new MinBrokerNotices(clock, log)
+  const tables = new RouteTables(clock, log, {
+    deleteTopics: () => config.deleteTopicWithBrokerRegistration,
+    minBrokerChanged: (notice) => {
+      if (config.notifyMinBrokerIdChanged) notices.tell(notice)
+    },
+  })
+  loadWiped(tables, kv)
+  const startedAt = clock.now()
+  const isReady = () => clock.now() - startedAt >= config.waitSecondsForService * 1000
+  const processors = namesrvProcessors({ tables, kv, config, configuration, log, isReady })
   const host = config.bindAddress
   const server = new RemotingServer({
     host,
@@ -108,6 +119,7 @@ export async function startNamesrv(options: NamesrvOptions = {}): Promise<Namesr
       clearInterval(timer)
       await server.close()
       tls.close()
+      await notices.close()
       await kv.close()
       await configuration.settled()
       log.info(`NameServer on ${host}:${port} stopped`)
@@ -183,6 +195,3 @@ function resolve({ port, host, kvConfigPath, config: given }: NamesrvOptions, lo
   for (const warning of resolved.warnings) log.warn(warning)
   return resolved
 }
-
-const startedAt = Date.now() - performance.now()
-const steadyClock: Clock = { now: () => Math.floor(startedAt + performance.now()) }

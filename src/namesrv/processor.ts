@@ -16,6 +16,8 @@ export interface NamesrvState {
   /** What 318 changes and 319 shows. */
   readonly configuration: RunningConfig<'namesrv'>
   readonly log: Log
+  /** The wait after a start, in which brokers come back, is over (needWaitForService). */
+  isReady(): boolean
 }
 
 export type NamesrvProcessor = (

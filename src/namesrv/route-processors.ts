@@ -6,12 +6,12 @@ import { decodeHeader } from '../remoting/schema.ts'
 import { GET_ROUTEINFO_BY_TOPIC, GET_TOPICS_BY_CLUSTER } from '../remoting/schemas/namesrv.ts'
 import { ORDER_NAMESPACE } from './names.ts'
 import { type NamesrvProcessor, type NamesrvState, withText } from './processor.ts'
-import { routeOf, systemTopics, topicsOfCluster, unitTopics } from './route-queries.ts'
+import { routeOf, systemTopics, topicsOfCluster, unitTopics, withActingMasters } from './route-queries.ts'
 import { clusterText, routeText, topicListText } from './texts.ts'
 
 const FAQ = '\nSee http://rocketmq.apache.org/docs/faq/ for further details.'
 
-export function routeProcessors({ tables, kv, config }: NamesrvState): [number, NamesrvProcessor][] {
+export function routeProcessors({ tables, kv, config, isReady }: NamesrvState): [number, NamesrvProcessor][] {
   const unit = (kind: Parameters<typeof unitTopics>[1]) => (request: RemotingCommand) =>
     withText(request, topicListText(unitTopics(tables, kind)))
 
@@ -28,13 +28,17 @@ export function routeProcessors({ tables, kv, config }: NamesrvState): [number, 
 
   function route(request: RemotingCommand): RemotingCommand {
     const { topic, acceptStandardJsonOnly } = decodeHeader(GET_ROUTEINFO_BY_TOPIC, request.ext)
+    if (config.needWaitForService && !isReady()) {
+      return answerTo(request, RESPONSE.SYSTEM_ERROR, 'name server not ready')
+    }
     const order = config.orderMessageEnable ? kv.get(ORDER_NAMESPACE, topic) : undefined
     const found = routeOf(tables, topic, order)
     if (found === undefined) {
       const remark = `No topic route info in name server for the topic: ${topic}${FAQ}`
       return answerTo(request, RESPONSE.TOPIC_NOT_EXIST, remark)
     }
-    return withText(request, routeText(found, acceptStandardJsonOnly || request.version >= VERSIONS.v4_9_4))
+    const shown = config.supportActingMaster ? withActingMasters(found, topic) : found
+    return withText(request, routeText(shown, acceptStandardJsonOnly || request.version >= VERSIONS.v4_9_4))
   }
 
   function allTopics(request: RemotingCommand): RemotingCommand {

@@ -2,7 +2,8 @@
  * What can be asked of the route tables: routes, cluster, topic lists. Reads only.
  * Rules: spec/namesrv.md §3, §7, §8.
  */
-import type { Tables } from './route-tables.ts'
+import { MASTER_ID, type Tables } from './route-tables.ts'
+import { PERM_WRITE } from './topic-queues.ts'
 import type { BrokerData, QueueData, Route } from './types.ts'
 
 const SYS_FLAG_UNIT = 1
@@ -25,6 +26,27 @@ export function routeOf(tables: Tables, topic: string, orderTopicConf?: string):
   }
   if (brokerDatas.length === 0) return undefined
   return { brokerDatas, queueDatas: [...queues.values()], filterServerTable, orderTopicConf }
+}
+
+/** Registered by 5.x brokers to find each other over a NameServer of 4.9; they must see who really is the master. */
+const SYNC_BROKER_MEMBER = 'rmq_sys_SYNC_BROKER_MEMBER_'
+
+/**
+ * 5.x, with supportActingMaster: a broker name without a master, whose queues take no messages, is shown with its smallest
+ * id in the master's place, so that clients which ask only masters (offsets, locks) have somebody to ask.
+ */
+export function withActingMasters(route: Route, topic: string): Route {
+  if (topic.startsWith(SYNC_BROKER_MEMBER)) return route
+  const brokerDatas = route.brokerDatas.map((broker) => {
+    const { brokerName, brokerAddrs, enableActingMaster } = broker
+    const queues = route.queueDatas.find((it) => it.brokerName === brokerName)
+    const isWritable = queues === undefined || (queues.perm & PERM_WRITE) !== 0
+    if (!enableActingMaster || brokerAddrs.size === 0 || brokerAddrs.has(MASTER_ID) || isWritable) return broker
+    const first = Math.min(...brokerAddrs.keys())
+    const shown = [...brokerAddrs].map(([id, address]) => [id === first ? MASTER_ID : id, address] as const)
+    return { ...broker, brokerAddrs: new Map(shown) }
+  })
+  return { ...route, brokerDatas }
 }
 
 /** 224. An unknown cluster has no topics. */

@@ -8,22 +8,21 @@
  */
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
+import { PERM_WRITE, TopicQueues } from './topic-queues.ts'
 import type {
   BrokerData,
   BrokerRegistration,
   Channel,
   DataVersion,
   LiveBroker,
+  MinBrokerNotice,
   QueueData,
   RegisteredTopic,
   RegistrationAnswer,
 } from './types.ts'
-import { sameVersion } from './types.ts'
+import { NO_VERSION, sameVersion } from './types.ts'
 
 export const MASTER_ID = 0
-export const PERM_WRITE = 2
-/** Read and write; what 327 sets, so the inherit bit is lost as in RocketMQ 4.9.8. */
-const PERM_READ_WRITE = 6
 export const BROKER_EXPIRY_MS = 120_000
 /** A 5.x broker may ask for its own expiry; bounded so that one request cannot make an entry immortal or flicker. */
 const EXPIRY_MS_MIN = 1_000
@@ -40,50 +39,64 @@ export interface Tables {
   readonly wipedBrokers: ReadonlySet<string>
 }
 
+export interface RouteTablesOptions {
+  /** Whether topics that a whole registration does not name any more are taken from the broker. Not by default. */
+  readonly deleteTopics?: () => boolean
+  /** Told when the smallest id of a broker name has changed (905). */
+  readonly minBrokerChanged?: (notice: MinBrokerNotice) => void
+}
+
 export class RouteTables implements Tables {
-  readonly topicQueueTable = new Map<string, Map<string, QueueData>>()
+  readonly topics = new TopicQueues()
   readonly brokerAddrTable = new Map<string, BrokerData>()
   readonly clusterAddrTable = new Map<string, Set<string>>()
   readonly brokerLiveTable = new Map<string, LiveBroker>()
   readonly filterServerTable = new Map<string, readonly string[]>()
-  readonly wipedBrokers = new Set<string>()
   private readonly clock: Clock
   private readonly log: Log
+  private readonly options: RouteTablesOptions
 
-  constructor(clock: Clock, log: Log) {
+  constructor(clock: Clock, log: Log, options: RouteTablesOptions = {}) {
     this.clock = clock
     this.log = log
+    this.options = options
+  }
+
+  get topicQueueTable(): ReadonlyMap<string, ReadonlyMap<string, QueueData>> {
+    return this.topics.table
+  }
+
+  get wipedBrokers(): ReadonlySet<string> {
+    return this.topics.wiped
   }
 
   /** 103. The numbers are those of spec/namesrv.md §4 "Update rules". */
   register(broker: BrokerRegistration, channel: Channel): RegistrationAnswer {
     const { brokerName, brokerAddr, brokerId } = broker
+    const former = this.brokerAddrTable.get(brokerName)?.brokerAddrs.get(brokerId)
+    if (former !== undefined && this.isOutdated(broker, former))
+      return { masterAddr: undefined, haServerAddr: undefined }
     this.addToCluster(broker.clusterName, brokerName) // 1
-    let data = this.brokerAddrTable.get(brokerName)
-    let first = data === undefined // 2
-    if (data === undefined) {
-      data = { cluster: broker.clusterName, brokerName, brokerAddrs: new Map() }
-      this.brokerAddrTable.set(brokerName, data)
-    }
+    const data = this.brokerAddrTable.get(brokerName) ?? this.newName(broker) // 2
+    data.enableActingMaster = broker.enableActingMaster ?? false
     const addresses = data.brokerAddrs
+    const formerMin = smallest(addresses)
     for (const [id, address] of addresses) if (address === brokerAddr && id !== brokerId) addresses.delete(id) // 3
-    const former = addresses.get(brokerId) // 4
-    addresses.set(brokerId, brokerAddr)
-    if (former === undefined) first = true
-    else if (former !== brokerAddr) this.nameConflict(broker, former)
+    addresses.set(brokerId, brokerAddr) // 4
+    if (former !== undefined && former !== brokerAddr) this.nameConflict(broker, former)
 
     const live = this.brokerLiveTable.get(brokerAddr)
-    if (brokerId === MASTER_ID) {
-      const changed = live === undefined || !sameVersion(live.dataVersion, broker.dataVersion)
-      if (changed || first) for (const topic of broker.topics) this.putQueues(brokerName, topic) // 5
-    }
+    this.takeTopics(data, broker, former === undefined) // 5
     const expiryMs = expiryOf(broker.heartbeatTimeoutMs)
     const { dataVersion, haServerAddr } = broker
-    this.brokerLiveTable.set(brokerAddr, { lastUpdate: this.clock.now(), expiryMs, dataVersion, channel, haServerAddr }) // 6
+    const isPartial = isPartOf(broker, live)
+    const entry = { lastUpdate: this.clock.now(), expiryMs, dataVersion, channel, haServerAddr, isPartial }
+    this.brokerLiveTable.set(brokerAddr, entry) // 6
     if (live === undefined) this.announce(broker)
     if (broker.filterServerList.length === 0)
       this.filterServerTable.delete(brokerAddr) // 7
     else this.filterServerTable.set(brokerAddr, broker.filterServerList)
+    if (formerMin !== undefined && brokerId < formerMin) this.noticeMin(data, undefined, haServerAddr)
 
     const masterAddr = brokerId === MASTER_ID ? undefined : addresses.get(MASTER_ID) // 8
     const master = masterAddr === undefined ? undefined : this.brokerLiveTable.get(masterAddr)
@@ -91,14 +104,19 @@ export class RouteTables implements Tables {
     return { masterAddr, haServerAddr: master.haServerAddr }
   }
 
-  /** 104. Removes by id, whatever address is there; while another address of the name remains, topics stay. */
+  /**
+   * 104. RocketMQ 4.9.8 removes whatever address has that id, so a former master that stops takes its successor out of
+   * every route; as 5.x we remove only the address that it says. While another address of the name remains, topics stay.
+   */
   unregister(brokerName: string, brokerAddr: string, brokerId: number): void {
     const wasLive = this.brokerLiveTable.delete(brokerAddr)
     this.filterServerTable.delete(brokerAddr)
     const data = this.brokerAddrTable.get(brokerName)
-    const removed = data?.brokerAddrs.delete(brokerId) ?? false
-    if (wasLive || removed) this.log.info(`broker ${brokerName} (id ${brokerId}, ${brokerAddr}) unregistered`)
-    if (data !== undefined && data.brokerAddrs.size === 0) this.removeBrokerName(brokerName)
+    if (data === undefined) return
+    const removed = this.removeFrom(data, brokerAddr)
+    const successor = removed ? undefined : data.brokerAddrs.get(brokerId)
+    const stays = successor === undefined ? '' : `; ${successor} has its place and keeps it`
+    if (wasLive || removed) this.log.info(`broker ${brokerName} (id ${brokerId}, ${brokerAddr}) unregistered${stays}`)
   }
 
   /**
@@ -139,83 +157,100 @@ export class RouteTables implements Tables {
   /** 322: whether the broker has to register, and what is known of it. An equal version counts as a sign of life. */
   compareVersion(brokerAddr: string, sent: DataVersion): { changed: boolean; known: DataVersion | undefined } {
     const live = this.brokerLiveTable.get(brokerAddr)
-    const changed = live === undefined || !sameVersion(live.dataVersion, sent)
+    const changed = live === undefined || live.isPartial || !sameVersion(live.dataVersion, sent)
     if (!changed) this.heartbeat(brokerAddr)
     return { changed, known: live?.dataVersion }
   }
 
-  /**
-   * 205: takes the write permission from every topic of the broker. RocketMQ 4.9.8 forgets this at the broker's next
-   * change of a topic; here it holds until `addWritePerm`, through registrations, new topics and reconnects.
-   * Returns the count of topics touched.
-   */
+  /** 205. Returns the count of topics touched. */
   wipeWritePerm(brokerName: string): number {
-    if (this.brokerAddrTable.has(brokerName)) this.wipedBrokers.add(brokerName)
-    return this.changePerm(brokerName, (perm) => perm & ~PERM_WRITE)
+    return this.brokerAddrTable.has(brokerName) ? this.topics.wipeWritePerm(brokerName) : 0
   }
 
-  /** 327. */
+  /** 327. Returns the count of topics touched. */
   addWritePerm(brokerName: string): number {
-    this.wipedBrokers.delete(brokerName)
-    return this.changePerm(brokerName, () => PERM_READ_WRITE)
+    return this.topics.addWritePerm(brokerName)
   }
 
   /** 216. With a cluster: only the brokers of that cluster lose the topic. */
   deleteTopic(topic: string, clusterName: string | undefined): void {
-    if (clusterName === undefined) {
-      this.topicQueueTable.delete(topic)
-      return
-    }
-    const queues = this.topicQueueTable.get(topic)
-    if (queues === undefined) return
-    for (const brokerName of this.clusterAddrTable.get(clusterName) ?? []) queues.delete(brokerName)
-    if (queues.size === 0) this.topicQueueTable.delete(topic)
+    this.topics.deleteTopic(
+      topic,
+      clusterName === undefined ? undefined : (this.clusterAddrTable.get(clusterName) ?? []),
+    )
   }
 
-  /** 217 (5.x): puts queues in the given order; the first of an unknown broker ends it silently, as 5.x does. */
+  /**
+   * 217 (5.x): queues of one topic. As 5.x, the first of an unknown broker ends it silently: what comes before it counts
+   * where the topic is known, and nothing counts where it is new.
+   */
   registerTopic(topics: readonly (RegisteredTopic & { brokerName: string })[]): void {
+    const unknown = topics.findIndex(({ brokerName }) => !this.brokerAddrTable.has(brokerName))
+    const isNew = !topics.some(({ topic }) => this.topics.table.has(topic))
+    if (unknown >= 0 && isNew) return
+    for (const topic of unknown < 0 ? topics : topics.slice(0, unknown)) this.topics.put(topic.brokerName, topic)
+  }
+
+  /**
+   * A 5.x master that was replaced in a controller's election and does not know it yet: an older state does not take the
+   * place of a newer one. Brokers of 4.9 have no state (0) and take each other's place as ever.
+   */
+  private isOutdated({ brokerName, brokerId, brokerAddr, dataVersion }: BrokerRegistration, former: string): boolean {
+    if (former === brokerAddr) return false
+    const known = this.brokerLiveTable.get(former)?.dataVersion.stateVersion ?? 0
+    if (known <= dataVersion.stateVersion) return false
+    this.brokerLiveTable.delete(brokerAddr)
+    const states = `its state ${dataVersion.stateVersion} is older than ${known} of ${former}`
+    this.log.warn(`registration of broker ${brokerName} id ${brokerId} from ${brokerAddr} passed over: ${states}`)
+    return true
+  }
+
+  /** Rule 5, and 5.x's: the smallest id of a name that has no master speaks for its topics. */
+  private takeTopics(data: BrokerData, broker: BrokerRegistration, isFirst: boolean): void {
+    const { brokerId, brokerName, brokerAddr, dataVersion, topics } = broker
+    const isPrime =
+      broker.enableActingMaster !== undefined && brokerId !== MASTER_ID && brokerId === smallest(data.brokerAddrs)
+    if (brokerId !== MASTER_ID && !isPrime) return
+    const live = this.brokerLiveTable.get(brokerAddr)
+    const changed = live === undefined || live.isPartial || !sameVersion(live.dataVersion, dataVersion)
+    if (!changed && !isFirst) return
+    const readOnly = isPrime && data.enableActingMaster
     for (const topic of topics) {
-      if (!this.brokerAddrTable.has(topic.brokerName)) return
-      this.putQueues(topic.brokerName, topic)
+      this.topics.put(brokerName, readOnly ? { ...topic, perm: topic.perm & ~PERM_WRITE } : topic)
     }
-  }
-
-  private putQueues(brokerName: string, topic: RegisteredTopic): void {
-    const { readQueueNums, writeQueueNums, topicSysFlag } = topic
-    const perm = this.wipedBrokers.has(brokerName) ? topic.perm & ~PERM_WRITE : topic.perm
-    let queues = this.topicQueueTable.get(topic.topic)
-    if (queues === undefined) {
-      queues = new Map()
-      this.topicQueueTable.set(topic.topic, queues)
-    }
-    queues.set(brokerName, { brokerName, readQueueNums, writeQueueNums, perm, topicSysFlag })
-  }
-
-  private changePerm(brokerName: string, change: (perm: number) => number): number {
-    let count = 0
-    for (const queues of this.topicQueueTable.values()) {
-      const data = queues.get(brokerName)
-      if (data === undefined) continue
-      queues.set(brokerName, { ...data, perm: change(data.perm) })
-      count += 1
-    }
-    return count
+    // No topic is a broker that says nothing of them; one is a change. Every broker has two of its own at least.
+    if (topics.length < 2 || this.options.deleteTopics?.() !== true) return
+    const gone = this.topics.keepOnly(brokerName, new Set(topics.map(({ topic }) => topic)))
+    if (gone.length > 0) this.log.info(`broker ${brokerName} has no longer the topics ${gone.join(', ')}`)
   }
 
   /** Forgets one broker address, wherever it is. */
   private removeAddress(address: string, reason: string): void {
-    const wasLive = this.brokerLiveTable.delete(address)
+    const live = this.brokerLiveTable.get(address)
+    this.brokerLiveTable.delete(address)
     this.filterServerTable.delete(address)
     for (const data of this.brokerAddrTable.values()) {
-      for (const [id, held] of data.brokerAddrs) {
-        if (held !== address) continue
-        data.brokerAddrs.delete(id)
-        this.log.warn(`broker ${data.brokerName} (id ${id}, ${address}) removed: ${reason}`)
-        if (data.brokerAddrs.size === 0) this.removeBrokerName(data.brokerName)
-        return
-      }
+      const id = [...data.brokerAddrs].find(([, held]) => held === address)?.[0]
+      if (id === undefined) continue
+      this.removeFrom(data, address)
+      this.log.warn(`broker ${data.brokerName} (id ${id}, ${address}) removed: ${reason}`)
+      return
     }
-    if (wasLive) this.log.warn(`broker ${address} removed, another address had its place: ${reason}`)
+    if (live !== undefined) this.log.warn(`broker ${address} removed, another address had its place: ${reason}`)
+  }
+
+  /** False when the name does not have that address. */
+  private removeFrom(data: BrokerData, address: string): boolean {
+    const { brokerAddrs, brokerName } = data
+    const formerMin = smallest(brokerAddrs)
+    const ids = [...brokerAddrs].filter(([, held]) => held === address).map(([id]) => id)
+    for (const id of ids) brokerAddrs.delete(id)
+    if (ids.length === 0) return false
+    if (brokerAddrs.size === 0) this.removeBrokerName(brokerName)
+    else if (ids.includes(formerMin ?? -1)) this.noticeMin(data, address, undefined)
+    // 5.x: who stands in for the master takes no messages.
+    if (data.enableActingMaster && !brokerAddrs.has(MASTER_ID)) this.topics.withoutWrite(brokerName)
+    return true
   }
 
   private addToCluster(clusterName: string, brokerName: string): void {
@@ -224,21 +259,42 @@ export class RouteTables implements Tables {
     else names.add(brokerName)
   }
 
+  private newName({ clusterName, brokerName }: BrokerRegistration): BrokerData {
+    const data = { cluster: clusterName, brokerName, brokerAddrs: new Map<number, string>(), enableActingMaster: false }
+    this.brokerAddrTable.set(brokerName, data)
+    return data
+  }
+
   /** A name without addresses: it leaves its cluster and every topic; empty clusters and topics go too. */
   private removeBrokerName(brokerName: string): void {
     this.brokerAddrTable.delete(brokerName)
     for (const [cluster, names] of this.clusterAddrTable) {
       if (names.delete(brokerName) && names.size === 0) this.clusterAddrTable.delete(cluster)
     }
-    for (const [topic, queues] of this.topicQueueTable) {
-      if (queues.delete(brokerName) && queues.size === 0) this.topicQueueTable.delete(topic)
-    }
+    this.topics.removeBroker(brokerName)
+  }
+
+  /** A newcomer tells all others; one that left, all that remain. */
+  private noticeMin({ brokerName, brokerAddrs }: BrokerData, offlineBrokerAddr?: string, haBrokerAddr?: string): void {
+    const minBrokerId = smallest(brokerAddrs)
+    const minBrokerAddr = minBrokerId === undefined ? undefined : brokerAddrs.get(minBrokerId)
+    if (minBrokerId === undefined || minBrokerAddr === undefined) return
+    const all = [...brokerAddrs.values()]
+    const to = offlineBrokerAddr === undefined ? all.filter((address) => address !== minBrokerAddr) : all
+    const notice = { brokerName, minBrokerId, minBrokerAddr, offlineBrokerAddr, haBrokerAddr, to }
+    this.options.minBrokerChanged?.(notice)
   }
 
   private announce({ brokerName, brokerId, brokerAddr, clusterName, topics }: BrokerRegistration): void {
     this.log.info(
       `broker ${brokerName} (id ${brokerId}, ${brokerAddr}) of cluster ${clusterName} registered, ${topics.length} topics`,
     )
+    const cluster = this.brokerAddrTable.get(brokerName)?.cluster
+    if (cluster !== undefined && cluster !== clusterName) {
+      this.log.warn(
+        `broker name ${brokerName} is in use in cluster ${cluster} and now in ${clusterName}: routes name ${cluster}; give one of the two another brokerName`,
+      )
+    }
     if (!this.wipedBrokers.has(brokerName)) return
     this.log.warn(`broker ${brokerName} has no write permission since it was wiped; "addWritePerm" gives it back`)
   }
@@ -249,6 +305,23 @@ export class RouteTables implements Tables {
     const todo = still ? `; ${former} is still connected: if both run, give one another brokerName or brokerId` : ''
     this.log.warn(`broker ${brokerName} id ${brokerId} moved from ${former} to ${brokerAddr}${todo}`)
   }
+}
+
+/**
+ * Whether topics that the broker has may be missing from what it sent. RocketMQ 4.9.8 believes a single topic, and then
+ * passes over the whole table that follows because its version is the same: topics are missing until the next change (5.x
+ * refuses a single topic that comes first). A single topic is whole only right after the version before.
+ */
+function isPartOf({ topics, dataVersion }: BrokerRegistration, live: LiveBroker | undefined): boolean {
+  if (topics.length !== 1) return false
+  if (live === undefined) return true
+  const known = live.dataVersion
+  const isNext = dataVersion.counter === known.counter + 1 || sameVersion(dataVersion, known)
+  return live.isPartial || !isNext || sameVersion(known, NO_VERSION)
+}
+
+function smallest(addresses: ReadonlyMap<number, string>): number | undefined {
+  return addresses.size === 0 ? undefined : Math.min(...addresses.keys())
 }
 
 function expiryOf(askedMs: number | undefined): number {

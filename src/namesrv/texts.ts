@@ -16,7 +16,9 @@ export function routeText(route: Route, standard: boolean): string {
     return `{${ids.map(([id, address]) => `${standard ? `"${id}"` : id}:${quote(address)}`).join(',')}}`
   }
   const brokers = [...route.brokerDatas].sort(byName).map((it) => {
-    return `{"brokerAddrs":${addressesText(it)},"brokerName":${quote(it.brokerName)},"cluster":${quote(it.cluster)}}`
+    // 4.9 does not know this field and passes it over; it is said only where it says something.
+    const acting = it.enableActingMaster ? ',"enableActingMaster":true' : ''
+    return `{"brokerAddrs":${addressesText(it)},"brokerName":${quote(it.brokerName)},"cluster":${quote(it.cluster)}${acting}}`
   })
   const queues = [...route.queueDatas].sort(byName).map((it) => {
     const counts = `"readQueueNums":${it.readQueueNums},"topicSysFlag":${it.topicSysFlag},"writeQueueNums":${it.writeQueueNums}`
@@ -50,12 +52,14 @@ export function kvTableText(entries: ReadonlyMap<string, string>): string {
 
 /** 901 (5.x). An unknown name is a group without addresses. */
 export function memberGroupText(tables: Tables, cluster: string, brokerName: string): string {
-  const data = tables.brokerAddrTable.get(brokerName) ?? { cluster, brokerName, brokerAddrs: new Map() }
-  return JSON.stringify({ brokerMemberGroup: { ...brokerJson(data), cluster } })
+  const unknown = { cluster, brokerName, brokerAddrs: new Map<number, string>(), enableActingMaster: false }
+  const data = tables.brokerAddrTable.get(brokerName) ?? unknown
+  return JSON.stringify({ brokerMemberGroup: { ...brokerJson({ ...data, enableActingMaster: false }), cluster } })
 }
 
-function brokerJson({ brokerAddrs, brokerName, cluster }: BrokerData) {
-  return { brokerAddrs: Object.fromEntries(brokerAddrs), brokerName, cluster }
+function brokerJson({ brokerAddrs, brokerName, cluster, enableActingMaster }: BrokerData) {
+  const shown = { brokerAddrs: Object.fromEntries(brokerAddrs), brokerName, cluster }
+  return enableActingMaster ? { ...shown, enableActingMaster } : shown
 }
 
 /** JSON text in ASCII, safe inside HTML: what fastjson calls BrowserCompatible. */

@@ -17,6 +17,8 @@ export interface BrokerData {
   readonly cluster: string
   readonly brokerName: string
   readonly brokerAddrs: Map<number, string>
+  /** 5.x: without a master the smallest id may stand in for it (a broker with enableSlaveActingMaster). */
+  enableActingMaster: boolean
 }
 
 /** Two versions are equal when all three are; 4.9 has no stateVersion (0). `timestamp` in ms. */
@@ -44,6 +46,8 @@ export interface LiveBroker {
   readonly dataVersion: DataVersion
   readonly channel: Channel
   readonly haServerAddr: string
+  /** What it sent may leave topics out that it has: its next registration counts, whatever its version. */
+  readonly isPartial: boolean
 }
 
 /** The part of a topic's configuration that a NameServer keeps; `order` and the filter type it does not. */
@@ -63,6 +67,8 @@ export interface BrokerRegistration {
   readonly haServerAddr: string
   /** Only 5.x brokers in acting-master or controller mode send one. */
   readonly heartbeatTimeoutMs: number | undefined
+  /** 5.x always says it; undefined: an older broker. */
+  readonly enableActingMaster: boolean | undefined
   readonly dataVersion: DataVersion
   readonly topics: readonly RegisteredTopic[]
   readonly filterServerList: readonly string[]
@@ -72,6 +78,19 @@ export interface BrokerRegistration {
 export interface RegistrationAnswer {
   readonly masterAddr: string | undefined
   readonly haServerAddr: string | undefined
+}
+
+/** 905 (5.x): the smallest id of a broker name has changed. */
+export interface MinBrokerNotice {
+  readonly brokerName: string
+  readonly minBrokerId: number
+  readonly minBrokerAddr: string
+  /** The address that left, where that was the reason. */
+  readonly offlineBrokerAddr: string | undefined
+  /** HA address of the newcomer, where that was the reason. */
+  readonly haBrokerAddr: string | undefined
+  /** Who is to be told. */
+  readonly to: readonly string[]
 }
 
 export interface Route {

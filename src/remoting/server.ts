@@ -57,6 +57,8 @@ export interface ServerStats {
 
 const BACKLOG = 1024
 const LINES_PER_SECOND = 20
+/** A timer that is late by more was not just busy. */
+const PAUSE_MS_MIN = 500
 /** Descriptors that stay free for segments, ConsumeQueues, outgoing connections; half of all where there are few. */
 const DESCRIPTORS_RESERVED = 512
 
@@ -75,6 +77,7 @@ export class RemotingServer {
   private readonly owner: ConnectionOwner
   private readonly room = descriptorRoom()
   private idleTimer: NodeJS.Timeout | undefined
+  private lookedAt = 0
   private port = 0
 
   constructor(options: ServerOptions) {
@@ -110,7 +113,10 @@ export class RemotingServer {
         this.server.on('error', (error) => this.log.warn(`a connection could not be accepted: ${error.message}`, {}))
         const address = this.server.address()
         this.port = typeof address === 'object' && address !== null ? address.port : port
-        this.idleTimer = setInterval(() => this.look(), Math.min(5000, this.limits.idleMs / 2))
+        const everyMs = Math.min(5000, this.limits.idleMs / 2)
+        this.lookedAt = performance.now()
+        // After a pause of the process the timer comes before the sockets are read: those are not idle.
+        this.idleTimer = setInterval(() => setImmediate(() => this.look(everyMs)), everyMs)
         this.idleTimer.unref()
         resolve(this.port)
       })
@@ -143,7 +149,12 @@ export class RemotingServer {
     this.refusalLog.close()
   }
 
-  private look(): void {
+  private look(everyMs: number): void {
+    // The process stood still (a debugger, a suspended machine): that was our silence, not theirs.
+    const now = performance.now()
+    const pauseMs = now - this.lookedAt - everyMs
+    this.lookedAt = now
+    if (pauseMs > PAUSE_MS_MIN) for (const connection of this.connections) connection.lastActive += pauseMs
     this.checkIdle()
     // Without descriptors libuv closes whoever connects and tells nobody.
     const failed = descriptorFailure()
@@ -179,7 +190,7 @@ export class RemotingServer {
     if (error instanceof RemotingError) {
       this.stats.brokenConnections++
       this.log.warn(`connection closed: ${error.message}`, { peer: connection.remoteAddress, code: error.code })
-    } else if (error instanceof Error && !('syscall' in error)) {
+    } else if (error instanceof Error && !isOfTheNetwork(error)) {
       this.stats.brokenConnections++
       this.log.error(`connection closed by a failure of ours: ${error.stack}`, { peer: connection.remoteAddress })
     }
@@ -194,6 +205,11 @@ export class RemotingServer {
       { peer },
     )
   }
+}
+
+/** What the system said, or Node for it: EPIPE without a system call is a write to a peer that has ended its side already. */
+function isOfTheNetwork(error: Error): boolean {
+  return 'syscall' in error || (error as NodeJS.ErrnoException).code === 'EPIPE'
 }
 
 function listenError(cause: NodeJS.ErrnoException, host: string | undefined, port: number): RemotingError {

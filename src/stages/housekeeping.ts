@@ -155,7 +155,7 @@ export class HousekeepingStage implements Stage {
 
 /** The injected clock is the system's plus what a test moved it by: only the former can be wrong. */
 function timeSources(control: ControlBlock) {
-  return { wall: () => Date.now(), steady: () => performance.now(), moved: () => control.now() - Date.now() }
+  return { wall: () => Date.now(), steady: () => performance.now(), moved: () => control.movedMs() }
 }
 
 if (!isMainThread) runStage((start, runtime) => new HousekeepingStage(start, runtime))

@@ -50,6 +50,7 @@ export function registration(given: Partial<BrokerRegistration> & { counter?: nu
     brokerId: 0,
     haServerAddr: '10.0.0.1:10912',
     heartbeatTimeoutMs: undefined,
+    enableActingMaster: undefined,
     dataVersion: { stateVersion: 0, timestamp: 1000, counter },
     topics: [topic('T'), topic('U')],
     filterServerList: [],

@@ -170,7 +170,7 @@ describe('registration bodies', () => {
   test('what 5.x adds to a body is passed over, integer keys and attributes included', async () => {
     const body = `{"filterServerList":[],"topicConfigSerializeWrapper":{"dataVersion":{"counter":1,"stateVersion":3,"timestamp":1},
       "mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":1},"topicQueueMappingDetailMap":{"S":{"hostedQueues":{0:[{"bname":"a"}]}}},"topicQueueMappingInfoMap":{},
-      "topicConfigTable":{"T":{"attributes":{"+message.type":"NORMAL"},"order":false,"perm":6,"readQueueNums":"4","topicFilterType":"SINGLE_TAG","topicName":"T","topicSysFlag":0,"writeQueueNums":4}}}}`
+      "topicConfigTable":{"U":{"topicName":"U","perm":6,"readQueueNums":1,"writeQueueNums":1},"T":{"attributes":{"+message.type":"NORMAL"},"order":false,"perm":6,"readQueueNums":"4","topicFilterType":"SINGLE_TAG","topicName":"T","topicSysFlag":0,"writeQueueNums":4}}}}`
     const broker = await peer()
     expect(
       (await broker.ask(103, header({ enableActingMaster: 'false', heartbeatTimeoutMillis: '10000' }), body, 479)).code,

@@ -42,7 +42,7 @@ class Model {
   /** "name id" → address */
   readonly places = new Map<string, string>()
   /** address → what is known of it */
-  readonly live = new Map<string, { counter: number; channel: number; at: number }>()
+  readonly live = new Map<string, { counter: number; channel: number; at: number; isPartial: boolean }>()
   /** "topic name" → perm */
   readonly queues = new Map<string, number>()
   readonly wiped = new Set<string>()
@@ -52,14 +52,18 @@ class Model {
       const address = addressOf(op.brokerName, op.host)
       const place = `${op.brokerName} ${op.brokerId}`
       for (const [other, held] of this.places) if (held === address && other !== place) this.places.delete(other)
-      const take = !this.places.has(place) || this.live.get(address)?.counter !== op.counter
+      const known = this.live.get(address)
+      const take = !this.places.has(place) || known === undefined || known.isPartial || known.counter !== op.counter
       this.places.set(place, address)
-      this.live.set(address, { counter: op.counter, channel: op.channel, at: this.now })
+      const isNext = known !== undefined && !known.isPartial && [0, 1].includes(op.counter - known.counter)
+      const isPartial = op.topicNames.length === 1 && !isNext
+      this.live.set(address, { counter: op.counter, channel: op.channel, at: this.now, isPartial })
       const perm = this.wiped.has(op.brokerName) ? op.perm & ~2 : op.perm
       if (op.brokerId === 0 && take) for (const name of op.topicNames) this.queues.set(`${name} ${op.brokerName}`, perm)
     } else if (op.do === 'unregister') {
-      this.live.delete(addressOf(op.brokerName, op.host))
-      this.places.delete(`${op.brokerName} ${op.brokerId}`)
+      const address = addressOf(op.brokerName, op.host)
+      this.live.delete(address)
+      for (const [place, held] of this.places) if (held === address) this.places.delete(place)
       this.sweep()
     } else if (op.do === 'close') {
       this.drop((it) => it.channel === op.channel)

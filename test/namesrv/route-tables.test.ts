@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { routeOf, systemTopics, topicsOfCluster, unitTopics } from '../../src/namesrv/route-queries.ts'
+import {
+  routeOf,
+  systemTopics,
+  topicsOfCluster,
+  unitTopics,
+  withActingMasters,
+} from '../../src/namesrv/route-queries.ts'
 import { RouteTables } from '../../src/namesrv/route-tables.ts'
+import type { MinBrokerNotice } from '../../src/namesrv/types.ts'
 import { ArrayLog, FakeChannel, FakeClock, registration, topic } from './helpers.ts'
 
 function fresh() {
@@ -38,15 +45,14 @@ describe('registration', () => {
 
   test('topics are taken over when the version differs, and not when it is equal', () => {
     const { tables, channel, perms } = fresh()
-    tables.register(registration({ topics: [topic('T', 6)] }), channel)
-    tables.register(registration({ topics: [topic('T', 4)] }), channel)
+    const topics = (perm: number) => ({ topics: [topic('T', perm), topic('U')] })
+    tables.register(registration(topics(6)), channel)
+    tables.register(registration(topics(4)), channel)
     expect(perms('T')).toEqual([6])
-    tables.register(registration({ topics: [topic('T', 4)], counter: 2 }), channel)
+    tables.register(registration({ ...topics(4), counter: 2 }), channel)
     expect(perms('T')).toEqual([4])
-    tables.register(
-      registration({ topics: [topic('T', 6)], dataVersion: { stateVersion: 1, timestamp: 1000, counter: 2 } }),
-      channel,
-    )
+    const dataVersion = { stateVersion: 1, timestamp: 1000, counter: 2 }
+    tables.register(registration({ ...topics(6), dataVersion }), channel)
     expect(perms('T')).toEqual([6])
   })
 
@@ -55,6 +61,38 @@ describe('registration', () => {
     tables.register(registration(), channel)
     tables.register(registration({ topics: [topic('V')], counter: 2 }), channel)
     expect([...tables.topicQueueTable.keys()]).toEqual(['T', 'U', 'V'])
+  })
+
+  test('one topic that comes before the whole table, or after a change that was missed, does not keep the others out', () => {
+    const { tables, channel } = fresh()
+    tables.register(registration({ topics: [topic('T')] }), channel)
+    expect(routeOf(tables, 'T')).toBeDefined()
+    expect(tables.compareVersion('10.0.0.1:10911', registration().dataVersion).changed).toBe(true)
+    tables.register(registration(), channel) // the same version
+    expect(routeOf(tables, 'U')).toBeDefined()
+    tables.register(registration({ topics: [topic('W')], counter: 3 }), channel) // 2 was missed
+    tables.register(registration({ topics: ['T', 'U', 'V', 'W'].map((name) => topic(name)), counter: 3 }), channel)
+    expect([...tables.topicQueueTable.keys()]).toEqual(['T', 'U', 'W', 'V'])
+    expect(tables.compareVersion('10.0.0.1:10911', registration({ counter: 3 }).dataVersion).changed).toBe(false)
+  })
+
+  test('one broker name in two clusters is named in the log', () => {
+    const { tables, channel, log } = fresh()
+    tables.register(registration(), channel)
+    tables.register(registration({ clusterName: 'D', brokerAddr: '10.0.0.9:10911', brokerId: 1 }), new FakeChannel())
+    expect(log.matching(/^warn broker name a is in use in cluster C and now in D/)).toHaveLength(1)
+  })
+
+  test('topics that a whole registration leaves out go where deleteTopicWithBrokerRegistration says so, else stay', () => {
+    for (const deletes of [true, false]) {
+      const tables = new RouteTables(new FakeClock(), new ArrayLog(), { deleteTopics: () => deletes })
+      const names = () => [...tables.topicQueueTable.keys()]
+      tables.register(registration({ topics: ['T', 'U', 'V'].map((name) => topic(name)) }), new FakeChannel())
+      tables.register(registration({ topics: [topic('W')], counter: 2 }), new FakeChannel())
+      expect(names()).toEqual(['T', 'U', 'V', 'W'])
+      tables.register(registration({ topics: [topic('T'), topic('W')], counter: 3 }), new FakeChannel())
+      expect(names()).toEqual(deletes ? ['T', 'W'] : ['T', 'U', 'V', 'W'])
+    }
   })
 
   test('an address under a new id leaves its old id: a slave that became master', () => {
@@ -130,12 +168,22 @@ describe('leaving', () => {
     expect(routeOf(tables, 'T')?.brokerDatas[0].brokerAddrs).toEqual(new Map([[1, '10.0.0.2:10911']]))
   })
 
-  test('unregister goes by id: the address is not compared', () => {
+  test('a former master that stops does not take its successor out of the routes', () => {
+    const { tables, channel, log } = fresh()
+    tables.register(registration(), channel)
+    tables.register(registration({ brokerAddr: '10.0.0.9:10911' }), new FakeChannel())
+    tables.unregister('a', '10.0.0.1:10911', 0)
+    expect(tables.brokerAddrTable.get('a')?.brokerAddrs).toEqual(new Map([[0, '10.0.0.9:10911']]))
+    expect(routeOf(tables, 'T')).toBeDefined()
+    expect(log.lines.at(-1)).toMatch(/unregistered; 10\.0\.0\.9:10911 has its place and keeps it/)
+    tables.unregister('unknown', '10.9.9.9:1', 0)
+  })
+
+  test('unregister goes by address: the id is not compared', () => {
     const { tables, channel } = fresh()
     tables.register(registration(), channel)
-    tables.unregister('a', '10.9.9.9:1', 0)
-    expect(tables.brokerAddrTable.has('a')).toBe(false)
-    tables.unregister('unknown', '10.9.9.9:1', 0)
+    tables.unregister('a', '10.0.0.1:10911', 7)
+    expect(tables.brokerAddrTable.size + tables.brokerLiveTable.size + tables.topicQueueTable.size).toBe(0)
   })
 
   test("a closed connection removes its brokers at once; a client's removes nothing", () => {
@@ -175,6 +223,89 @@ describe('leaving', () => {
     expect(tables.expire()).toEqual([])
     clock.advance(1_001)
     expect(tables.expire()).toEqual(['10.0.0.1:10911'])
+  })
+})
+
+/** What 5.x brokers with enableSlaveActingMaster bring about. */
+describe('acting masters', () => {
+  const acting = { enableActingMaster: true }
+  const addressesIn = (tables: RouteTables) => {
+    const route = routeOf(tables, 'T')
+    return route && withActingMasters(route, 'T').brokerDatas.map((it) => [...it.brokerAddrs])
+  }
+
+  test('without a master the smallest id is shown in its place, takes no messages, and gives it back', () => {
+    const { tables, channel, perms } = fresh()
+    tables.register(registration(acting), channel)
+    tables.register(registration({ ...slave, ...acting }), new FakeChannel())
+    const third = { ...slave, ...acting, brokerId: 2, brokerAddr: '10.0.0.3:10911' }
+    tables.register(registration(third), new FakeChannel())
+    tables.channelClosed(channel, '10.0.0.1:40001', 'reset')
+    expect(perms('T')).toEqual([4])
+    expect(addressesIn(tables)).toEqual([
+      [
+        [0, '10.0.0.2:10911'],
+        [2, '10.0.0.3:10911'],
+      ],
+    ])
+    tables.register(registration({ ...slave, ...acting, counter: 2 }), new FakeChannel())
+    expect(perms('T')).toEqual([4])
+    tables.register(registration(acting), channel)
+    expect(perms('T')).toEqual([6])
+    expect(addressesIn(tables)?.[0]).toContainEqual([0, '10.0.0.1:10911'])
+    expect(addressesIn(tables)?.[0]).toContainEqual([1, '10.0.0.2:10911'])
+  })
+
+  test('a slave of 5.x that finds nobody speaks for its topics; one of 4.9 does not', () => {
+    const { tables, perms } = fresh()
+    tables.register(registration(slave), new FakeChannel())
+    expect(perms('T')).toEqual([])
+    tables.register(registration({ ...slave, enableActingMaster: false, counter: 2 }), new FakeChannel())
+    expect(perms('T')).toEqual([6])
+    expect(addressesIn(tables)).toEqual([[[1, '10.0.0.2:10911']]])
+  })
+
+  test('brokers of the name are told of a smaller id that came and of the smallest that left', () => {
+    const notices: MinBrokerNotice[] = []
+    const tables = new RouteTables(new FakeClock(), new ArrayLog(), { minBrokerChanged: (it) => notices.push(it) })
+    tables.register(registration(slave), new FakeChannel())
+    tables.register(registration({ ...slave, brokerId: 2, brokerAddr: '10.0.0.3:10911' }), new FakeChannel())
+    expect(notices).toEqual([])
+    tables.register(registration(), new FakeChannel())
+    tables.unregister('a', '10.0.0.3:10911', 2)
+    tables.unregister('a', '10.0.0.1:10911', 0)
+    expect(notices).toEqual([
+      {
+        brokerName: 'a',
+        minBrokerId: 0,
+        minBrokerAddr: '10.0.0.1:10911',
+        offlineBrokerAddr: undefined,
+        haBrokerAddr: '10.0.0.1:10912',
+        to: ['10.0.0.2:10911', '10.0.0.3:10911'],
+      },
+      {
+        brokerName: 'a',
+        minBrokerId: 1,
+        minBrokerAddr: '10.0.0.2:10911',
+        offlineBrokerAddr: '10.0.0.1:10911',
+        haBrokerAddr: undefined,
+        to: ['10.0.0.2:10911'],
+      },
+    ])
+    tables.unregister('a', '10.0.0.2:10911', 1)
+    expect(notices).toHaveLength(2)
+  })
+
+  test('a master of an older state does not take the place of a newer one', () => {
+    const { tables, channel, log } = fresh()
+    const state = (stateVersion: number) => ({ dataVersion: { stateVersion, timestamp: 1000, counter: 1 } })
+    tables.register(registration(state(2)), channel)
+    tables.register(registration({ ...state(1), brokerAddr: '10.0.0.9:10911' }), new FakeChannel())
+    expect(tables.brokerAddrTable.get('a')?.brokerAddrs).toEqual(new Map([[0, '10.0.0.1:10911']]))
+    expect(tables.brokerLiveTable.has('10.0.0.9:10911')).toBe(false)
+    expect(log.matching(/^warn .*state 1 is older than 2 of 10\.0\.0\.1:10911/)).toHaveLength(1)
+    tables.register(registration({ ...state(3), brokerAddr: '10.0.0.9:10911' }), new FakeChannel())
+    expect(tables.brokerAddrTable.get('a')?.brokerAddrs).toEqual(new Map([[0, '10.0.0.9:10911']]))
   })
 })
 
@@ -227,12 +358,16 @@ describe('administration', () => {
     expect(tables.topicQueueTable.has('T')).toBe(true)
   })
 
-  test('register-topic puts queues until the first broker that is not known', () => {
+  test('register-topic: a broker that is not known ends it, and keeps a new topic out', () => {
     const { tables, channel } = fresh()
     tables.register(registration(), channel)
     const at = (brokerName: string, name: string) => ({ ...topic(name), brokerName })
-    tables.registerTopic([at('a', 'X'), at('nobody', 'Y'), at('a', 'Z')])
+    tables.registerTopic([at('a', 'X'), at('nobody', 'X')])
+    expect([...tables.topicQueueTable.keys()]).toEqual(['T', 'U'])
+    tables.registerTopic([at('a', 'X')])
     expect([...tables.topicQueueTable.keys()]).toEqual(['T', 'U', 'X'])
+    tables.registerTopic([{ ...at('a', 'X'), perm: 4 }, at('nobody', 'X')])
+    expect(tables.topicQueueTable.get('X')?.get('a')?.perm).toBe(4)
   })
 
   test('topic lists: by cluster, by unit flags, and of the system', () => {

@@ -12,6 +12,8 @@ const WAIT_MS = 10_000
 export class RawPeer {
   readonly answers = new Map<number, RemotingCommand>()
   readonly told: RemotingCommand[] = []
+  /** Larger than the count of `answers` when one request was answered twice. */
+  answerCount = 0
   isClosed = false
   private readonly socket: Socket
   private received: Buffer = Buffer.alloc(0)
@@ -99,7 +101,10 @@ export class RawPeer {
       const command = decodeCommand(this.received, 0, end)
       this.received = this.received.subarray(end)
       if ((command.flag & FLAG_ANSWER) === 0) this.told.push(command)
-      else this.answers.set(command.opaque, command)
+      else {
+        this.answerCount += 1
+        this.answers.set(command.opaque, command)
+      }
     }
     this.changed()
   }

@@ -86,7 +86,8 @@ function logback(file) {
 }
 
 /**
- * @param {{version: string, folder: string, port?: number, heap?: string[], java?: string[]}} options
+ * @param {{version: string, folder: string, port?: number, heap?: string[], java?: string[],
+ *          config?: Record<string, string | number | boolean>}} options config: RocketMQ's keys, they win
  * @returns {Promise<ApacheServer>} ready to take requests
  */
 export async function startApacheNamesrv(options) {
@@ -94,7 +95,8 @@ export async function startApacheNamesrv(options) {
   mkdirSync(options.folder, { recursive: true })
   const port = options.port ?? (await freeBrokerPort())
   const config = join(options.folder, 'namesrv.conf')
-  writeFileSync(config, properties({ listenPort: port, kvConfigPath: join(options.folder, 'kvConfig.json') }))
+  const kvConfigPath = join(options.folder, 'kvConfig.json')
+  writeFileSync(config, properties({ listenPort: port, kvConfigPath, ...options.config }))
   const args = [...(options.heap ?? NAMESRV_HEAP), ...(options.java ?? []), ...javaArguments(jars, options.folder)]
   const server = new ServerProcess({
     name: `Apache NameServer ${options.version}`,

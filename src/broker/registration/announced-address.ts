@@ -4,8 +4,10 @@
  * In containers and behind NAT the chosen one is often wrong, and then every client fails elsewhere; so it is logged
  * with the way it was found, and tried once after the start.
  */
-import { connect, isIPv4 } from 'node:net'
+import { lookup } from 'node:dns/promises'
+import { connect, isIP, isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { ConfigError, describe } from '../../errors.ts'
 
 export interface AnnouncedAddress {
   readonly host: string
@@ -31,6 +33,32 @@ export function announcedAddress(configured?: string, interfaces = networkInterf
     }
   }
   return home ?? six ?? { host: '127.0.0.1', origin: 'no interface but loopback' }
+}
+
+/** The line of the log that says which address is told, and how to tell another. */
+export function announcement(address: string, { origin, host }: AnnouncedAddress): string {
+  if (origin === 'brokerIP1') return `clients are told ${address} (brokerIP1)`
+  const only = host === '127.0.0.1' ? ', which only clients on this machine reach' : ''
+  return `clients are told ${address} (${origin})${only}; brokerIP1 sets another`
+}
+
+/**
+ * The host as an ip, for records and ids: brokerIP1 may be a name, which clients are told as it is. Rejects with ConfigError
+ * BAD_VALUE for a name that nobody knows.
+ */
+export async function ipOf(host: string): Promise<string> {
+  if (isIP(host) !== 0) return host
+  try {
+    const found = await lookup(host, { all: true })
+    // Ids that hold an IPv6 address are longer than some clients read.
+    return (found.find(({ family }) => family === 4) ?? found[0]).address
+  } catch (cause) {
+    throw new ConfigError('BAD_VALUE', {
+      what: `brokerIP1 is ${JSON.stringify(host)}, which is no ip address and no known name: ${describe(cause)}`,
+      todo: 'give the ip address that clients reach this machine at, or a name that resolves here and at the clients',
+      cause,
+    })
+  }
 }
 
 /** Why nobody answers at "host:port", or undefined when somebody does. Never rejects. */

@@ -67,11 +67,14 @@ export function versionRequest(broker: BrokerIdentity, version: TopicVersion): R
   return request(QUERY_DATA_VERSION.code, ext, Buffer.from(JSON.stringify(versionJson(version))))
 }
 
-/** A broker without read or write permission shows its own on every topic. */
+/**
+ * A broker without read or write permission shows no topic with it. As 5.x does; 4.9.8 shows the broker's permission instead of
+ * the topic's, and so a topic that nobody may read as readable.
+ */
 function visibleTopics({ brokerPermission }: BrokerIdentity, topics: Iterable<RegisteredTopicConfig>) {
   const list = [...topics]
   const whole = (brokerPermission & PERM_READ_WRITE) === PERM_READ_WRITE
-  return whole ? list : list.map((topic) => ({ ...topic, perm: brokerPermission }))
+  return whole ? list : list.map((topic) => ({ ...topic, perm: topic.perm & brokerPermission }))
 }
 
 function versionJson({ counter, timestamp }: TopicVersion) {

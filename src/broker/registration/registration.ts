@@ -22,6 +22,10 @@ export interface RegistrationOptions {
   readonly log: Log
   /** Every answer to a registration that was taken. */
   readonly onAnswer?: (answer: RegisterAnswer) => void
+  /** brokerPermission is another one now. The topics need a new version, or NameServers pass over what they are sent. */
+  readonly onPermission?: (permission: number) => void
+  /** At each step, before what is due: where the list of addresses is kept up. */
+  readonly onStep?: () => void
   /** registerNameServerPeriod, clamped to 10–60 s. Default 30 s. */
   readonly periodMs?: number
   /** registerBrokerTimeoutMills. Default 6 s. */
@@ -48,9 +52,11 @@ export class Registration {
   private timer: NodeJS.Timeout | undefined
   private gathering: NodeJS.Timeout | undefined
   private stopped = false
+  private permission: number
 
   constructor(options: RegistrationOptions) {
     this.options = options
+    this.permission = options.broker().brokerPermission
     const { client, clock, log, broker, topics, onAnswer } = options
     this.linkOptions = {
       client,
@@ -89,7 +95,9 @@ export class Registration {
   /** Registers where it is due. */
   step(): void {
     if (this.stopped) return
+    this.options.onStep?.()
     this.followAddresses()
+    this.followPermission()
     for (const link of this.links.values()) if (link.due()) void link.refresh()
   }
 
@@ -149,6 +157,15 @@ export class Registration {
       void this.registerAll()
     }, GATHER_MS)
     return 0
+  }
+
+  /** Whoever changed it (25, a file): routes must say so soon, for an operator waits for clients to go elsewhere. */
+  private followPermission(): void {
+    const { brokerPermission } = this.options.broker()
+    if (brokerPermission === this.permission) return
+    this.permission = brokerPermission
+    this.options.onPermission?.(brokerPermission)
+    void this.registerAll()
   }
 
   private followAddresses(): void {

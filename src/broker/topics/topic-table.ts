@@ -181,6 +181,27 @@ export class TopicTable {
     return true
   }
 
+  /**
+   * Exactly these are ordered, as the NameServers' ORDER_TOPIC_CONFIG says; whatever was said before is forgotten. What is
+   * changed is registered with the next table, like a topic that a send creates.
+   */
+  setOrdered(ordered: ReadonlySet<string>): void {
+    const changed = [...this.table.values()].filter((topic) => topic.order !== ordered.has(topic.topicName))
+    if (changed.length === 0) return
+    for (const topic of changed) {
+      const order = !topic.order
+      this.table.set(topic.topicName, { ...topic, order })
+      this.log.info(`topic ${topic.topicName} is ${order ? '' : 'no longer '}ordered, as the NameServers say`)
+    }
+    this.changed({ kind: 'updated', topic: changed[0], incremental: false }).catch(() => {})
+  }
+
+  /** For a change that is not in the table and that NameServers have to take: brokerPermission. */
+  newVersion(): void {
+    this.dataVersion.next()
+    this.file.persist().catch(() => {})
+  }
+
   /** Called at once after each change, before it is on disk. */
   onChange(listener: TopicListener): void {
     this.listeners.push(listener)

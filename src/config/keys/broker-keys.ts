@@ -23,7 +23,7 @@ export const BROKER_KEYS = {
   namesrvAddr: live(
     text('', 'NameServers, "host:port;host:port". Empty: one runs inside. Environment: NAMESRV_ADDR.', ADDRESSES),
   ),
-  fetchNamesrvAddrByAddressServer: later(bool(false, 'Ask an address server for the NameServers.')),
+  fetchNamesrvAddrByAddressServer: bool(false, 'Without namesrvAddr: ask namesrvAddressServer for the NameServers.'),
   brokerPermission: live(int(6, 0, 7, 'bits', 'What clients may do: 4 read, 2 write.')),
   defaultTopicQueueNums: int(
     8,

@@ -1,4 +1,5 @@
 /** Basalt's own keys. Those of both kinds of server, then the broker's, then the NameServer's (RocketMQ's NamesrvConfig). */
+import { HTTP_URL } from '../syntax.ts'
 import {
   bool,
   choice,
@@ -47,6 +48,9 @@ export const OUR_BROKER_KEYS = {
       ),
     ),
   ),
+  namesrvAddressServer: fixed(
+    ours(text('http://jmenv.tbsite.net:8080/rocketmq/nsaddr', 'See fetchNamesrvAddrByAddressServer.', HTTP_URL)),
+  ),
   tailWriter: ours(
     choice('pwrite', ['map', 'pwrite'], 'How the log is written: stores into the map, or pwrite of batches.'),
   ),
@@ -63,6 +67,12 @@ export const OUR_BROKER_KEYS = {
     int(100_000, 1, 10_000_000, 'count', 'Pulls that may be held; a further one is answered at once.'),
   ),
 } as const satisfies KeyTable
+
+const namesrvThreads = (value: number) =>
+  unused(
+    'one thread serves requests as they come',
+    int(value, 0, INT_MAX, 'count', 'Threads and queues of RocketMQ 5.'),
+  )
 
 export const NAMESRV_KEYS = {
   rocketmqHome: fixed(unused('there is no home folder', text('', "Apache's home folder."))),
@@ -91,4 +101,23 @@ export const NAMESRV_KEYS = {
   ),
   enableAllTopicList: live(bool(true, 'Answer the list of all topics (key of RocketMQ 5).')),
   enableTopicList: live(bool(true, "Answer the list of a cluster's topics (key of RocketMQ 5).")),
+  supportActingMaster: live(
+    bool(false, 'Routes show the smallest id of a broker name without a master in its place (key of RocketMQ 5).'),
+  ),
+  notifyMinBrokerIdChanged: live(
+    bool(false, 'Tell the brokers of a name when the smallest id among them changes (key of RocketMQ 5).'),
+  ),
+  deleteTopicWithBrokerRegistration: live(
+    bool(false, 'A topic that a broker no longer registers leaves its routes (key of RocketMQ 5).'),
+  ),
+  needWaitForService: live(
+    bool(false, 'Routes are refused for waitSecondsForService after the start (key of RocketMQ 5).'),
+  ),
+  waitSecondsForService: live(int(45, 0, INT_MAX, 's', 'See needWaitForService (key of RocketMQ 5).')),
+  unRegisterBrokerQueueCapacity: namesrvThreads(3000),
+  clientRequestThreadPoolNums: namesrvThreads(8),
+  defaultThreadPoolNums: namesrvThreads(16),
+  clientRequestThreadPoolQueueCapacity: namesrvThreads(50_000),
+  defaultThreadPoolQueueCapacity: namesrvThreads(10_000),
+  enableControllerInNamesrv: unused('there is no controller', bool(false, 'Run a controller inside.')),
 } as const satisfies KeyTable

@@ -136,6 +136,8 @@ export async function startBrokerProcess(options: ProcessOptions): Promise<Broke
     },
     rss: () => statusBytes(child.pid!, 'VmRSS'),
     [Symbol.asyncDispose]: async () => {
+      // A stopped process does not go before it goes on.
+      if (!hasExited) child.kill('SIGCONT')
       await kill()
     },
   }
@@ -181,7 +183,7 @@ function showLogOfFailedTest(texts: { log: string }): void {
   }
 }
 
-function statusBytes(pid: number, name: string): number {
+export function statusBytes(pid: number, name: string): number {
   const line = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
   return Number(line?.[1] ?? 0) * 1024
 }

@@ -13,13 +13,21 @@ const UNIT = 20
 const BLANK_MAGIC = 0xcbd43194 | 0
 const SLOTS = [0, 4096]
 
+/** Half messages of transactions and rollbacks (by the bits that their sender sets) are in the log and in no queue. */
+const TRANSACTION_BITS = 0xc
+const COMMIT_TYPE = 0x8
+const isQueued = (sysFlag: number) => [0, COMMIT_TYPE].includes(sysFlag & TRANSACTION_BITS)
+
 export interface StoreSizes {
   mappedFileSizeCommitLog: number
   mappedFileSizeConsumeQueue: number
 }
 
-/** Empty when the store is clean. `folder` belongs to nobody at the moment. */
-export function verifyStore(folder: string, sizes: StoreSizes): string[] {
+/**
+ * Empty when the store is clean. `folder` belongs to nobody at the moment. `deleted`: topics whose queues an administrator
+ * removed; their records are still in the log.
+ */
+export function verifyStore(folder: string, sizes: StoreSizes, deleted: ReadonlySet<string> = new Set()): string[] {
   const problems: string[] = []
   const commitLog = join(folder, 'commitlog')
   const size = sizes.mappedFileSizeCommitLog
@@ -36,7 +44,8 @@ export function verifyStore(folder: string, sizes: StoreSizes): string[] {
       at = segmentStart(at, size) + size
       continue
     }
-    if (record.topic !== DAMAGED_TOPIC && at < marks.dispatched) {
+    const hasUnit = record.topic !== DAMAGED_TOPIC && !deleted.has(record.topic) && isQueued(record.sysFlag)
+    if (hasUnit && at < marks.dispatched) {
       const unit = units.read(record.topic, record.queueId, record.queueOffset)
       if (unit?.physicalOffset !== at || unit.size !== record.size) {
         const found = unit === undefined ? 'nothing' : `${unit.physicalOffset}+${unit.size}`
@@ -75,8 +84,8 @@ function readRecord(folder: string, size: number, at: number) {
     if (head.readInt32BE(4) === BLANK_MAGIC) return undefined
     const bytes = Buffer.alloc(head.readInt32BE(0))
     readSync(fd, bytes, 0, bytes.length, at - start)
-    const { topic, queueId, queueOffset } = decodeRecord(bytes)!
-    return { topic, queueId, queueOffset, size: bytes.length }
+    const { topic, queueId, queueOffset, sysFlag } = decodeRecord(bytes)!
+    return { topic, queueId, queueOffset, sysFlag, size: bytes.length }
   } finally {
     closeSync(fd)
   }

@@ -1,4 +1,6 @@
 /** What the Java programs of test/interop/java say, as objects. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { runJava } from '../../../tools/apache/java.mjs'
 import type { Scratch } from './systems.ts'
 
@@ -208,4 +210,46 @@ export function holes(records: readonly StoredRecord[]): string[] {
     next.set(queue, record.queueOffset + 1)
   }
   return found
+}
+
+export interface SteadyMessage {
+  key: string
+  hash: string
+  broker: string
+  queueId: number
+}
+
+/** Options of Steady.java: namesrv, topic, group, seed, pause, poll. Sends and receives until it is told to stop. */
+export function steadyClients(scratch: Scratch, version: string, options: Options) {
+  const stop = join(scratch.sub('steady-stop'), 'stop')
+  const program = start(scratch, version, 'Steady', { ...options, stop })
+  const messages = (kind: string) =>
+    program
+      .of(kind)
+      .map(([key, hash, broker, queueId]): SteadyMessage => ({ key, hash, broker, queueId: Number(queueId) }))
+  return {
+    program,
+    acknowledged: () => messages('ACK'),
+    received: () => messages('GOT'),
+    /** Brokers that are pulled from now, by commas. */
+    pullsFrom: () => program.of('QUEUES').at(-1)?.[0] ?? '',
+    /** Sends that failed in spite of all tries of the client. */
+    failed: () => program.of('FAIL').map((fields) => fields.join(' ')),
+    /** Waits until so many more are acknowledged, by that broker where one is named. */
+    async more(count: number, broker?: string, timeoutMs = 30_000): Promise<void> {
+      const seen = () => program.of('ACK').filter((fields) => broker === undefined || fields[2] === broker).length
+      const target = seen() + count
+      const end = performance.now() + timeoutMs
+      while (seen() < target) {
+        if (performance.now() > end)
+          throw new Error(`${seen()} of ${target} ${broker ?? ''} in ${timeoutMs} ms: ${program.stderr}`)
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    },
+    async stop() {
+      writeFileSync(stop, '')
+      const { status } = await program.ended
+      if (status !== 0) throw new Error(`Steady ended with ${status}: ${program.stderr}`)
+    },
+  }
 }

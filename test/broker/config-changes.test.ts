@@ -13,6 +13,7 @@ import { startTestBroker, type TestBroker } from '../../src/testing/index.ts'
 import { TestClient } from '../support/client.ts'
 import { RawPeer } from '../support/raw-peer.ts'
 import { heartbeat, subscription } from './rig.ts'
+import { allOffline, TransactionClient } from './transaction/transaction-client.ts'
 
 let broker: TestBroker
 let client: TestClient
@@ -204,6 +205,40 @@ describe('at once', () => {
       'diskSpaceWarningLevelRatio',
     ]
     for (const key of beside) proved.add(key)
+  })
+
+  test('rejectTransactionMessage, transactionTimeOut, transactionCheckMax: halves are refused, checked, given up', async () => {
+    const producer = new TransactionClient(broker.address)
+    await producer.heartbeat()
+    const round = async () => {
+      const { control } = broker.handle.engine
+      await expect.poll(() => control.load('appended') - control.load('dispatched')).toBe(0)
+      return await broker.handle.own.transactions.check()
+    }
+    const now = () => ({ g: String(Date.now()) })
+    await withKey('rejectTransactionMessage', true, async () => {
+      expect(await producer.half('Halves', 'refused', {}, now())).toMatchObject({ code: 16 })
+    })
+    expect(await producer.half('Halves', 'open', {}, now())).toMatchObject({ code: 0 })
+    expect(await round()).toMatchObject({ checked: 0, expired: 0 })
+    await withKey('transactionTimeOut', 1, async () => {
+      await withKey('transactionCheckMax', 0, async () =>
+        expect(await round()).toMatchObject({ checked: 0, expired: 1 }),
+      )
+      expect(await producer.half('Halves', 'old', {}, now())).toMatchObject({ code: 0 })
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      expect(await round()).toMatchObject({ checked: 1, expired: 0 })
+    })
+    await allOffline()
+  })
+
+  test('storeReplyMessageEnable: a reply has a place in the log, or none', async () => {
+    const properties =
+      'MSG_TYPE\u0001reply\u0002REPLY_TO_CLIENT\u0001nobody\u0002CORRELATION_ID\u00011\u0002TTL\u00011000'
+    const ext = { a: 'PG', b: 'DefaultCluster_REPLY_TOPIC', c: 'TBW102', d: '4', e: '0', f: '0', g: '1', h: '0' }
+    const reply = () => client.invoke(325, { ...ext, i: properties, j: '0' }, Buffer.from('x'))
+    expect((await reply()).ext?.msgId).toHaveLength(32)
+    await withKey('storeReplyMessageEnable', false, async () => expect((await reply()).ext?.msgId).toBe('0'))
   })
 
   test('that is every key of the table', () => {

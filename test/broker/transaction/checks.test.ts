@@ -152,7 +152,7 @@ test('after transactionCheckMax checks a half is given up: an operator finds it,
   expect(await client.invoke(323, { msgId: id })).toMatchObject({ code: 0, remark: undefined })
   producer.answer = () => COMMIT
   expect(await round(broker)).toMatchObject({ checked: 1 })
-  expect(timesOf(producer.checks.at(-1)!)).toBe('1')
+  await expect.poll(() => timesOf(producer.checks.at(-1)!)).toBe('1')
   await expect.poll(async () => bodies(await client.drain('Orders', 0))).toEqual(['undecided'])
 })
 

@@ -19,6 +19,7 @@ import type { FromStage, StageName } from '../stages/messages.ts'
 import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
 import { Engine } from './engine.ts'
+import { publishFilters } from './filter/index.ts'
 import { MessageService } from './message-service.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
@@ -61,6 +62,7 @@ const REGISTER_WAIT_MS = 2000
 const UNREGISTER_MS_MAX = 500
 const DRAIN_MS_MAX = 1000
 const SCAN_MS = 10_000
+const FILTERS_MS = 10_000
 const LONG_POLL_CHECK_MS = 5000
 const RETRY_SAVES_MS = 1000
 
@@ -193,6 +195,9 @@ class Broker implements BrokerHandle {
     const announced = announcedAddress(config.brokerIP1)
     const tables = new Tables(engine, config, clock, log)
     this.tables = tables
+    if (config.enableCalcFilterBitMap && config.enableConsumeQueueExt) {
+      publishFilters(tables.filters, (version, filters) => engine.setFilters(version, filters))
+    }
     const pool = new Pool(config, log)
     this.pool = pool
     const { control, table, queueIds } = engine
@@ -310,6 +315,10 @@ class Broker implements BrokerHandle {
     this.view?.holdTail()
     schedule.add(TIMER_MS, () => this.view?.holdTail())
     schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
+    schedule.add(FILTERS_MS, () => {
+      tables.filters.clean()
+      void tables.filters.flush()
+    })
     schedule.add(RETRY_SAVES_MS, () => tables.retryFailedSaves())
     this.timer = setInterval(() => {
       schedule.step()
@@ -325,6 +334,7 @@ class Broker implements BrokerHandle {
       if (message.problem === undefined) this.log.info('there is room on the disk again: sends are taken')
       else this.log.error(`sends are refused: ${message.problem}`)
     } else if (message.kind === 'unwritable') this.service?.setWriteProblem(message.problem)
+    else if (message.kind === 'filtersTaken') this.tables?.filters.trust(message.version, message.position)
     else if (message.kind === 'retired') this.view?.log.dropBelow(message.below)
   }
 

@@ -9,6 +9,7 @@ import type { BrokerConfig } from '../config/index.ts'
 import type { Log } from '../log.ts'
 import type { Connection } from '../remoting/index.ts'
 import type { Engine } from './engine.ts'
+import { ConsumerFilters } from './filter/index.ts'
 import { ConsumerManager, ProducerManager, QueueLocks, SubscriptionGroups } from './groups/index.ts'
 import { ConsumerOffsets } from './offsets/index.ts'
 import { BrokerStats } from './stats/index.ts'
@@ -26,6 +27,7 @@ export class Tables {
   readonly producers: ProducerManager<Connection>
   readonly locks: QueueLocks
   readonly offsets: ConsumerOffsets
+  readonly filters: ConsumerFilters
   readonly stats: BrokerStats
 
   /** Loads what the store holds. Throws StoreError METADATA_DAMAGED. */
@@ -33,7 +35,8 @@ export class Tables {
     const common = { settings: config, store: engine.metadata, clock, log }
     this.topics = new TopicTable(common)
     this.groups = new SubscriptionGroups(common)
-    this.consumers = new ConsumerManager(common)
+    this.filters = new ConsumerFilters(common)
+    this.consumers = new ConsumerManager({ ...common, filters: this.filters })
     this.producers = new ProducerManager<Connection>(common)
     this.locks = new QueueLocks(clock)
     this.offsets = new ConsumerOffsets(common)
@@ -41,6 +44,7 @@ export class Tables {
     this.topics.load()
     this.groups.load()
     this.offsets.load()
+    this.filters.load()
     restoreTopics(this.topics, engine, log, config.defaultTopicQueueNums)
   }
 
@@ -64,7 +68,7 @@ export class Tables {
 
   /** Settled when all changes so far are on disk or could not be written. */
   async save(): Promise<void> {
-    await this.offsets.flush()
+    await Promise.all([this.offsets.flush(), this.filters.flush()])
     await Promise.allSettled([this.topics.saved(), this.groups.saved()])
   }
 

@@ -27,9 +27,12 @@ export const STORE_KEYS = {
     'bytes',
     'Size of a ConsumeQueue file, rounded up to units of 20 bytes.',
   ),
-  enableConsumeQueueExt: later(bool(false, 'Write ConsumeQueueExt files.')),
-  mappedFileSizeConsumeQueueExt: later(int(48 * MIB, 4 * KIB, INT_MAX, 'bytes', 'Size of a ConsumeQueueExt file.')),
-  bitMapLengthConsumeQueueExt: later(int(64, 0, 32_767, 'bits', 'Bits of a filter in ConsumeQueueExt.')),
+  enableConsumeQueueExt: bool(false, 'Write ConsumeQueueExt files.'),
+  mappedFileSizeConsumeQueueExt: int(48 * MIB, 4 * KIB, INT_MAX, 'bytes', 'Size of a ConsumeQueueExt file.'),
+  bitMapLengthConsumeQueueExt: unused(
+    'a bit map is as long as its filters need, with RocketMQ too',
+    int(64, 0, 32_767, 'bits', 'Bits of a filter in ConsumeQueueExt.'),
+  ),
   messageIndexEnable: bool(true, 'Build IndexFiles, for queries by key.'),
   messageIndexSafe: unused(
     'dispatch resumes where the IndexFiles end',

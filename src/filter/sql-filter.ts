@@ -7,11 +7,12 @@
  * Owns:      its scratch values: one filter belongs to one thread.
  * Invariant: never throws once it is compiled, whatever the bytes are.
  */
-import { compileExpression, OUTCOME, type Outcome, type Test } from './compile.ts'
+import { compileExpression } from './compile.ts'
 import type { Expression } from './expression.ts'
 import type { FilterPlan, RecordFilter } from './filter-plan.ts'
 import { parseExpression } from './parser.ts'
 import { PropertyValues } from './property-values.ts'
+import { OUTCOME, type Outcome, type Test } from './sides.ts'
 
 export class SqlFilter implements RecordFilter {
   readonly expression: string

@@ -62,7 +62,9 @@ describe.skipIf(!apacheIsThere(...CLIENTS))(`Java selectors and the ${KIND} brok
       expect(received.map(({ key }) => key).sort()).toEqual([`late-${version}`, ...wanted].sort())
     })
 
-    test.each(['pull', 'lite'])('the %s consumer gets what its selector wants', async (mode) => {
+    // The lite consumer of 5.3 pulls by request 361, which no 4.9 broker has; ours has it.
+    const modes = KIND === 'apache' && version.startsWith('5') ? ['pull'] : ['pull', 'lite']
+    test.each(modes)('the %s consumer gets what its selector wants', async (mode) => {
       const common = { namesrv: system.namesrv, topic, mode, idle: 6000 }
       const wanted = keys(1, (i) => i > 40 && i < 80 && i % 2 === 0)
       const bySql = await select(scratch, version, {

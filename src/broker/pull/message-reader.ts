@@ -43,8 +43,8 @@ export class Reading {
   readonly offsets = new Float64Array(PICKED_MAX)
   readonly sizes = new Int32Array(PICKED_MAX)
   readonly queueOffsets = new Float64Array(PICKED_MAX)
-  /** Physical offset of the last unit looked at, for the read drift to a slave. */
-  lastOffset = 0
+  /** The last unit looked at lies so far from the log's end that a slave had better be asked for what follows. */
+  isFarBehind = false
   /**
    * What is picked is not tested by its properties yet, because its first record is not in memory: somebody who may wait
    * does it. Then it is all that was scanned, whatever its size.
@@ -94,7 +94,7 @@ export class MessageReader {
     out.isUntested = false
     out.maxOffset = queue < 0 ? 0 : this.table.max(queue)
     out.minOffset = queue < 0 ? 0 : this.table.min(queue)
-    out.lastOffset = 0
+    out.isFarBehind = false
     out.nextBeginOffset = offset
     if (out.maxOffset === 0) {
       out.status = 'NO_MESSAGE_IN_QUEUE'
@@ -133,6 +133,7 @@ export class MessageReader {
     const { records } = filter
     if (records !== undefined) this.tests.begin()
     let isRemoving = false
+    let lastOffset = 0
     let looked = 0
     for (; looked < units.count; looked += 1) {
       const physicalOffset = units.physicalOffset(looked)
@@ -149,7 +150,7 @@ export class MessageReader {
         continue
       }
       if (this.isFull(out, size, logEnd - physicalOffset, wanted, maxBytes)) break
-      out.lastOffset = physicalOffset
+      lastOffset = physicalOffset
       if (!mayMatch(filter, units, looked)) continue
       if (records !== undefined && !out.isUntested) {
         const verdict = this.tests.verdict(records.filter, physicalOffset, size, logEnd)
@@ -170,6 +171,7 @@ export class MessageReader {
       out.bytes += size
     }
     out.nextBeginOffset = offset + looked
+    out.isFarBehind = logEnd - lastOffset > this.limits.inMemoryBytes
     if (out.count > 0) out.status = 'FOUND'
     else out.status = isRemoving ? 'MESSAGE_WAS_REMOVING' : 'NO_MATCHED_MESSAGE'
   }

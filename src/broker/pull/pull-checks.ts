@@ -59,7 +59,7 @@ export function admitPull(checks: PullChecks, request: PullRequest): PullFilter 
   if (request.queueId < 0 || request.queueId >= config.readQueueNums) {
     return refused(
       PULL_CODE.systemError,
-      `queueId[${request.queueId}] is illegal, topic:[${topic}] topicConfig.readQueueNums:[${config.readQueueNums}]`,
+      `queueId[${request.queueId}] is illegal, topic:[${topic}] topicConfig.readQueueNums:[${config.readQueueNums}] consumer:[/${request.connection.remoteAddress}]`,
     )
   }
   return (request.sysFlag & PULL_FLAG.subscription) !== 0

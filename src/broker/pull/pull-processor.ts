@@ -27,7 +27,12 @@ import { codeOf, PULL_CODE, PULL_FLAG, type PullRequest, type ReadStatus } from 
 
 export interface PullDependencies {
   checks: PullChecks
-  settings: { longPollingEnable: boolean; shortPollingTimeMills: number; brokerRole: string }
+  settings: {
+    longPollingEnable: boolean
+    shortPollingTimeMills: number
+    brokerRole: string
+    slaveReadEnable: boolean
+  }
   clock: Clock
   queueIds: QueueIds
   messages: MessageReader
@@ -50,6 +55,7 @@ export interface PullDependencies {
 
 /** Ranges up to this are asked for with one mincore; 1 byte of its answer stands for 4 KiB. */
 const RESIDENT_SPAN_MAX = 4 * 1024 * 1024
+const MASTER = 0
 export class PullProcessor {
   private readonly deps: PullDependencies
   private readonly reading = new Reading()
@@ -263,7 +269,17 @@ export class PullProcessor {
     answer.nextBeginOffset = reading.nextBeginOffset
     answer.minOffset = reading.minOffset
     answer.maxOffset = reading.maxOffset
+    answer.suggestWhichBrokerId = this.suggestion(request)
     return answer
+  }
+
+  /** Id of the broker that the consumer asks next time; 0 is the master. */
+  private suggestion({ consumerGroup }: PullRequest): number {
+    const { checks, settings } = this.deps
+    if (!settings.slaveReadEnable) return MASTER
+    const group = checks.groups.find(consumerGroup)
+    if (group === undefined) return MASTER
+    return this.reading.isFarBehind ? group.whichBrokerWhenConsumeSlowly : group.brokerId
   }
 }
 

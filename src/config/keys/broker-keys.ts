@@ -53,7 +53,7 @@ export const BROKER_KEYS = {
   ),
   shortPollingTimeMills: live(wait(1000, 'How long a pull is held without long polling.')),
   notifyConsumerIdsChangedEnable: live(bool(true, 'Tell the members of a group when one comes or goes.')),
-  slaveReadEnable: later(bool(false, 'Send consumers that are far behind to a slave.')),
+  slaveReadEnable: live(bool(false, 'Tell consumers that are far behind to read from a slave.')),
   disableConsumeIfConsumerReadSlowly: later(bool(false, 'Stop a group that is consumerFallbehindThreshold behind.')),
   consumerFallbehindThreshold: later(
     int(17_179_869_184, 0, LONG_MAX, 'bytes', 'See disableConsumeIfConsumerReadSlowly.'),

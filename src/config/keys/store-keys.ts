@@ -96,7 +96,7 @@ export const STORE_KEYS = {
     ms(120_000, 'Between two tries to remove a file in use.'),
   ),
   accessMessageInMemoryMaxRatio: live(
-    int(40, 1, 100, 'percent', 'Share of RAM behind the end of the log that counts as in memory.'),
+    int(40, 0, 100, 'percent', 'Share of RAM behind the end of the log that counts as in memory.'),
   ),
   maxTransferBytesOnMessageInMemory: live(int(262_144, 1, 64 * MIB, 'bytes', 'Most bytes of a pull, in memory.')),
   maxTransferCountOnMessageInMemory: live(int(32, 1, 65_535, 'count', 'Most messages of a pull, in memory.')),

@@ -18,12 +18,13 @@ import { dispatch } from './dispatch.mjs'
 import { position } from './position.mjs'
 import { pullAnswer } from './pull-answer.mjs'
 import { ringHop } from './ring-hop.mjs'
+import { sql } from './sql.mjs'
 
 /**
  * A group makes its rows and cleans up behind them: {name, unit, make(): {rows, close()}}. A row is {name, ops, run}; run()
  * does `ops` operations and may return {overriddenDuration} in ms where only a part of them counts.
  */
-const GROUPS = [codecs, ringHop, position, append, copy, crc, dispatch, pullAnswer]
+const GROUPS = [codecs, ringHop, position, append, copy, crc, dispatch, pullAnswer, sql]
 export const HEAD = ['group', 'row', 'unit', 'ns', 'p99 ns', 'M/s', 'calls']
 
 /** Measures the rows that contain one of the words, in their order. */

@@ -19,6 +19,7 @@ import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
 import { Administration, namesrvConfigOf } from './administration.ts'
 import { Engine } from './engine.ts'
+import { publishFilters } from './filter/index.ts'
 import { MessageService } from './message-service.ts'
 import { OwnMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
@@ -63,6 +64,7 @@ export interface BrokerHandle {
 const TIMER_MS = 100
 const DRAIN_MS_MAX = 1000
 const SCAN_MS = 10_000
+const FILTERS_MS = 10_000
 const LONG_POLL_CHECK_MS = 5000
 const RETRY_SAVES_MS = 1000
 
@@ -215,6 +217,9 @@ class Broker implements BrokerHandle {
     const { configuration } = administration
     const tables = new Tables(engine, config, clock, steady, log)
     this.tables = tables
+    if (config.enableCalcFilterBitMap && config.enableConsumeQueueExt) {
+      publishFilters(tables.filters, (version, filters) => engine.setFilters(version, filters))
+    }
     const pool = new Pool(config, log)
     this.pool = pool
     const { control, table, queueIds } = engine
@@ -306,6 +311,10 @@ class Broker implements BrokerHandle {
     schedule.add(TIMER_MS, () => this.view?.holdTail())
     schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
     this.ownMessages?.start(schedule)
+    schedule.add(FILTERS_MS, () => {
+      tables.filters.clean()
+      void tables.filters.flush()
+    })
     schedule.add(RETRY_SAVES_MS, () => tables.retryFailedSaves())
     this.timer = setInterval(() => {
       // After a pause of the process the timer comes before the sockets are read: what waits there are signs of life.
@@ -323,6 +332,7 @@ class Broker implements BrokerHandle {
       if (message.problem === undefined) this.log.info('there is room on the disk again: sends are taken')
       else this.log.error(`sends are refused: ${message.problem}`)
     } else if (message.kind === 'unwritable') this.service?.setWriteProblem(message.problem)
+    else if (message.kind === 'filtersTaken') this.tables?.filters.trust(message.version, message.position)
     else if (message.kind === 'retired') this.view?.log.dropBelow(message.below)
   }
 

@@ -21,6 +21,7 @@ import { Waker } from '../native/index.ts'
 import type { FromStage, KnownQueue, StageName } from '../stages/messages.ts'
 import { SUBMIT } from '../stages/ring-records.ts'
 import { type StageFailure, Supervisor } from '../stages/supervisor.ts'
+import type { TopicFilter } from '../store/dispatch/index.ts'
 import { StagedMetadataStore } from '../store/metadata/index.ts'
 import { type RecoveredStore, recoverStore } from '../store/recovery/recover-store.ts'
 import type { StoreSettings } from '../store/settings.ts'
@@ -184,6 +185,11 @@ export class Engine {
   /** Deletes expired segments now. */
   clean(): void {
     this.supervisor.post('housekeeping', { kind: 'clean' })
+  }
+
+  /** SQL92 filters whose bits dispatch keeps from now on; it answers with filtersTaken. */
+  setFilters(version: number, filters: TopicFilter[]): void {
+    this.supervisor.post('dispatch', { kind: 'filters', version, filters })
   }
 
   /**

@@ -22,6 +22,7 @@ import { parseDelayLevels } from '../store/dispatch/delay-levels.ts'
 import { Acks, type SendOutcome } from './acks.ts'
 import { hexOf, refusalCommand, refusePull } from './answers.ts'
 import type { Engine } from './engine.ts'
+import { type ConsumerFilters, SqlFilters } from './filter/index.ts'
 import type { ConsumerManager, SubscriptionGroups } from './groups/index.ts'
 import type { ConsumerOffsets } from './offsets/index.ts'
 import { DamageLog } from './pull/damage.ts'
@@ -49,6 +50,7 @@ export interface MessageServiceOptions {
   groups: SubscriptionGroups
   consumers: ConsumerManager
   offsets: ConsumerOffsets
+  filters: ConsumerFilters
   stats: BrokerStats
   storeHost: Host
   clock: Clock
@@ -113,7 +115,7 @@ export class MessageService {
       answer: (connection, outcome) => this.answer(connection, outcome),
       waitMsMax: config.syncFlushTimeout,
     })
-    this.checks = { settings: config, filters: new TagFilters(), ...options }
+    this.checks = { settings: config, tagFilters: new TagFilters(), sqlFilters: new SqlFilters(), ...options }
     this.holds = new Holds({
       control,
       table,
@@ -143,16 +145,18 @@ export class MessageService {
       awaitRoom: () => this.awaitRoom(),
     })
     const damage = new DamageLog({ settings: config, log: options.log, nameOf })
+    const limits = new LiveReadLimits(config, store)
     this.pulls = new PullProcessor({
       checks: this.checks,
       settings: config,
       clock: options.steady,
       queueIds: engine.queueIds,
-      messages: new MessageReader(control, table, new LiveReadLimits(config, store), damage),
+      messages: new MessageReader(control, table, limits, store.tests, damage),
       damage,
       unitsOf: (queue) => store.unitsOf(queue),
       log: store.log,
       readCold: (offsets, sizes) => store.readRecords(offsets, sizes),
+      filterCold: (request) => store.filterRecords(request, limits),
       holds: () => this.holds,
       offsets: options.offsets,
       refuse: (request, code, remark) => refusePull(request, code, remark),
@@ -325,7 +329,7 @@ export class MessageService {
 
   private mayMatch(request: PullRequest, queue: number, from: number, to: number): boolean {
     const filter = admitPull(this.checks, request)
-    if ('remark' in filter || filter.all) return true
+    if ('remark' in filter || (filter.all && filter.records === undefined)) return true
     return this.options.store.hasMatch(queue, from, to, filter)
   }
 

@@ -6,6 +6,7 @@ import { Piscina } from 'piscina'
 import { describe } from '../errors.ts'
 import { type Log, silentLog } from '../log.ts'
 import { threadArguments } from '../stages/thread-arguments.ts'
+import type { FilteredRecords, FilterRecordsRequest } from '../store/commitlog/index.ts'
 import type { OffsetByTimeTask } from '../store/consumequeue/index.ts'
 import type { QueryByKeyTask } from '../store/index/index.ts'
 import type { KeyQueryResult } from '../store/message-store.ts'
@@ -45,6 +46,10 @@ export class Pool {
 
   readRecords(offsets: Float64Array, sizes: Int32Array): Promise<Uint8Array | undefined> {
     return this.piscina.run({ settings: this.settings, offsets, sizes }, { name: 'readRecords' })
+  }
+
+  filterRecords(request: FilterRecordsRequest): Promise<FilteredRecords> {
+    return this.piscina.run({ settings: this.settings, ...request }, { name: 'filterRecords' })
   }
 
   view(physicalOffset: number, end: number): Promise<Uint8Array | undefined> {

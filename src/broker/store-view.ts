@@ -5,13 +5,19 @@
 import { totalmem } from 'node:os'
 import type { ControlBlock } from '../concurrency/control-block.ts'
 import type { QueueTable } from '../concurrency/queue-table.ts'
-import { type LogReader, RecordView } from '../store/commitlog/index.ts'
+import {
+  type FilteredRecords,
+  type FilterRecordsRequest,
+  type LogReader,
+  type ReadLimits,
+  RecordView,
+} from '../store/commitlog/index.ts'
 import { QueueReader, QueueReaders } from '../store/consumequeue/index.ts'
 import type { KeyQuery, KeyQueryResult, MessageStore } from '../store/message-store.ts'
 import type { StoreSettings } from '../store/settings.ts'
 import type { Pool } from './pool.ts'
-import { mayMatch } from './pull/message-reader.ts'
-import type { TagFilter } from './pull/tag-filter.ts'
+import { mayMatch, type PullFilter } from './pull/pull-filter.ts'
+import { RecordTests } from './pull/record-tests.ts'
 import type { QueueIds } from './queue-ids.ts'
 
 export interface StoreViewOptions {
@@ -23,6 +29,9 @@ export interface StoreViewOptions {
   pool: Pool
 }
 
+/** A test is 0.2 us and more; behind so many messages a consumer goes on in portions, whether one is wanted or not. */
+const TESTED_MAX = 16_000
+
 /** Smallest record: what must be readable to know how long one is. */
 const RECORD_HEAD = 4
 const MEMORY_BYTES = totalmem()
@@ -33,6 +42,7 @@ export class StoreView implements MessageStore {
   get inMemoryBytes(): number {
     return Math.floor((MEMORY_BYTES * this.options.settings.accessMessageInMemoryMaxRatio) / 100)
   }
+  readonly tests: RecordTests
   private readonly options: StoreViewOptions
   private readonly readers = new Map<number, QueueReader>()
   private readonly shared: QueueReaders
@@ -41,6 +51,7 @@ export class StoreView implements MessageStore {
   constructor(options: StoreViewOptions) {
     this.options = options
     this.log = options.log
+    this.tests = new RecordTests(options.log)
     this.shared = new QueueReaders(options.settings)
   }
 
@@ -61,12 +72,24 @@ export class StoreView implements MessageStore {
     this.readers.delete(queue)
   }
 
-  /** Whether a unit in [from, to) has one of the filter's tags. */
-  hasMatch(queue: number, from: number, to: number, filter: TagFilter): boolean {
+  /**
+   * Whether the filter wants a message in [from, to), by its tag or by its properties. One that is damaged or not in memory
+   * may be wanted: whoever pulls finds out.
+   */
+  hasMatch(queue: number, from: number, to: number, filter: PullFilter): boolean {
     const reader = this.unitsOf(queue)
+    const { records } = filter
+    const logEnd = this.logMax()
+    this.tests.begin()
+    if (records !== undefined && to - from > TESTED_MAX) return true
     for (let offset = from; offset < to; ) {
       const units = reader.read(offset, to - offset, to)
-      for (let i = 0; i < units.count; i += 1) if (mayMatch(filter, units, i)) return true
+      for (let i = 0; i < units.count; i += 1) {
+        if (!mayMatch(filter, units, i)) continue
+        if (records === undefined) return true
+        if (this.tests.verdict(records.filter, units.physicalOffset(i), units.size(i), logEnd) !== 'unwanted')
+          return true
+      }
       offset = units.count > 0 ? offset + units.count : reader.nextFile(offset)
     }
     return false
@@ -75,6 +98,19 @@ export class StoreView implements MessageStore {
   /** Whole records side by side, read by the pool. */
   readRecords(offsets: Float64Array, sizes: Int32Array): Promise<Uint8Array | undefined> {
     return this.options.pool.readRecords(offsets, sizes)
+  }
+
+  /** The wanted ones of records that are not in memory, read by the pool. */
+  filterRecords(request: Omit<FilterRecordsRequest, 'limits' | 'logEnd'>, all: ReadLimits): Promise<FilteredRecords> {
+    // Not the whole configuration goes to another thread.
+    const limits: ReadLimits = {
+      maxTransferBytesOnMessageInMemory: all.maxTransferBytesOnMessageInMemory,
+      maxTransferCountOnMessageInMemory: all.maxTransferCountOnMessageInMemory,
+      maxTransferBytesOnMessageInDisk: all.maxTransferBytesOnMessageInDisk,
+      maxTransferCountOnMessageInDisk: all.maxTransferCountOnMessageInDisk,
+      inMemoryBytes: all.inMemoryBytes,
+    }
+    return this.options.pool.filterRecords({ ...request, limits, logEnd: this.logMax() })
   }
 
   queueMax(topic: string, queueId: number): number {

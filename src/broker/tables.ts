@@ -9,6 +9,7 @@ import type { BrokerConfig } from '../config/index.ts'
 import type { Log } from '../log.ts'
 import type { Connection } from '../remoting/index.ts'
 import type { Engine } from './engine.ts'
+import { ConsumerFilters } from './filter/index.ts'
 import { ConsumerManager, ProducerManager, QueueLocks, SubscriptionGroups } from './groups/index.ts'
 import { ConsumerOffsets } from './offsets/index.ts'
 import { BrokerStats } from './stats/index.ts'
@@ -26,6 +27,7 @@ export class Tables {
   readonly producers: ProducerManager<Connection>
   readonly locks: QueueLocks
   readonly offsets: ConsumerOffsets
+  readonly filters: ConsumerFilters
   readonly stats: BrokerStats
 
   /**
@@ -36,7 +38,8 @@ export class Tables {
     const common = { settings: config, store: engine.metadata, clock, log }
     this.topics = new TopicTable(common)
     this.groups = new SubscriptionGroups(common)
-    this.consumers = new ConsumerManager({ ...common, clock: steady })
+    this.filters = new ConsumerFilters(common)
+    this.consumers = new ConsumerManager({ ...common, clock: steady, filters: this.filters })
     this.producers = new ProducerManager<Connection>({ ...common, clock: steady })
     this.locks = new QueueLocks(steady)
     this.offsets = new ConsumerOffsets(common)
@@ -44,6 +47,7 @@ export class Tables {
     this.topics.load()
     this.groups.load()
     this.offsets.load()
+    this.filters.load()
     restoreTopics(this.topics, engine, log, config.defaultTopicQueueNums)
   }
 
@@ -67,7 +71,7 @@ export class Tables {
 
   /** Settled when all changes so far are on disk or could not be written. */
   async save(): Promise<void> {
-    await this.offsets.flush()
+    await Promise.all([this.offsets.flush(), this.filters.flush()])
     await Promise.allSettled([this.topics.saved(), this.groups.saved()])
   }
 

@@ -164,6 +164,9 @@ function checkPromises(context: Context): void {
       'brokerRole is SYNC_MASTER, but no slave can connect yet: sends are answered SLAVE_NOT_AVAILABLE',
     )
   }
+  if (config.enableCalcFilterBitMap && !config.enableConsumeQueueExt) {
+    context.warn('enableCalcFilterBitMap', 'enableCalcFilterBitMap does nothing without enableConsumeQueueExt')
+  }
   if (config.storePathCommitLog.includes(',')) {
     refuse(
       context,

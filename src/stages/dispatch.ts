@@ -209,9 +209,16 @@ export class DispatchStage implements Stage {
     let taken = 0
     for (let message = this.runtime.receive(); message !== undefined; message = this.runtime.receive()) {
       if (message.kind === 'forget') this.forgets.push(message)
+      else if (message.kind === 'filters') this.takeFilters(message)
       taken += 1
     }
     return taken
+  }
+
+  /** The record that is next may have its bits already, from a try that found the disk full. */
+  private takeFilters({ version, filters }: ToStage & { kind: 'filters' }): void {
+    this.dispatcher.bitMaps.set(filters)
+    this.runtime.post({ kind: 'filtersTaken', version, position: this.position + 1 })
   }
 
   private forgetDue(): number {

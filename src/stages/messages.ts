@@ -4,6 +4,7 @@
  * thread that sleeps in Atomics.wait gets no events.
  */
 import type { MessagePort } from 'node:worker_threads'
+import type { TopicFilter } from '../store/dispatch/index.ts'
 import type { StoreSettings } from '../store/settings.ts'
 
 export type StageName = 'append' | 'flush' | 'housekeeping' | 'dispatch'
@@ -57,6 +58,8 @@ export type FromStage =
   | { kind: 'retired'; below: number }
   /** Dispatch: why queues or index cannot be written (FLAGS.dispatchFailed is up), or undefined: they can again. */
   | { kind: 'unwritable'; problem: string | undefined }
+  /** Dispatch sets the bits of these filters from this place of the log on. */
+  | { kind: 'filtersTaken'; version: number; position: number }
   /** Housekeeping: why senders are refused for lack of room (FLAGS.diskFull is up), or undefined: room has come. */
   | { kind: 'disk'; problem: string | undefined }
 
@@ -74,3 +77,5 @@ export type ToStage =
   | { kind: 'defined'; queue: number; topic: string; queueId: number }
   /** The queue's topic is deleted: dispatch removes its files once it has passed the last record, at `below`. */
   | { kind: 'forget'; queue: number; topic: string; queueId: number; below: number }
+  /** Dispatch: the SQL92 filters whose bits ConsumeQueueExt units get, all of them. */
+  | { kind: 'filters'; version: number; filters: TopicFilter[] }

@@ -2,7 +2,12 @@
  * Tasks of the pool (piscina): whatever may wait for a disk, away from the network thread. One exported function a task;
  * results that are bytes are transferred, not copied.
  */
-import { move } from 'piscina'
+import { move, transferableSymbol, valueSymbol } from 'piscina'
+import {
+  type FilteredRecords,
+  type FilterRecordsRequest,
+  filterRecords as filter,
+} from '../store/commitlog/filter-records.ts'
 import { LogReader, type LogReaderSettings } from '../store/commitlog/log-reader.ts'
 import { RecordView } from '../store/commitlog/record.ts'
 import { headStandsAt, RECORD_HEAD, standsAt } from '../store/commitlog/record-head.ts'
@@ -68,6 +73,16 @@ export function readRecords({ settings, offsets, sizes }: ReadRecordsTask): Uint
     to += record.length
   }
   return move(body) as Uint8Array
+}
+
+export type FilterRecordsTask = FilterRecordsRequest & { settings: LogReaderSettings }
+
+/** The wanted ones of records, which are tested by their properties. */
+export function filterRecords(task: FilterRecordsTask): FilteredRecords {
+  const found = filter(readerOf(task.settings), task)
+  if (found.body === undefined) return found
+  const movable = { [transferableSymbol]: found.body.buffer, [valueSymbol]: found }
+  return move(movable) as unknown as FilteredRecords
 }
 
 function viewOf(bytes: Buffer): DataView {

@@ -44,12 +44,20 @@ export class TestClient {
     return this.invoke(310, ext, Buffer.from(body), timeoutMs)
   }
 
-  /** PULL_MESSAGE with the subscription in its header; `suspendMs` 0 does not hold. */
+  /** PULL_MESSAGE, with the subscription in its header unless one is registered; `suspendMs` 0 does not hold. */
   async pull(
     topic: string,
     queueId: number,
     offset: number,
-    options: { group?: string; expression?: string; count?: number; suspendMs?: number } = {},
+    options: {
+      group?: string
+      expression?: string
+      type?: string
+      count?: number
+      suspendMs?: number
+      /** The subscription of the group's heartbeat counts, which has this subVersion. */
+      registered?: number
+    } = {},
   ) {
     const suspendMs = options.suspendMs ?? 0
     const answer = await this.invoke(
@@ -60,18 +68,19 @@ export class TestClient {
         queueId: String(queueId),
         queueOffset: String(offset),
         maxMsgNums: String(options.count ?? 32),
-        sysFlag: String(4 | (suspendMs > 0 ? 2 : 0)),
+        sysFlag: String((options.registered === undefined ? 4 : 0) | (suspendMs > 0 ? 2 : 0)),
         commitOffset: '0',
         suspendTimeoutMillis: String(suspendMs),
         subscription: options.expression ?? '*',
-        subVersion: '0',
-        expressionType: 'TAG',
+        subVersion: String(options.registered ?? 0),
+        expressionType: options.type ?? 'TAG',
       },
       undefined,
       suspendMs + 15_000,
     )
     return {
       code: answer.code,
+      remark: answer.remark,
       next: Number(answer.ext?.nextBeginOffset ?? -1),
       answer,
       messages: records(answer.body),

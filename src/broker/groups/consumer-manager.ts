@@ -27,6 +27,12 @@ export interface ConsumerHeartbeat {
   readonly notify: boolean
 }
 
+/** Told what groups want, with each heartbeat, and when their last member is gone. */
+export interface SubscriptionListener {
+  subscribed(group: string, subscriptions: Iterable<Subscription>): void
+  gone(group: string): void
+}
+
 export class ConsumerManager {
   private readonly table = new Map<string, ConsumerGroup>()
   /** Connection id → names of the groups that it is in. */
@@ -34,11 +40,18 @@ export class ConsumerManager {
   private readonly settings: { readonly notifyConsumerIdsChangedEnable: boolean }
   private readonly clock: Clock
   private readonly log: Log
+  private readonly filters: SubscriptionListener | undefined
 
-  constructor(options: { settings: { readonly notifyConsumerIdsChangedEnable: boolean }; clock: Clock; log: Log }) {
+  constructor(options: {
+    settings: { readonly notifyConsumerIdsChangedEnable: boolean }
+    clock: Clock
+    log: Log
+    filters?: SubscriptionListener
+  }) {
     this.settings = options.settings
     this.clock = options.clock
     this.log = options.log
+    this.filters = options.filters
   }
 
   /** The group while it is online. */
@@ -77,6 +90,7 @@ export class ConsumerManager {
       })
     }
     const hasNewTopics = beat.subscriptions !== undefined && group.subscribe(beat.subscriptions)
+    this.filters?.subscribed(name, group.subscribed())
     const hasChanged = isNew || hasNewTopics
     if (hasChanged && beat.notify) this.notify(group)
     return hasChanged
@@ -128,7 +142,10 @@ export class ConsumerManager {
     if (group === undefined || member === undefined) return false
     group.members.delete(peerId)
     this.of.get(peerId)?.delete(name)
-    if (group.isEmpty) this.table.delete(name)
+    if (group.isEmpty) {
+      this.table.delete(name)
+      this.filters?.gone(name)
+    }
     this.log.info(`consumer ${member.clientId} left group ${name}: ${reason}`, {
       group: name,
       clientId: member.clientId,

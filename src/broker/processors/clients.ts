@@ -2,12 +2,14 @@
  * What clients say of themselves: heartbeat 34, unregister 35, who else is in the group 38, client check 46.
  * Rules: spec/broker-requests.md §9.
  */
+import { FilterError } from '../../filter/index.ts'
 import { answerTo, type RemotingCommand } from '../../remoting/command.ts'
 import type { Connection } from '../../remoting/connection.ts'
 import { REQUEST } from '../../remoting/request-codes.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
 import { decodeHeader } from '../../remoting/schema.ts'
 import { GET_CONSUMER_LIST_BY_GROUP, UNREGISTER_CLIENT } from '../../remoting/schemas/clients.ts'
+import { filterOrFault, SQL92 } from '../filter/index.ts'
 import { TAG } from '../groups/index.ts'
 import type { Processor } from '../router.ts'
 import { groupNameFault, PERM_READ_WRITE, retryTopic, SYS_FLAG } from '../topics/index.ts'
@@ -86,14 +88,15 @@ function checkClient(context: AdminContext, request: RemotingCommand): RemotingC
   bodyText(request, body, 'group')
   if (body.subscriptionData === undefined || body.subscriptionData === null) return answerTo(request, RESPONSE.SUCCESS)
   const subscription = readSubscription(request, body.subscriptionData)
-  if (subscription.expressionType === TAG) return answerTo(request, RESPONSE.SUCCESS)
-  if (!context.settings.enablePropertyFilter || context.filterFault === undefined) {
-    throw refuse(
-      RESPONSE.SYSTEM_ERROR,
-      `The broker does not support consumer to filter message by ${subscription.expressionType}`,
-    )
+  const { expressionType: type, subString } = subscription
+  if (type === TAG) return answerTo(request, RESPONSE.SUCCESS)
+  if (!context.settings.enablePropertyFilter) {
+    throw refuse(RESPONSE.SYSTEM_ERROR, `The broker does not support consumer to filter message by ${type}`)
   }
-  const fault = context.filterFault(subscription.subString)
-  if (fault !== undefined) throw refuse(RESPONSE.SUBSCRIPTION_PARSE_FAILED, fault)
+  if (type !== SQL92) {
+    throw refuse(RESPONSE.SUBSCRIPTION_PARSE_FAILED, `no filter is of type ${type}, use TAG or SQL92`)
+  }
+  const filter = filterOrFault(subString)
+  if (filter instanceof FilterError) throw refuse(RESPONSE.SUBSCRIPTION_PARSE_FAILED, filter.message)
   return answerTo(request, RESPONSE.SUCCESS)
 }

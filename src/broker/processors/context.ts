@@ -26,8 +26,6 @@ export interface AdminContext {
   readonly config: ConfigSource
   readonly clock: Clock
   readonly log: Log
-  /** The parser's message where an SQL92 expression does not parse. Absent: no SQL92 at all. */
-  readonly filterFault?: (expression: string) => string | undefined
 }
 
 /** A line of requests that wait; what RocketMQ calls a thread pool's queue. */

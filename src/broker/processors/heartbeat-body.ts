@@ -72,7 +72,7 @@ export function readSubscription(request: RemotingCommand, value: unknown): Subs
   if (tagsSet.length > TAGS_MAX) throw badBody(request, `has ${tagsSet.length} tags for ${topic}, at most ${TAGS_MAX}`)
   return {
     topic,
-    subString: expression === '' ? tagsSet.join(' || ') || ALL : expression,
+    subString: isTag && expression === '' ? tagsSet.join(' || ') || ALL : expression,
     tagsSet,
     codeSet: new Set(tagsSet.map((tag) => javaHash(tag))),
     subVersion: readNumber(data.subVersion),

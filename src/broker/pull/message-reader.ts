@@ -4,19 +4,16 @@
  */
 import type { ControlBlock } from '../../concurrency/control-block.ts'
 import type { QueueTable } from '../../concurrency/queue-table.ts'
+import { isBatchFull, type ReadLimits } from '../../store/commitlog/batch-limits.ts'
 import { RECORD_SIZE_MIN } from '../../store/commitlog/record.ts'
+import { type FilteredUnits, mayMatch, type PullFilter } from './pull-filter.ts'
 import type { ReadStatus } from './pull-request.ts'
-import { matches, type TagFilter } from './tag-filter.ts'
+import type { RecordTests } from './record-tests.ts'
 
 /** Columns of a stretch of units; filled anew by each read. */
-export interface Units {
+export interface Units extends FilteredUnits {
   readonly count: number
-  physicalOffset(index: number): number
   size(index: number): number
-  /** Low half of tagsCode: the tag's hash. */
-  tagsCodeLow(index: number): number
-  /** False when the tag is in a ConsumeQueueExt unit that is lost: it may be any. */
-  isTagsCodeKnown(index: number): boolean
   /** No record here: the store never had it, or the unit is damaged. */
   isBlank(index: number): boolean
 }
@@ -26,18 +23,14 @@ export interface UnitSource {
   read(from: number, count: number, max: number): Units
 }
 
-export interface ReadLimits {
-  maxTransferBytesOnMessageInMemory: number
-  maxTransferCountOnMessageInMemory: number
-  maxTransferBytesOnMessageInDisk: number
-  maxTransferCountOnMessageInDisk: number
-  /** Bytes from the log's end within which a message counts as "in memory". */
-  inMemoryBytes: number
-}
-
 /** Units that one pull looks at, at most: 16,000 bytes of them, or what the client asked for. */
 const SCAN_UNITS = 800
 const PICKED_MAX = 1024
+
+/** Messages that a pull may be given, by what it asks for. */
+export function wantedCount(maxMsgNums: number): number {
+  return Math.min(Math.max(maxMsgNums, 1), PICKED_MAX)
+}
 
 export class Reading {
   status: ReadStatus = 'NO_MESSAGE_IN_QUEUE'
@@ -50,8 +43,13 @@ export class Reading {
   readonly offsets = new Float64Array(PICKED_MAX)
   readonly sizes = new Int32Array(PICKED_MAX)
   readonly queueOffsets = new Float64Array(PICKED_MAX)
-  /** Physical offset of the last unit looked at, for the read drift to a slave. */
-  lastOffset = 0
+  /** The last unit looked at lies so far from the log's end that a slave had better be asked for what follows. */
+  isFarBehind = false
+  /**
+   * What is picked is not tested by its properties yet, because its first record is not in memory: somebody who may wait
+   * does it. Then it is all that was scanned, whatever its size.
+   */
+  isUntested = false
 }
 
 /** Told of what is stepped over; see damage.ts. */
@@ -64,12 +62,20 @@ export class MessageReader {
   private readonly control: ControlBlock
   private readonly table: QueueTable
   private readonly limits: ReadLimits
+  private readonly tests: RecordTests
   private readonly damage: DamageListener | undefined
 
-  constructor(control: ControlBlock, table: QueueTable, limits: ReadLimits, damage?: DamageListener) {
+  constructor(
+    control: ControlBlock,
+    table: QueueTable,
+    limits: ReadLimits,
+    tests: RecordTests,
+    damage?: DamageListener,
+  ) {
     this.control = control
     this.table = table
     this.limits = limits
+    this.tests = tests
     this.damage = damage
   }
 
@@ -80,14 +86,15 @@ export class MessageReader {
     offset: number,
     maxMsgNums: number,
     maxBytes: number,
-    filter: TagFilter,
+    filter: PullFilter,
     out: Reading,
   ): void {
     out.count = 0
     out.bytes = 0
+    out.isUntested = false
     out.maxOffset = queue < 0 ? 0 : this.table.max(queue)
     out.minOffset = queue < 0 ? 0 : this.table.min(queue)
-    out.lastOffset = 0
+    out.isFarBehind = false
     out.nextBeginOffset = offset
     if (out.maxOffset === 0) {
       out.status = 'NO_MESSAGE_IN_QUEUE'
@@ -111,7 +118,7 @@ export class MessageReader {
     offset: number,
     maxMsgNums: number,
     maxBytes: number,
-    filter: TagFilter,
+    filter: PullFilter,
     out: Reading,
   ): void {
     const units = source.read(offset, Math.max(SCAN_UNITS, maxMsgNums), out.maxOffset)
@@ -122,8 +129,11 @@ export class MessageReader {
     }
     const logEnd = this.control.load('appended')
     const retained = this.control.load('retained')
-    const wanted = Math.min(Math.max(maxMsgNums, 1), PICKED_MAX)
+    const wanted = wantedCount(maxMsgNums)
+    const { records } = filter
+    if (records !== undefined) this.tests.begin()
     let isRemoving = false
+    let lastOffset = 0
     let looked = 0
     for (; looked < units.count; looked += 1) {
       const physicalOffset = units.physicalOffset(looked)
@@ -139,9 +149,21 @@ export class MessageReader {
         this.damage?.unit(queue, offset + looked, physicalOffset, size)
         continue
       }
-      if (this.isFull(out, size, logEnd - physicalOffset > this.limits.inMemoryBytes, wanted, maxBytes)) break
-      out.lastOffset = physicalOffset
+      if (this.isFull(out, size, logEnd - physicalOffset, wanted, maxBytes)) break
+      lastOffset = physicalOffset
       if (!mayMatch(filter, units, looked)) continue
+      if (records !== undefined && !out.isUntested) {
+        const verdict = this.tests.verdict(records.filter, physicalOffset, size, logEnd)
+        if (verdict === 'cold') {
+          // What is found goes out; the next pull begins here.
+          if (out.count > 0) break
+          out.isUntested = true
+        } else if (verdict === 'damaged') {
+          isRemoving = true
+          this.damage?.unit(queue, offset + looked, physicalOffset, size)
+          continue
+        } else if (verdict === 'unwanted') continue
+      }
       out.offsets[out.count] = physicalOffset
       out.sizes[out.count] = size
       out.queueOffsets[out.count] = offset + looked
@@ -149,22 +171,14 @@ export class MessageReader {
       out.bytes += size
     }
     out.nextBeginOffset = offset + looked
+    out.isFarBehind = logEnd - lastOffset > this.limits.inMemoryBytes
     if (out.count > 0) out.status = 'FOUND'
     else out.status = isRemoving ? 'MESSAGE_WAS_REMOVING' : 'NO_MATCHED_MESSAGE'
   }
 
-  /** Tested before the filter, with the size of the unit under test; the first message is always taken. */
-  private isFull(out: Reading, size: number, isOnDisk: boolean, wanted: number, maxBytes: number): boolean {
-    if (out.count === 0) return false
-    if (out.count >= wanted || out.bytes + size > maxBytes) return true
-    const { limits } = this
-    const bytesMax = isOnDisk ? limits.maxTransferBytesOnMessageInDisk : limits.maxTransferBytesOnMessageInMemory
-    const countMax = isOnDisk ? limits.maxTransferCountOnMessageInDisk : limits.maxTransferCountOnMessageInMemory
-    return out.bytes + size > bytesMax || out.count >= countMax
+  /** Tested before the filter, with the size of the unit under test. */
+  private isFull(out: Reading, size: number, behind: number, wanted: number, maxBytes: number): boolean {
+    if (out.isUntested) return out.count >= PICKED_MAX
+    return isBatchFull(this.limits, out.count, out.bytes, size, behind, wanted, maxBytes)
   }
-}
-
-/** Whether the unit's message may have one of the filter's tags. */
-export function mayMatch(filter: TagFilter, units: Units, index: number): boolean {
-  return matches(filter, units.tagsCodeLow(index)) || !units.isTagsCodeKnown(index)
 }

@@ -3,6 +3,7 @@
  *
  *   admit ─▶ read units ─┬─ found, pages in memory ─▶ records copied from the map behind the header, one write
  *                        ├─ found, pages on disk ───▶ the pool reads, the answer follows
+ *                        ├─ found, to be filtered by properties on disk ─▶ the pool reads and filters, the answer follows
  *                        ├─ nothing, may wait ──────▶ held (holds.ts)
  *                        └─ otherwise ──────────────▶ 19, 20 or 21
  *
@@ -11,20 +12,27 @@
  * Rules: spec/broker-requests.md §7.
  */
 import type { Clock } from '../../clock.ts'
+import type { FilterPlan } from '../../filter/index.ts'
 import { PULL_ANSWER_ROOM, type PullAnswer, writePullAnswerHeader } from '../../remoting/hot/index.ts'
+import type { FilteredRecords, FilterRecordsRequest } from '../../store/commitlog/index.ts'
 import type { LogReader } from '../../store/commitlog/log-reader.ts'
 import { standsAt } from '../../store/commitlog/record-head.ts'
 import type { ConsumerOffsets } from '../offsets/consumer-offsets.ts'
 import type { QueueIds } from '../queue-ids.ts'
 import type { Holds } from './holds.ts'
 import type { DamageListener, MessageReader, UnitSource } from './message-reader.ts'
-import { Reading } from './message-reader.ts'
+import { Reading, wantedCount } from './message-reader.ts'
 import { admitPull, type PullChecks } from './pull-checks.ts'
 import { codeOf, PULL_CODE, PULL_FLAG, type PullRequest, type ReadStatus } from './pull-request.ts'
 
 export interface PullDependencies {
   checks: PullChecks
-  settings: { longPollingEnable: boolean; shortPollingTimeMills: number; brokerRole: string }
+  settings: {
+    longPollingEnable: boolean
+    shortPollingTimeMills: number
+    brokerRole: string
+    slaveReadEnable: boolean
+  }
   clock: Clock
   queueIds: QueueIds
   messages: MessageReader
@@ -34,6 +42,8 @@ export interface PullDependencies {
   damage: DamageListener
   /** Reads records that are not in memory, those that are there; undefined where none is. */
   readCold(offsets: Float64Array, sizes: Int32Array): Promise<Uint8Array | undefined>
+  /** Those of them that the filter wants. */
+  filterCold(request: Omit<FilterRecordsRequest, 'limits' | 'logEnd'>): Promise<FilteredRecords>
   holds(): Holds
   offsets: ConsumerOffsets
   refuse(request: PullRequest, code: number, remark: string): void
@@ -45,6 +55,7 @@ export interface PullDependencies {
 
 /** Ranges up to this are asked for with one mincore; 1 byte of its answer stands for 4 KiB. */
 const RESIDENT_SPAN_MAX = 4 * 1024 * 1024
+const MASTER = 0
 export class PullProcessor {
   private readonly deps: PullDependencies
   private readonly reading = new Reading()
@@ -89,7 +100,8 @@ export class PullProcessor {
       reading,
     )
     if (isFirst) this.commit(request)
-    if (reading.status === 'FOUND') this.deliver(request, queue)
+    if (reading.isUntested && filter.records !== undefined) this.filterCold(request, queue, filter.records.filter.plan)
+    else if (reading.status === 'FOUND') this.deliver(request, queue)
     else {
       const code = codeOf(reading.status, request.queueOffset)
       if (code === PULL_CODE.notFound && isFirst && this.hold(request)) return
@@ -139,6 +151,30 @@ export class PullProcessor {
         const count = this.tellMissing(queue, body, offsets, sizes, queueOffsets)
         if (body === undefined || count === 0) {
           writeEmpty(request, answer, PULL_CODE.retryImmediately, 'MESSAGE_WAS_REMOVING')
+          return
+        }
+        deps.counted(request, count, body.length)
+        sendBody(request, answer, body)
+      },
+      (error: unknown) => deps.failed(request, error),
+    )
+  }
+
+  private filterCold(request: PullRequest, queue: number, plan: FilterPlan): void {
+    const { reading, deps } = this
+    const offsets = reading.offsets.slice(0, reading.count)
+    const sizes = reading.sizes.slice(0, reading.count)
+    const queueOffsets = reading.queueOffsets.slice(0, reading.count)
+    const answer = { ...this.fill(request) }
+    const wanted = wantedCount(request.maxMsgNums)
+    const maxBytes = request.maxMsgBytes ?? Number.MAX_SAFE_INTEGER
+    deps.filterCold({ plan, offsets, sizes, wanted, maxBytes }).then(
+      ({ body, count, looked, damaged }) => {
+        for (const i of damaged) deps.damage.unit(queue, queueOffsets[i], offsets[i], sizes[i])
+        if (looked < queueOffsets.length) answer.nextBeginOffset = queueOffsets[looked]
+        if (body === undefined) {
+          deps.missed()
+          writeEmpty(request, answer, PULL_CODE.retryImmediately, 'NO_MATCHED_MESSAGE')
           return
         }
         deps.counted(request, count, body.length)
@@ -233,7 +269,17 @@ export class PullProcessor {
     answer.nextBeginOffset = reading.nextBeginOffset
     answer.minOffset = reading.minOffset
     answer.maxOffset = reading.maxOffset
+    answer.suggestWhichBrokerId = this.suggestion(request)
     return answer
+  }
+
+  /** Id of the broker that the consumer asks next time; 0 is the master. */
+  private suggestion({ consumerGroup }: PullRequest): number {
+    const { checks, settings } = this.deps
+    if (!settings.slaveReadEnable) return MASTER
+    const group = checks.groups.find(consumerGroup)
+    if (group === undefined) return MASTER
+    return this.reading.isFarBehind ? group.whichBrokerWhenConsumeSlowly : group.brokerId
   }
 }
 

@@ -41,6 +41,8 @@ export const PULL_CODE = {
   subscriptionNotExist: 24,
   subscriptionNotLatest: 25,
   groupNotExist: 26,
+  filterDataNotExist: 27,
+  filterDataNotLatest: 28,
 } as const
 
 /** Internal status, also the remark of the answer. */

@@ -1,6 +1,6 @@
 /** The limits of a pull as the configuration has them at the moment: requests change them while the broker runs. */
 import type { BrokerConfig } from '../../config/index.ts'
-import type { ReadLimits } from './message-reader.ts'
+import type { ReadLimits } from '../../store/commitlog/batch-limits.ts'
 
 export class LiveReadLimits implements ReadLimits {
   private readonly config: BrokerConfig

@@ -11,13 +11,16 @@ export interface TagFilter {
   readonly codes: readonly number[]
 }
 
-export const ALL_TAGS: TagFilter = { all: true, codes: [] }
+/** Nothing else is asked of the record; see PullFilter. */
+export type TagsOnly = TagFilter & { readonly records: undefined }
+
+export const ALL_TAGS: TagsOnly = { all: true, codes: [], records: undefined }
 const CACHE_COUNT_MAX = 1024
 
 export class TagFilters {
-  private readonly cache = new Map<string, TagFilter>()
+  private readonly cache = new Map<string, TagsOnly>()
 
-  of(expression: string | undefined): TagFilter {
+  of(expression: string | undefined): TagsOnly {
     if (expression === undefined || expression === '' || expression === '*') return ALL_TAGS
     const known = this.cache.get(expression)
     if (known !== undefined) return known
@@ -28,13 +31,17 @@ export class TagFilters {
   }
 }
 
-/** An expression of nothing but separators matches nothing, as in RocketMQ. */
-export function parseTags(expression: string): TagFilter {
+/** RocketMQ refuses a pull with such an expression; in a heartbeat it takes it, and nothing matches. */
+export function isOnlySeparators(expression: string): boolean {
+  return /^(?:\|\|)+$/.test(expression)
+}
+
+export function parseTags(expression: string): TagsOnly {
   const tags = expression
     .split('||')
     .map((tag) => tag.trim())
     .filter((tag) => tag.length > 0)
-  return { all: false, codes: [...new Set(tags.map((tag) => javaHash(tag)))] }
+  return { all: false, codes: [...new Set(tags.map((tag) => javaHash(tag)))], records: undefined }
 }
 
 export function matches(filter: TagFilter, tagsCode: number): boolean {

@@ -18,11 +18,12 @@ export const STORE_KEYS = {
   mappedFileSizeConsumeQueue: fixed(
     int(6_000_000, 20, INT_MAX, 'bytes', 'Size of a ConsumeQueue file, rounded up to units of 20 bytes.'),
   ),
-  enableConsumeQueueExt: later(bool(false, 'Write ConsumeQueueExt files.')),
-  mappedFileSizeConsumeQueueExt: fixed(
-    later(int(48 * MIB, 4 * KIB, INT_MAX, 'bytes', 'Size of a ConsumeQueueExt file.')),
+  enableConsumeQueueExt: bool(false, 'Write ConsumeQueueExt files.'),
+  mappedFileSizeConsumeQueueExt: fixed(int(48 * MIB, 4 * KIB, INT_MAX, 'bytes', 'Size of a ConsumeQueueExt file.')),
+  bitMapLengthConsumeQueueExt: unused(
+    'a bit map is as long as its filters need, with RocketMQ too',
+    int(64, 0, 32_767, 'bits', 'Bits of a filter in ConsumeQueueExt.'),
   ),
-  bitMapLengthConsumeQueueExt: later(int(64, 0, 32_767, 'bits', 'Bits of a filter in ConsumeQueueExt.')),
   messageIndexEnable: bool(true, 'Build IndexFiles, for queries by key.'),
   messageIndexSafe: unused(
     'dispatch resumes where the IndexFiles end',
@@ -86,7 +87,7 @@ export const STORE_KEYS = {
     ms(120_000, 'Between two tries to remove a file in use.'),
   ),
   accessMessageInMemoryMaxRatio: live(
-    int(40, 1, 100, 'percent', 'Share of RAM behind the end of the log that counts as in memory.'),
+    int(40, 0, 100, 'percent', 'Share of RAM behind the end of the log that counts as in memory.'),
   ),
   maxTransferBytesOnMessageInMemory: live(int(262_144, 1, 64 * MIB, 'bytes', 'Most bytes of a pull, in memory.')),
   maxTransferCountOnMessageInMemory: live(int(32, 1, 65_535, 'count', 'Most messages of a pull, in memory.')),

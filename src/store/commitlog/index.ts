@@ -6,10 +6,13 @@
  *   segment-allocator                    makes the next file before it is needed, with its blocks
  *   tail-writer                          the one place that writes: into the map, or by pwrite of a batch
  *   log-reader                           hot segments mapped and leased, cold ones by pread
+ *   filter-records, batch-limits         cold records that a filter wants, and how many of them a pull is given
  *
  * Bytes and files only: no threads, no sockets. The tail has one writer (stages/append.ts); readers never see above the
  * position that they were given. Finding the tail at start is ../recovery.
  */
+export * from './batch-limits.ts'
+export * from './filter-records.ts'
 export * from './java-hash.ts'
 export * from './log-layout.ts'
 export * from './log-reader.ts'

@@ -32,17 +32,40 @@ export function headStandsAt(view: DataView, at: number, physicalOffset: number,
 /** The same, and its parts add up to its size. `size` bytes are there, at least RECORD_SIZE_MIN. */
 export function standsAt(view: DataView, at: number, physicalOffset: number, size: number): boolean {
   if (!headStandsAt(view, at, physicalOffset, size)) return false
-  const sysFlag = view.getInt32(at + FIELD.sysFlag)
-  const bornHost = (sysFlag & SYS_FLAG.bornHostV6) === 0 ? 0 : HOST_V6_MORE
-  const storeHost = (sysFlag & SYS_FLAG.storeHostV6) === 0 ? 0 : HOST_V6_MORE
-  const bodyAt = BODY_LENGTH + HOSTS_V4 + bornHost + storeHost + 4
+  const bodyAt = bodyOf(view, at)
   if (bodyAt > size) return false
   const bodyLength = view.getInt32(at + bodyAt - 4)
   const topicAt = bodyAt + bodyLength
   if (bodyLength < 0 || topicAt + 4 > size) return false
-  const isFirstVersion = view.getInt32(at + FIELD.magic) === RECORD_MAGIC
-  const topicLength = isFirstVersion ? view.getInt8(at + topicAt) : view.getInt16(at + topicAt)
-  const propertiesAt = topicAt + (isFirstVersion ? 1 : 2) + topicLength + 2
-  if (topicLength < 0 || propertiesAt > size) return false
+  const isFirst = isFirstVersion(view, at)
+  const propertiesAt = behindTopic(view, at + topicAt, isFirst) - at
+  if (propertiesAt < topicAt + (isFirst ? 3 : 4) || propertiesAt > size) return false
   return propertiesAt + view.getInt16(at + propertiesAt - 2) === size
+}
+
+/** Where the properties of a record that standsAt() found begin, from its start; they go to its end. */
+export function propertiesAt(view: DataView, at: number): number {
+  return behindTopic(view, at + topicAt(view, at), isFirstVersion(view, at)) - at
+}
+
+/** Where the topic's length is, from the record's start; anything when the record is damaged. */
+export function topicAt(view: DataView, at: number): number {
+  const bodyAt = bodyOf(view, at)
+  return bodyAt + view.getInt32(at + bodyAt - 4)
+}
+
+/** Index behind the length of the properties, which follow the topic whose length is at `at`. */
+export function behindTopic(view: DataView, at: number, isFirst: boolean): number {
+  return isFirst ? at + 3 + view.getInt8(at) : at + 4 + view.getInt16(at)
+}
+
+export function isFirstVersion(view: DataView, at: number): boolean {
+  return view.getInt32(at + FIELD.magic) === RECORD_MAGIC
+}
+
+function bodyOf(view: DataView, at: number): number {
+  const sysFlag = view.getInt32(at + FIELD.sysFlag)
+  const bornHost = (sysFlag & SYS_FLAG.bornHostV6) === 0 ? 0 : HOST_V6_MORE
+  const storeHost = (sysFlag & SYS_FLAG.storeHostV6) === 0 ? 0 : HOST_V6_MORE
+  return BODY_LENGTH + HOSTS_V4 + bornHost + storeHost + 4
 }

@@ -20,24 +20,27 @@ export class ExtWriter {
   private readonly store: QueueStore
   private readonly folder: string
   private readonly fileSize: number
-  private readonly unit = Buffer.alloc(EXT_UNIT_SIZE)
+  private unit = Buffer.alloc(EXT_UNIT_SIZE)
   private readonly present = Buffer.alloc(EXT_UNIT_SIZE)
   private end: number
   /** The record whose unit was appended last, and where. */
   private lastPosition = -1
   private lastOffset = -1
 
-  constructor(store: QueueStore, settings: ExtSettings, topic: string, queueId: number) {
+  /** `last`: the queue's last ConsumeQueue unit; where it points, a unit is, even if the walk there is broken. */
+  constructor(store: QueueStore, settings: ExtSettings, topic: string, queueId: number, last?: DataView) {
     this.store = store
     this.settings = settings
     this.folder = extFolder(settings, topic, queueId)
     this.fileSize = settings.mappedFileSizeConsumeQueueExt
-    this.end = this.findEnd()
+    const lastOffset = last === undefined ? -1 : addressIn(last)
+    this.end = Math.max(this.findEnd(), lastOffset < 0 ? 0 : lastOffset + this.sizeAt(lastOffset))
   }
 
   /**
    * Makes sure that a record has its ext unit and returns the unit's byte. `present`: the record's ConsumeQueue unit where
-   * there is one. Throws StoreError DISK_FULL or STORE_WRITE_FAILED.
+   * there is one. `bits`: the record's bit map, which a unit gets when it is new; a unit that is there keeps its own. Throws
+   * StoreError DISK_FULL or STORE_WRITE_FAILED.
    */
   place(
     present: DataView | undefined,
@@ -46,6 +49,7 @@ export class ExtWriter {
     tagsHigh: number,
     tagsLow: number,
     storeTime: number,
+    bits?: Uint8Array,
   ): number {
     const isSame =
       present !== undefined && physicalOffsetAt(present, 0) === position && present.getInt32(UNIT.size) === size
@@ -56,15 +60,16 @@ export class ExtWriter {
       this.put(offset, tagsHigh, tagsLow, storeTime)
       return offset
     }
-    this.lastOffset = this.append(tagsHigh, tagsLow, storeTime)
+    this.lastOffset = this.append(tagsHigh, tagsLow, storeTime, bits)
     this.lastPosition = position
     return this.lastOffset
   }
 
-  private append(tagsHigh: number, tagsLow: number, storeTime: number): number {
-    this.fill(tagsHigh, tagsLow, storeTime)
+  private append(tagsHigh: number, tagsLow: number, storeTime: number, bits: Uint8Array | undefined): number {
+    this.fill(tagsHigh, tagsLow, storeTime, bits)
+    const size = this.unit.length
     const used = this.end % this.fileSize
-    if (EXT_UNIT_SIZE > this.fileSize - used - END_SIZE) {
+    if (size > this.fileSize - used - END_SIZE) {
       const mark = Buffer.alloc(2)
       mark.writeInt16BE(END_OF_FILE)
       this.writeAt(this.end, mark)
@@ -72,15 +77,15 @@ export class ExtWriter {
     }
     const offset = this.end
     this.writeAt(offset, this.unit)
-    this.end += EXT_UNIT_SIZE
+    this.end += size
     return offset
   }
 
-  /** The unit at a byte holds this, or does now. */
+  /** The unit at a byte holds this, or does now: without a bit map, which might not fit before the next unit. */
   private put(offset: number, tagsHigh: number, tagsLow: number, storeTime: number): void {
-    this.fill(tagsHigh, tagsLow, storeTime)
+    this.fill(tagsHigh, tagsLow, storeTime, undefined)
     const isThere = readExtUnit(this.store.fds, this.folder, this.fileSize, offset, this.present, 'r+')
-    // A unit with a bit map is RocketMQ's: what comes before the bit map's size is compared.
+    // What comes before the bit map's size is compared: the unit may have one.
     if (isThere && this.present.compare(this.unit, EXT.tagsCode, EXT.bitMapSize, EXT.tagsCode, EXT.bitMapSize) === 0)
       return
     this.writeAt(offset, this.unit)
@@ -96,13 +101,22 @@ export class ExtWriter {
     }
   }
 
-  private fill(tagsHigh: number, tagsLow: number, storeTime: number): void {
-    this.unit.writeInt16BE(EXT_UNIT_SIZE, EXT.size)
+  private fill(tagsHigh: number, tagsLow: number, storeTime: number, bits: Uint8Array | undefined): void {
+    const size = EXT_UNIT_SIZE + (bits?.length ?? 0)
+    if (this.unit.length !== size) this.unit = Buffer.alloc(size)
+    this.unit.writeInt16BE(size, EXT.size)
     this.unit.writeInt32BE(tagsHigh, EXT.tagsCode)
     this.unit.writeInt32BE(tagsLow, EXT.tagsCode + 4)
     this.unit.writeInt32BE(Math.floor(storeTime / HIGH), EXT.storeTime)
     this.unit.writeInt32BE(storeTime | 0, EXT.storeTime + 4)
-    this.unit.writeInt16BE(0, EXT.bitMapSize)
+    this.unit.writeInt16BE(size - EXT_UNIT_SIZE, EXT.bitMapSize)
+    if (bits !== undefined) this.unit.set(bits, EXT.bitMap)
+  }
+
+  private sizeAt(offset: number): number {
+    const { fds } = this.store
+    const isThere = readExtUnit(fds, this.folder, this.fileSize, offset, this.present, 'r+')
+    return isThere ? this.present.readInt16BE(EXT.size) : EXT_UNIT_SIZE
   }
 
   private writeAt(offset: number, bytes: Buffer): void {

@@ -8,7 +8,8 @@
  * reads as empty.
  */
 import { readSync } from 'node:fs'
-import { ExtReader, type ExtSettings, isExtAddress } from './ext-files.ts'
+import { type FilterBits, hasBits } from '../../filter/index.ts'
+import { BIT_MAP_MAX, ExtReader, type ExtSettings, isExtAddress } from './ext-files.ts'
 import { type QueueSettings, queueFilePath, queueFileSize, queueFolder } from './queue-files.ts'
 import { FdCache } from './queue-store.ts'
 import { BLANK_UNIT_SIZE, physicalOffsetAt, UNIT, UNIT_SIZE, UNITS_PER_READ_MAX } from './unit.ts'
@@ -21,6 +22,9 @@ export class UnitBatch {
   from = 0
   readonly bytes = Buffer.alloc(UNITS_PER_READ_MAX * UNIT_SIZE)
   readonly view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
+  /** Of units that have one (ConsumeQueueExt), else 0; made with the first. */
+  bitMapSizes: Uint8Array | undefined
+  private bitMaps: Buffer | undefined
 
   physicalOffset(index: number): number {
     return physicalOffsetAt(this.view, index * UNIT_SIZE)
@@ -42,6 +46,20 @@ export class UnitBatch {
   /** False when the unit names an ext unit that is not there: nobody knows its tag, so that it matches every filter. */
   isTagsCodeKnown(index: number): boolean {
     return !isExtAddress(this.tagsCodeHigh(index))
+  }
+
+  /** Whether the unit has a bit map of so many bits, and it lacks one of these. */
+  lacksBits(index: number, bits: FilterBits): boolean {
+    const { bitMapSizes, bitMaps } = this
+    if (bitMapSizes === undefined || bitMaps === undefined || bitMapSizes[index] * 8 !== bits.bitNum) return false
+    return !hasBits(bitMaps, index * BIT_MAP_MAX, bits)
+  }
+
+  keepBitMap(index: number, bitMap: Uint8Array): void {
+    this.bitMapSizes ??= new Uint8Array(UNITS_PER_READ_MAX)
+    this.bitMaps ??= Buffer.alloc(UNITS_PER_READ_MAX * BIT_MAP_MAX)
+    this.bitMapSizes[index] = bitMap.length
+    this.bitMaps.set(bitMap, index * BIT_MAP_MAX)
   }
 
   /** No record here: the store never had it, or the unit is damaged. Such units are stepped over. */
@@ -110,6 +128,7 @@ export class QueueReader {
     if (fd < 0) return batch
     const read = readSync(fd, batch.bytes, 0, wanted * UNIT_SIZE, (from - fileStart) * UNIT_SIZE)
     batch.count = Math.floor(read / UNIT_SIZE)
+    batch.bitMapSizes?.fill(0)
     for (let at = UNIT.tagsCode; at < batch.count * UNIT_SIZE; at += UNIT_SIZE) {
       if (isExtAddress(batch.view.getInt32(at))) this.resolve(batch, at)
     }
@@ -134,7 +153,8 @@ export class QueueReader {
     const { mappedFileSizeConsumeQueueExt } = settings
     if (mappedFileSizeConsumeQueueExt === undefined) return
     this.ext ??= new ExtReader({ ...settings, mappedFileSizeConsumeQueueExt }, topic, queueId, this.shared.fds)
-    this.ext.resolve(batch.bytes, at)
+    const bitMap = this.ext.resolve(batch.bytes, at)
+    if (bitMap !== undefined) batch.keepBitMap(Math.floor(at / UNIT_SIZE), bitMap)
   }
 
   /** -1 when the file is not there. */

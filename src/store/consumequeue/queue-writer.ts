@@ -107,11 +107,19 @@ export class QueueWriter implements SlotHolder {
    * As put(), through ConsumeQueueExt: tagsCode and store time go there, and the unit holds the address. A unit that is
    * there keeps its address.
    */
-  putExt(q: number, position: number, size: number, tagsHigh: number, tagsLow: number, storeTime: number): PutResult {
+  putExt(
+    q: number,
+    position: number,
+    size: number,
+    tagsHigh: number,
+    tagsLow: number,
+    storeTime: number,
+    bits?: Uint8Array,
+  ): PutResult {
     if (q < 0 || (q >= this.end && position < this.maxPhysical)) return this.put(q, position, size, tagsHigh, tagsLow)
     this.flush()
     const present = q < this.end ? this.placed.unit(q, this.end) : undefined
-    const offset = this.extWriter().place(present, position, size, tagsHigh, tagsLow, storeTime)
+    const offset = this.extWriter().place(present, position, size, tagsHigh, tagsLow, storeTime, bits)
     return this.put(q, position, size, addressHigh(offset), offset | 0)
   }
 
@@ -190,7 +198,10 @@ export class QueueWriter implements SlotHolder {
   private extWriter(): ExtWriter {
     const { store } = this
     if (store.ext === undefined) throw new Error('ConsumeQueueExt is not enabled')
-    this.ext ??= new ExtWriter(store, store.ext, this.topic, this.queueId)
+    if (this.ext === undefined) {
+      const last = this.end > 0 && this.hasFiles() ? this.placed.unit(this.end - 1, this.end) : undefined
+      this.ext = new ExtWriter(store, store.ext, this.topic, this.queueId, last)
+    }
     return this.ext
   }
 

@@ -20,6 +20,7 @@ import { type QueueEnd, QueueWriter } from '../consumequeue/queue-writer.ts'
 import type { IndexWriter } from '../index/index-writer.ts'
 import type { StoreSettings } from '../settings.ts'
 import { parseDelayLevels } from './delay-levels.ts'
+import { FilterBitMaps } from './filter-bit-maps.ts'
 import { PropertyScan } from './property-scan.ts'
 import { type TopicEntry, TopicTable } from './topic-table.ts'
 
@@ -60,6 +61,8 @@ export class Dispatcher {
   private readonly hasExt: boolean
   private readonly record = new RecordView()
   private readonly properties = new PropertyScan()
+  /** What ConsumeQueueExt units say of SQL92 filters; none until somebody sets it. */
+  readonly bitMaps = new FilterBitMaps()
   private readonly topics = new TopicTable<QueueWriter>()
   private batch = 0
   private position = 0
@@ -158,13 +161,13 @@ export class Dispatcher {
       wantsKeys ? topic.keyPrefix : undefined,
     )
     this.recordCount += 1
-    if (transaction === 0 || transaction === SYS_FLAG.commit) this.putUnit(record, topic, position)
+    if (transaction === 0 || transaction === SYS_FLAG.commit) this.putUnit(record, bytes, topic, position)
     if (wantsKeys) {
       this.index!.put(properties.keyHashes, properties.keyCount, position, record.storeTimestamp)
     }
   }
 
-  private putUnit(record: RecordView, topic: TopicEntry<QueueWriter>, position: number): void {
+  private putUnit(record: RecordView, bytes: Uint8Array, topic: TopicEntry<QueueWriter>, position: number): void {
     const { queueId, queueOffset } = record
     const queue = topic.get(queueId) ?? this.queueOf(topic, queueId)
     if (queue === undefined) {
@@ -178,8 +181,9 @@ export class Dispatcher {
       tagsHigh = Math.floor(due / HIGH)
       tagsLow = due | 0
     }
+    const bits = this.hasExt ? this.bitMaps.of(topic.name, bytes, record) : undefined
     const result = this.hasExt
-      ? queue.putExt(queueOffset, position, record.totalSize, tagsHigh, tagsLow, record.storeTimestamp)
+      ? queue.putExt(queueOffset, position, record.totalSize, tagsHigh, tagsLow, record.storeTimestamp, bits)
       : queue.put(queueOffset, position, record.totalSize, tagsHigh, tagsLow)
     if (result === 'misplaced') {
       this.tellDamage('a record names a queue offset that cannot be', position, {

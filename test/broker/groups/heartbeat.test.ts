@@ -209,17 +209,16 @@ describe('producers', () => {
 })
 
 describe('a client check (46)', () => {
-  const ask46 = (expressionType: string, settings = {}, context = {}) =>
-    rig(settings, { context }).ask(46, undefined, {
+  const ask46 = (expressionType: string, settings = {}, subString = 'a > 1') =>
+    rig(settings).ask(46, undefined, {
       clientId: 'c',
       group: 'G',
-      subscriptionData: { topic: 'T', subString: 'a > 1', expressionType, subVersion: 1 },
+      subscriptionData: { topic: 'T', subString, expressionType, subVersion: 1 },
     })
 
   test('passes tags, and SQL92 where it is on and parses', async () => {
-    const filterFault = (text: string) => (text === 'a > 1' ? undefined : 'bad')
     expect(await ask46('TAG')).toMatchObject({ code: 0 })
-    expect(await ask46('SQL92', { enablePropertyFilter: true }, { filterFault })).toMatchObject({ code: 0 })
+    expect(await ask46('SQL92', { enablePropertyFilter: true })).toMatchObject({ code: 0 })
   })
 
   test('refuses SQL92 with 1 where it is off, and with 23 where it does not parse', async () => {
@@ -227,10 +226,12 @@ describe('a client check (46)', () => {
       code: 1,
       remark: 'The broker does not support consumer to filter message by SQL92',
     })
-    const filterFault = () => 'line 1: unexpected >'
-    expect(await ask46('SQL92', { enablePropertyFilter: true }, { filterFault })).toMatchObject({
+    expect(await ask46('SQL92', { enablePropertyFilter: true }, "a > 'x'")).toMatchObject({
       code: 23,
-      remark: 'line 1: unexpected >',
+      remark: "java.lang.RuntimeException: Value ''x'' cannot be compared.",
     })
+    // Not taken for "*", as an empty tag expression is.
+    expect(await ask46('SQL92', { enablePropertyFilter: true }, '')).toMatchObject({ code: 23 })
+    expect(await ask46('FOO', { enablePropertyFilter: true })).toMatchObject({ code: 23 })
   })
 })

@@ -181,8 +181,12 @@ describe('expressions', () => {
     expect((await pull({ subscription })).code).toBe(0)
   })
 
-  test.each(['||', ' || ', '|', 'none'])('"%s" finds none', async (subscription) => {
+  test.each([' || ', '|', 'none'])('"%s" finds none', async (subscription) => {
     expect((await pull({ subscription })).code).toBe(20)
+  })
+
+  test.each(['||', '||||'])('"%s" is none, as for RocketMQ 4.9.7', async (subscription) => {
+    expect((await pull({ subscription })).code).toBe(23)
   })
 
   test('a hundred thousand tags', async () => {

@@ -25,7 +25,7 @@ final class Common {
     }
 
     /**
-     * Message i of a seed: key s<seed>-i, tag TagA (even) or TagB (odd), a user property, a body of 1 to maxBody bytes.
+     * Message i of a seed: key s<seed>-i, tag TagA (even) or TagB (odd), properties user and number, a body of 1 to maxBody bytes.
      * Sizes are skewed towards small ones; a third of the bodies is text, so that those over 4 KiB get compressed.
      */
     static Message message(String topic, long seed, int i, int maxBody) {
@@ -42,6 +42,7 @@ final class Common {
         Message message = new Message(topic, i % 2 == 0 ? "TagA" : "TagB", key(seed, i), body);
         message.setFlag(i % 7);
         message.putUserProperty("user", "\u00fcmlaut-" + i);
+        message.putUserProperty("number", String.valueOf(i));
         return message;
     }
 

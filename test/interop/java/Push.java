@@ -2,20 +2,23 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
+import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
 
 /**
  * A push consumer that says what it receives, until `distinct` different keys have come or nothing came for `idle` ms.
  *
- * Options: namesrv, topic, group, tags (an expression, default *), distinct, idle, orderly (true/false), from (first/last),
- *          accessKey, secretKey.
- * Prints:  READY | GOT key hash queueId queueOffset tags msgId offsetMsgId bornTimestamp now | DONE distinct all
+ * Options: namesrv, topic, group, tags (an expression, default *) or sql, distinct, idle, orderly (true/false),
+ *          from (first/last), accessKey, secretKey.
+ * Prints:  REFUSED why | READY | GOT key hash queueId queueOffset tags msgId offsetMsgId bornTimestamp now
+ *          | DONE distinct all
  */
 public final class Push {
     private static final Set<String> keys = ConcurrentHashMap.newKeySet();
@@ -31,7 +34,9 @@ public final class Push {
         consumer.setInstanceName("push-" + System.nanoTime());
         consumer.setConsumeFromWhere(Common.option(args, "from", "first").equals("first")
             ? ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET : ConsumeFromWhere.CONSUME_FROM_LAST_OFFSET);
-        consumer.subscribe(Common.option(args, "topic", "Interop"), Common.option(args, "tags", "*"));
+        String sql = Common.option(args, "sql", "");
+        consumer.subscribe(Common.option(args, "topic", "Interop"),
+            sql.isEmpty() ? MessageSelector.byTag(Common.option(args, "tags", "*")) : MessageSelector.bySql(sql));
         if (Common.option(args, "orderly", "false").equals("true")) {
             consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
                 received(messages);
@@ -43,7 +48,12 @@ public final class Push {
                 return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
             });
         }
-        consumer.start();
+        try {
+            consumer.start();
+        } catch (MQClientException e) {
+            Common.say("REFUSED", String.valueOf(e.getMessage()).replace('\n', ' '));
+            Common.finish(0);
+        }
         Common.say("READY");
         System.out.flush();
         while (keys.size() < distinct && System.currentTimeMillis() - last < idle) {

@@ -54,7 +54,16 @@ export function producer(scratch: Scratch, version: string, options: Options, ja
   }
 }
 
-/** Options of Push.java: namesrv, topic, group, tags, distinct, idle, orderly, from, accessKey, secretKey. */
+/** Options of Select.java: namesrv, topic, group, mode (pull, lite), tags or sql, distinct, idle. */
+export async function select(scratch: Scratch, version: string, options: Options) {
+  const program = start(scratch, version, 'Select', options)
+  const { status } = await program.ended
+  if (status !== 0) throw new Error(`Select ended with ${status}: ${program.stderr}`)
+  const [refused] = program.of('REFUSED')
+  return { keys: program.of('GOT').map(([key]) => key), refused: refused?.join(' ') }
+}
+
+/** Options of Push.java: namesrv, topic, group, tags or sql, distinct, idle, orderly, from, accessKey, secretKey. */
 export function pushConsumer(scratch: Scratch, version: string, options: Options, java?: string[]) {
   const program = start(scratch, version, 'Push', options, java)
   return {

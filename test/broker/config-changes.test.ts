@@ -207,6 +207,24 @@ describe('at once', () => {
     for (const key of beside) proved.add(key)
   })
 
+  test('enablePropertyFilter: an SQL92 subscription is taken, or not', async () => {
+    const subscriptionData = { topic: 'Routed', subString: 'a > 1', expressionType: 'SQL92', subVersion: 1 }
+    const body = Buffer.from(JSON.stringify({ clientId: 'c', group: 'g', subscriptionData }))
+    const check = async () => (await client.invoke(REQUEST.CHECK_CLIENT_CONFIG, {}, body)).code
+    expect(await check()).toBe(1)
+    await withKey('enablePropertyFilter', true, async () => expect(await check()).toBe(0))
+  })
+
+  test('slaveReadEnable: a group is sent to the broker that its configuration names, or stays', async () => {
+    const group = { groupName: 'Slow', consumeEnable: true, retryQueueNums: 1, brokerId: 5 }
+    await client.invoke(200, {}, Buffer.from(JSON.stringify(group)))
+    await client.send('Slowly', 'x')
+    const suggested = async () =>
+      (await client.pull('Slowly', 0, 0, { group: 'Slow' })).answer.ext?.suggestWhichBrokerId
+    await expect.poll(suggested).toBe('0')
+    await withKey('slaveReadEnable', true, async () => expect(await suggested()).toBe('5'))
+  })
+
   test('rejectTransactionMessage, transactionTimeOut, transactionCheckMax: halves are refused, checked, given up', async () => {
     const producer = new TransactionClient(broker.address)
     await producer.heartbeat()

@@ -68,16 +68,14 @@ export const BROKER_KEYS = {
   waitTimeMillsInTransactionQueue: unused(NO_QUEUES, wait(3000, 'Longest wait of the end of a transaction.')),
   startAcceptSendRequestTimeStamp: live(int(0, 0, LONG_MAX, 'ms', 'Time (since 1970) before which sends are refused.')),
   enablePropertyFilter: live(bool(false, 'Filter by SQL92 expressions.')),
-  filterSupportRetry: live(
-    bool(false, 'Filter a retry topic by the expressions of the topics that its messages came from.'),
-  ),
+  filterSupportRetry: bool(false, 'Filter a retry topic by the expressions of the topics that its messages came from.'),
   enableCalcFilterBitMap: bool(
     false,
     'Keep in ConsumeQueueExt (enableConsumeQueueExt) which SQL92 filters a message passed: pulls skip others unread.',
   ),
   expectConsumerNumUseFilter: int(32, 1, 3000, 'count', 'Filters of a topic that their bits are made for.'),
   maxErrorRateOfBloomFilter: int(20, 1, 99, 'percent', 'Messages that these bits may let pass in vain.'),
-  filterDataCleanTimeSpan: live(wait(86_400_000, 'Filters of groups that are gone are kept that long.')),
+  filterDataCleanTimeSpan: wait(86_400_000, 'Filters of groups that are gone are kept that long.'),
   filterServerNums: fixed(unused('class filters are gone', int(0, 0, INT_MAX, 'count', 'Filter servers.'))),
   registerNameServerPeriod: wait(30_000, 'Between two registrations at the NameServers (10 to 60 s).'),
   forceRegister: bool(true, 'Register in full each time, and not only when something changed.'),

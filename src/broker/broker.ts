@@ -8,7 +8,7 @@
  */
 import { resolve } from 'node:path'
 import type { Clock } from '../clock.ts'
-import { type BrokerConfig, configText, type Resolved, resolveConfig, runsNameServer } from '../config/index.ts'
+import { type BrokerConfig, type Resolved, resolveConfig, runsNameServer } from '../config/index.ts'
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
 import { type Log, silentLog } from '../log.ts'
@@ -18,14 +18,13 @@ import { RemotingClient } from '../remoting/index.ts'
 import type { FromStage, StageName } from '../stages/messages.ts'
 import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
+import { Administration } from './administration.ts'
 import { Engine } from './engine.ts'
 import { MessageService } from './message-service.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
-import { adminProcessors } from './processors/index.ts'
 import { announcedAddress, Registration } from './registration/index.ts'
 import { Router } from './router.ts'
-import { type BrokerRuntime, runtimeSource } from './runtime-source.ts'
 import { Schedule } from './schedule.ts'
 import { StoreView } from './store-view.ts'
 import { Tables } from './tables.ts'
@@ -209,27 +208,14 @@ class Broker implements BrokerHandle {
       onRoom: () => this.ports?.roomAgain(),
     })
     this.service = service
-    tables.topics.onChange(({ kind, topic }) => {
-      if (kind !== 'deleted') return
-      const queues = queueIds.leave(topic.topicName)
-      for (const { queue } of queues) view.forget(queue)
-      service.forget(topic.topicName, queues)
-    })
-    const runtime = runtimeSource({ config, engine, service, pool, store: view, bootTimestamp: clock.now() })
-    const version = { counter: 1, timestamp: clock.now() }
-    const processors = adminProcessors({
-      settings: config,
-      ...tables,
-      store: view,
-      runtime,
-      config: { text: () => configText('broker', config), dataVersion: () => version },
-      clock,
-      log,
+    const brokerAddress = () => this.addresses.broker
+    const administration = new Administration({
+      ...{ config, engine, service, store: view, pool, tables, brokerAddress, clock, log },
     })
     const ports = new Ports({
       config,
       service,
-      router: new Router(processors, log),
+      router: new Router(administration.processors, log),
       clock,
       log,
       closed: (connection, reason) => tables.disconnected(connection, reason),
@@ -248,7 +234,7 @@ class Broker implements BrokerHandle {
       clock,
       `${config.brokerIP2 || announced.host}:${config.haListenPort || main + 1}`,
     )
-    this.startTimers(clock, tables, service, runtime)
+    this.startTimers(clock, tables, service, administration)
     const { min, end, readFrom } = engine.recovered
     this.verification = new Verification({
       ...{ settings: config, log, min, end, recoveredFrom: readFrom },
@@ -299,14 +285,13 @@ class Broker implements BrokerHandle {
     }
   }
 
-  private startTimers(clock: Clock, tables: Tables, service: MessageService, runtime: BrokerRuntime): void {
+  private startTimers(clock: Clock, tables: Tables, service: MessageService, administration: Administration): void {
     const { config } = this
     const schedule = new Schedule(clock)
     this.schedule = schedule
-    schedule.add(1000, () => tables.stats.tick())
+    administration.addTo(schedule)
     schedule.add(config.longPollingEnable ? LONG_POLL_CHECK_MS : config.shortPollingTimeMills, () => service.tick())
     schedule.add(SCAN_MS, () => tables.scan())
-    schedule.add(SCAN_MS, () => void runtime.refresh())
     this.view?.holdTail()
     schedule.add(TIMER_MS, () => this.view?.holdTail())
     schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())

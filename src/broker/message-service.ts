@@ -97,7 +97,7 @@ export class MessageService {
       stats.putTimes.add(milliseconds, Math.max(1, stats.putMessages - timed))
       timed = stats.putMessages
     }
-    this.counters = new StatsCounters(options.stats, config.brokerClusterName)
+    this.counters = new StatsCounters(options.stats, config)
     this.acks = new Acks({
       ring: engine.acks,
       control,
@@ -125,7 +125,7 @@ export class MessageService {
       unavailable: () => this.unavailable(),
       refuse: (connection, fields, refusal) => this.refuseSend(connection, fields, refusal),
       claimed: () => this.scheduleCommit(),
-      counted: (topic, _queueId, messages, bytes) => this.counters.put(topic, messages, bytes),
+      counted: (topic, queueId, messages, bytes) => this.counters.put(topic, queueId, messages, bytes),
     })
     const nameOf = (queue: number) => engine.queueIds.nameOf(queue)
     const damage = new DamageLog({ settings: config, log: options.log, nameOf })
@@ -142,7 +142,7 @@ export class MessageService {
       holds: () => this.holds,
       offsets: options.offsets,
       refuse: (request, code, remark) => refusePull(request, code, remark),
-      counted: (request, messages, bytes) => this.counters.get(request.consumerGroup, request.topic, messages, bytes),
+      counted: (request, messages, bytes, coldMs) => this.counters.get(request, messages, bytes, coldMs),
       missed: () => {
         options.stats.getMiss += 1
       },
@@ -211,6 +211,12 @@ export class MessageService {
   forget(topic: string, queues: { queue: number; queueId: number }[]): void {
     for (const { queue } of queues) this.holds.release(queue)
     if (queues.length > 0) this.acks.onceBooked(() => this.options.engine.forgetQueues(topic, queues))
+  }
+
+  /** Answers the pulls of the group that wait for the queue. */
+  release(group: string, topic: string, queueId: number): void {
+    const queue = this.options.engine.queueIds.find(topic, queueId)
+    if (queue >= 0) this.holds.release(queue, (request) => request.consumerGroup === group)
   }
 
   /** From now on sends are refused with this reason. */

@@ -6,7 +6,13 @@ import { Piscina } from 'piscina'
 import { describe } from '../errors.ts'
 import { type Log, silentLog } from '../log.ts'
 import { threadArguments } from '../stages/thread-arguments.ts'
-import type { OffsetByTimeTask } from '../store/consumequeue/index.ts'
+import type {
+  FoundUnits,
+  ListedUnit,
+  ListUnitsTask,
+  LookUpUnitsTask,
+  OffsetByTimeTask,
+} from '../store/consumequeue/index.ts'
 import type { QueryByKeyTask } from '../store/index/index.ts'
 import type { KeyQueryResult } from '../store/message-store.ts'
 import type { VerifiedLog } from '../store/recovery/index.ts'
@@ -53,6 +59,14 @@ export class Pool {
 
   offsetByTime(task: Omit<OffsetByTimeTask, 'settings'>): Promise<number> {
     return this.piscina.run({ settings: this.settings, ...task }, { name: 'offsetByTime' })
+  }
+
+  lookUpUnits(task: Omit<LookUpUnitsTask, 'settings'>): Promise<FoundUnits> {
+    return this.piscina.run({ settings: this.settings, ...task }, { name: 'lookUpUnits' })
+  }
+
+  listUnits(task: Omit<ListUnitsTask, 'settings'>): Promise<ListedUnit[]> {
+    return this.piscina.run({ settings: this.settings, ...task }, { name: 'listUnits' })
   }
 
   queryByKey(task: Omit<QueryByKeyTask, 'settings'>): Promise<KeyQueryResult> {

@@ -3,7 +3,10 @@
  */
 import type { Connection } from '../../remoting/connection.ts'
 
-export type Peer = Pick<Connection, 'id' | 'remoteAddress' | 'closed' | 'oneway' | 'close'>
+export type Peer = Pick<
+  Connection,
+  'id' | 'remoteAddress' | 'closed' | 'pendingAnswers' | 'invoke' | 'oneway' | 'close'
+>
 
 /** One client on one connection within one group. */
 export interface GroupMember {

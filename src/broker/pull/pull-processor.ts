@@ -37,7 +37,8 @@ export interface PullDependencies {
   holds(): Holds
   offsets: ConsumerOffsets
   refuse(request: PullRequest, code: number, remark: string): void
-  counted(request: PullRequest, messages: number, bytes: number): void
+  /** `coldMs`: how long the disk took, -1 for messages that were in memory. */
+  counted(request: PullRequest, messages: number, bytes: number, coldMs: number): void
   /** A pull was answered without a message. */
   missed(): void
   failed(request: PullRequest, error: unknown): void
@@ -88,7 +89,11 @@ export class PullProcessor {
       filter,
       reading,
     )
-    if (isFirst) this.commit(request)
+    const reset = deps.offsets.takeReset(request.consumerGroup, request.topic, request.queueId)
+    if (reset >= 0) {
+      reading.status = 'OFFSET_RESET'
+      reading.nextBeginOffset = reset
+    } else if (isFirst) this.commit(request)
     if (reading.status === 'FOUND') this.deliver(request, queue)
     else {
       const code = codeOf(reading.status, request.queueOffset)
@@ -124,7 +129,7 @@ export class PullProcessor {
       this.answerEmpty(request, PULL_CODE.retryImmediately)
       return
     }
-    deps.counted(request, reading.count, reading.bytes)
+    deps.counted(request, reading.count, reading.bytes, -1)
     this.answerFromMap(request)
   }
 
@@ -134,6 +139,7 @@ export class PullProcessor {
     const sizes = reading.sizes.slice(0, reading.count)
     const queueOffsets = reading.queueOffsets.slice(0, reading.count)
     const answer = { ...this.fill(request) }
+    const since = performance.now()
     deps.readCold(offsets, sizes).then(
       (body) => {
         const count = this.tellMissing(queue, body, offsets, sizes, queueOffsets)
@@ -141,7 +147,7 @@ export class PullProcessor {
           writeEmpty(request, answer, PULL_CODE.retryImmediately, 'MESSAGE_WAS_REMOVING')
           return
         }
-        deps.counted(request, count, body.length)
+        deps.counted(request, count, body.length, performance.now() - since)
         sendBody(request, answer, body)
       },
       (error: unknown) => deps.failed(request, error),

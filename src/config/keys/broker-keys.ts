@@ -54,8 +54,10 @@ export const BROKER_KEYS = {
   shortPollingTimeMills: live(wait(1000, 'How long a pull is held without long polling.')),
   notifyConsumerIdsChangedEnable: live(bool(true, 'Tell the members of a group when one comes or goes.')),
   slaveReadEnable: later(bool(false, 'Send consumers that are far behind to a slave.')),
-  disableConsumeIfConsumerReadSlowly: later(bool(false, 'Stop a group that is consumerFallbehindThreshold behind.')),
-  consumerFallbehindThreshold: later(
+  disableConsumeIfConsumerReadSlowly: live(
+    bool(false, 'Stop a group that is consumerFallbehindThreshold behind (looked at every 3 min).'),
+  ),
+  consumerFallbehindThreshold: live(
     int(17_179_869_184, 0, LONG_MAX, 'bytes', 'See disableConsumeIfConsumerReadSlowly.'),
   ),
   brokerFastFailureEnable: unused(
@@ -97,8 +99,8 @@ export const BROKER_KEYS = {
   aclEnable: later(bool(false, 'Check signatures and permissions (plain_acl.yml).')),
   storeReplyMessageEnable: live(later(bool(true, 'Store replies to requests.'))),
   transferMsgByHeap: unused('answers are always written from the map', bool(true, 'Copy messages for an answer.')),
-  autoDeleteUnusedStats: live(later(bool(false, 'Forget the statistics of deleted topics and groups.'))),
-  enableDetailStat: later(bool(true, 'Detailed statistics.')),
+  autoDeleteUnusedStats: live(bool(false, 'Forget the statistics of deleted topics and groups.')),
+  enableDetailStat: bool(true, 'Statistics of each queue too (QUEUE_PUT_NUMS and so on of request 315).'),
   isolateLogEnable: unused('one log', bool(false, "A log folder of one's own for each broker.")),
   highSpeedMode: unused('it has no effect in RocketMQ either', bool(false, 'Unused.')),
   configBlackList: text('configBlackList;brokerConfigPath', 'Keys that request 25 may not change.'),

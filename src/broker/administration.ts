@@ -1,0 +1,89 @@
+/**
+ * Administration of a running broker: the processors of processors/, the facts that they show, and what is looked at every
+ * so often for it.
+ */
+import type { Clock } from '../clock.ts'
+import { type BrokerConfig, configText } from '../config/index.ts'
+import type { Log } from '../log.ts'
+import type { Engine } from './engine.ts'
+import type { MessageService } from './message-service.ts'
+import type { Pool } from './pool.ts'
+import { adminProcessors } from './processors/index.ts'
+import { QueueCleaning } from './queue-cleaning.ts'
+import type { Processors } from './router.ts'
+import { runtimeSource } from './runtime-source.ts'
+import type { Schedule } from './schedule.ts'
+import { checkSlowConsumers, SLOW_CONSUMERS_CHECK_MS } from './slow-consumers.ts'
+import type { StoreView } from './store-view.ts'
+import type { Tables } from './tables.ts'
+
+export interface AdministrationOptions {
+  config: BrokerConfig
+  engine: Engine
+  service: MessageService
+  store: StoreView
+  pool: Pool
+  tables: Tables
+  /** "ip:port" as clients are told. */
+  brokerAddress(): string
+  clock: Clock
+  log: Log
+}
+
+const REFRESH_MS = 10_000
+const STATS_MS = 1_000
+
+export class Administration {
+  readonly processors: Processors
+  private readonly options: AdministrationOptions
+  private readonly runtime: ReturnType<typeof runtimeSource>
+
+  constructor(options: AdministrationOptions) {
+    const { config, engine, service, store, pool, tables, brokerAddress, clock, log } = options
+    this.options = options
+    this.runtime = runtimeSource({ config, engine, service, pool, store, bootTimestamp: clock.now() })
+    const version = { counter: 1, timestamp: clock.now() }
+    const cleaning = new QueueCleaning({
+      engine,
+      acks: service.acks,
+      ...tables,
+      forget: (topic, queues) => this.forget(topic, queues),
+    })
+    this.processors = adminProcessors({
+      settings: config,
+      ...tables,
+      store,
+      runtime: this.runtime,
+      config: { text: () => configText('broker', config), dataVersion: () => version },
+      cleaning,
+      brokerAddress,
+      releasePulls: (group, topic, queueId) => service.release(group, topic, queueId),
+      clock,
+      log,
+    })
+    tables.topics.onChange(({ kind, topic }) => {
+      if (kind === 'deleted') this.deleted(topic.topicName)
+    })
+  }
+
+  addTo(schedule: Schedule): void {
+    const { config, engine, store, tables, log } = this.options
+    schedule.add(STATS_MS, () => tables.stats.tick())
+    schedule.add(REFRESH_MS, () => void this.runtime.refresh())
+    schedule.add(SLOW_CONSUMERS_CHECK_MS, () => {
+      void checkSlowConsumers({ settings: config, control: engine.control, store, ...tables, log })
+    })
+  }
+
+  private deleted(topic: string): void {
+    const { engine, tables, config } = this.options
+    this.forget(topic, engine.queueIds.leave(topic))
+    tables.offsets.removeTopic(topic)
+    if (config.autoDeleteUnusedStats) tables.stats.forgetTopic(topic)
+  }
+
+  private forget(topic: string, queues: { queue: number; queueId: number }[]): void {
+    for (const { queue } of queues) this.options.store.forget(queue)
+    this.options.service.forget(topic, queues)
+  }
+}

@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts'
 import { type BrokerConfig, configText } from '../config/index.ts'
 import type { Log } from '../log.ts'
+import { AppendWatch } from './append-watch.ts'
 import type { Engine } from './engine.ts'
 import type { MessageService } from './message-service.ts'
 import type { Pool } from './pool.ts'
@@ -26,6 +27,10 @@ export interface AdministrationOptions {
   tables: Tables
   /** "ip:port" as clients are told. */
   brokerAddress(): string
+  /** Connections whose sends wait for room. */
+  waitingSends(): { count: number; headWaitMs: number }
+  /** Between two calls of tick(). */
+  tickMs: number
   clock: Clock
   log: Log
 }
@@ -37,11 +42,17 @@ export class Administration {
   readonly processors: Processors
   private readonly options: AdministrationOptions
   private readonly runtime: ReturnType<typeof runtimeSource>
+  private readonly append: AppendWatch
 
   constructor(options: AdministrationOptions) {
-    const { config, engine, service, store, pool, tables, brokerAddress, clock, log } = options
+    const { config, engine, service, store, pool, tables, brokerAddress, waitingSends, clock, log } = options
     this.options = options
-    this.runtime = runtimeSource({ config, engine, service, pool, store, bootTimestamp: clock.now() })
+    const { control, submit } = engine
+    this.append = new AppendWatch({ control, waiting: () => submit.used, everyMs: options.tickMs })
+    const stalledMs = () => this.append.stalledMs
+    this.runtime = runtimeSource({
+      ...{ config, engine, service, pool, store, waitingSends, stalledMs, bootTimestamp: clock.now() },
+    })
     const version = { counter: 1, timestamp: clock.now() }
     const cleaning = new QueueCleaning({
       engine,
@@ -73,6 +84,14 @@ export class Administration {
     schedule.add(SLOW_CONSUMERS_CHECK_MS, () => {
       void checkSlowConsumers({ settings: config, control: engine.control, store, ...tables, log })
     })
+  }
+
+  /** Ten times a second, by a timer: who has waited too long, and for whom (brokerFastFailureEnable). */
+  tick(): void {
+    const now = performance.now()
+    this.append.look(now)
+    this.options.service.setStalled(this.append.stalledMs)
+    this.options.pool.tick(now)
   }
 
   private deleted(topic: string): void {

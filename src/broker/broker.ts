@@ -210,7 +210,8 @@ class Broker implements BrokerHandle {
     this.service = service
     const brokerAddress = () => this.addresses.broker
     const administration = new Administration({
-      ...{ config, engine, service, store: view, pool, tables, brokerAddress, clock, log },
+      ...{ config, engine, service, store: view, pool, tables, brokerAddress, tickMs: TIMER_MS, clock, log },
+      waitingSends: () => this.ports?.waitingSends(performance.now()) ?? { count: 0, headWaitMs: 0 },
     })
     const ports = new Ports({
       config,
@@ -299,7 +300,7 @@ class Broker implements BrokerHandle {
     this.timer = setInterval(() => {
       schedule.step()
       service.stageClock.refill()
-      this.ports?.tick()
+      administration.tick()
       if (service.acks.pending > 0) service.pump()
     }, TIMER_MS)
   }

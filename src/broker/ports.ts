@@ -44,9 +44,12 @@ export class Ports {
     for (const front of this.fronts) front.roomAgain()
   }
 
-  /** Ten times a second. */
-  tick(): void {
-    for (const front of this.fronts) front.tick()
+  /** Connections whose sends wait for room, and how long the first has waited. */
+  waitingSends(now: number): { count: number; headWaitMs: number } {
+    return {
+      count: this.fronts.reduce((sum, front) => sum + front.waitingCount, 0),
+      headWaitMs: Math.max(0, ...this.fronts.map((front) => front.headWaitMs(now))),
+    }
   }
 
   checkIdle(): void {
@@ -69,7 +72,8 @@ export class Ports {
       servesPulls,
       send: (connection, bytes, fields) => service.send(connection, bytes, fields),
       pull: (connection, bytes, fields) => service.pull(connection, bytes, fields),
-      busy: (connection, fields) => service.busy(connection, fields),
+      busy: (connection, fields, waitedMs, size) => service.busy(connection, fields, waitedMs, size),
+      sendWaitMs: () => (config.brokerFastFailureEnable ? config.waitTimeMillsInSendQueue : Number.POSITIVE_INFINITY),
       opened: () => {},
       closed: (connection, reason) => {
         service.closed(connection)

@@ -17,6 +17,8 @@ export interface GroupMember {
   version: number
   /** Clock time of its last heartbeat. */
   lastUpdate: number
+  /** What its last whole heartbeat subscribed to, as a text. */
+  subscribed?: string | undefined
 }
 
 /** A client that sent no heartbeat for this long is closed by the scan. */

@@ -82,7 +82,7 @@ export class Administration {
     schedule.add(STATS_MS, () => tables.stats.tick())
     schedule.add(REFRESH_MS, () => void this.runtime.refresh())
     schedule.add(SLOW_CONSUMERS_CHECK_MS, () => {
-      void checkSlowConsumers({ settings: config, control: engine.control, store, ...tables, log })
+      void checkSlowConsumers({ ...tables, settings: config, control: engine.control, store, log })
     })
   }
 

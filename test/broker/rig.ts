@@ -127,6 +127,7 @@ export interface StoredMessage {
   physicalOffset: number
   storeTimestamp: number
   keys: string[]
+  tagsCode?: bigint
   bytes: Uint8Array
 }
 
@@ -189,7 +190,9 @@ export class ListStore implements MessageStore {
     const all = this.messages.filter((m) => m.topic === topic && m.queueId === queueId)
     if (all.length === 0) return undefined
     const some = all.filter((m) => m.queueOffset >= from && m.queueOffset < from + count)
-    return Promise.resolve(some.map((m) => ({ physicalOffset: m.physicalOffset, size: m.bytes.length, tagsCode: -1n })))
+    return Promise.resolve(
+      some.map((m) => ({ physicalOffset: m.physicalOffset, size: m.bytes.length, tagsCode: m.tagsCode ?? -1n })),
+    )
   }
 
   async view(physicalOffset: number): Promise<Uint8Array | undefined> {

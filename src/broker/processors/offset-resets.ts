@@ -94,7 +94,9 @@ async function targetOfOne(context: AdminContext, header: Header, config: TopicC
 async function resetAtClients(context: AdminContext, request: RemotingCommand, header: Header): Promise<Targets> {
   const { topic, group, timestamp } = header
   const { readQueueNums } = context.topics.get(topic)!
-  if (context.offsets.queryAll(group, topic) === undefined) {
+  const stored = context.offsets.queryAll(group, topic)
+  // 4.9.8 refuses as soon as one queue was never consumed; useServerSideResetOffset does without.
+  if (Array.from({ length: readQueueNums }, (_, queueId) => stored?.has(queueId)).some((isThere) => !isThere)) {
     throw refuse(RESPONSE.SYSTEM_ERROR, `THe consumer group <${group}> not exist`)
   }
   const targets = await targetsByTime(context, header, readQueueNums)

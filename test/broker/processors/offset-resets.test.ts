@@ -58,7 +58,7 @@ describe('by 4.9’s way', () => {
 
   test('clients that read only a list get one, whatever the administrator’s tool speaks', async () => {
     const rigged = await filled(rig())
-    rigged.state.offsets.commit('G', 'T', 0, 3, 'h')
+    for (const queueId of [0, 1]) rigged.state.offsets.commit('G', 'T', queueId, 1, 'h')
     const cpp = await online(rigged, 'CPP')
     const go = await online(rigged, 'GO')
     const java = await online(rigged)
@@ -73,6 +73,7 @@ describe('by 4.9’s way', () => {
   test.each([
     ['an unknown topic', { topic: 'X' }, 1, '[reset-offset] reset offset failed, no topic in this broker. topic=X'],
     ['a group without offsets', { group: 'H' }, 1, 'THe consumer group <H> not exist'],
+    ['a group that has consumed one queue only', { group: 'Half' }, 1, 'THe consumer group <Half> not exist'],
     [
       'a group that is offline',
       {},
@@ -82,7 +83,8 @@ describe('by 4.9’s way', () => {
     ['a group of no legal name', { group: '../x' }, 1, 'illegal characters'],
   ])('%s is refused as 4.9.7 refuses it', async (_, more, code, remark) => {
     const rigged = await filled(rig())
-    rigged.state.offsets.commit('G', 'T', 0, 3, 'h')
+    for (const queueId of [0, 1]) rigged.state.offsets.commit('G', 'T', queueId, 1, 'h')
+    rigged.state.offsets.commit('Half', 'T', 0, 1, 'h')
     const answer = await rigged.ask(222, { ...RESET, ...more })
     expect(answer?.code).toBe(code)
     expect(answer?.remark).toContain(remark)
@@ -90,7 +92,7 @@ describe('by 4.9’s way', () => {
 
   test('nobody is told when one client is too old to understand', async () => {
     const rigged = await filled(rig())
-    rigged.state.offsets.commit('G', 'T', 0, 3, 'h')
+    for (const queueId of [0, 1]) rigged.state.offsets.commit('G', 'T', queueId, 1, 'h')
     const young = await online(rigged)
     await online(rigged, 'JAVA', 27)
     young.sent.length = 0

@@ -31,8 +31,6 @@ export interface BrokerRuntime extends RuntimeSource {
   refresh(): Promise<void>
 }
 
-const NOTHING_WAITS: WaitingLine = { size: 0, capacity: 0, headWaitMs: 0 }
-
 export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
   const { config, engine, service, pool } = options
   const { control } = engine
@@ -53,7 +51,7 @@ export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
     },
     pulls: () => waiting('pull', config.pullThreadPoolQueueCapacity),
     queries: () => waiting('query', config.queryThreadPoolQueueCapacity),
-    endTransactions: () => NOTHING_WAITS,
+    endTransactions: () => ({ size: 0, capacity: config.endTransactionPoolQueueCapacity, headWaitMs: 0 }),
     bytesToFlush: () => control.load('appended') - control.load('flushed'),
     pageCacheLockMs: () => Math.round(options.stalledMs()),
     earliestMessageTimestamp: () => earliest,

@@ -97,12 +97,12 @@ export class BrokerStats {
 
   /** Messages a second that the group got of the topic during the last minute. */
   groupGetRate(group: string, topic: string): number {
-    return this.find('GROUP_GET_NUMS', `${topic}@${group}`)?.window('minute').tps ?? 0
+    return this.find('GROUP_GET_NUMS', `${topic}@${group}`)?.window('minute', this.clock.now()).tps ?? 0
   }
 
   /** Messages a second that the topic got during the last minute. */
   topicPutRate(topic: string): number {
-    return this.find('TOPIC_PUT_NUMS', topic)?.window('minute').tps ?? 0
+    return this.find('TOPIC_PUT_NUMS', topic)?.window('minute', this.clock.now()).tps ?? 0
   }
 
   /** Called at least once a second; samples when a second has passed. */

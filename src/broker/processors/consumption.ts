@@ -2,7 +2,7 @@
  * How far groups have consumed: one group 208, all groups of the broker 317, time spans of a group on a topic 303.
  * Rules: spec/broker-requests.md §13.
  */
-import type { RemotingCommand } from '../../remoting/command.ts'
+import { type RemotingCommand, VERSIONS } from '../../remoting/command.ts'
 import { type JsonObject, stringify, type Writable } from '../../remoting/fastjson.ts'
 import { REQUEST } from '../../remoting/request-codes.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
@@ -44,7 +44,12 @@ async function progress(context: AdminContext, request: RemotingCommand): Promis
     rows.push(...(await topicProgress(context, group, topic, config.readQueueNums)))
     consumeTps += context.stats.groupGetRate(group, topic)
   }
-  return textAnswer(request, stringify({ consumeTps, offsetTable: new Map(rows) }))
+  // 5.x subtracts pullOffset, which 4.9.8 does not send; here nobody keeps what is pulled and not committed.
+  const isOf5 = request.version >= VERSIONS.v5_0_0
+  const offsetTable = new Map(
+    rows.map(([queue, row]) => [queue, isOf5 ? { ...row, pullOffset: row.consumerOffset } : row]),
+  )
+  return textAnswer(request, stringify({ consumeTps, offsetTable }))
 }
 
 function topicsAskedFor(

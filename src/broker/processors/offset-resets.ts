@@ -60,7 +60,8 @@ async function reset(
 
 async function resetHere(context: AdminContext, header: Header, config: TopicConfig): Promise<Targets> {
   const { topic, group, queueId } = header
-  if (context.groups.get(group) === undefined) {
+  // A group that only has offsets (cloned ones: 314) is none of the table's, and may be reset all the same.
+  if (context.groups.get(group) === undefined && context.offsets.queryAll(group, topic) === undefined) {
     throw refuse(RESPONSE.SUBSCRIPTION_GROUP_NOT_EXIST, `Group ${group} does not exist`)
   }
   const targets =

@@ -4,7 +4,7 @@
  * Rules: spec/broker-requests.md §12.
  */
 import { describe } from '../../errors.ts'
-import { answerTo, type RemotingCommand } from '../../remoting/command.ts'
+import { answerTo, type RemotingCommand, VERSIONS } from '../../remoting/command.ts'
 import type { Connection } from '../../remoting/connection.ts'
 import { type JsonObject, stringify } from '../../remoting/fastjson.ts'
 import { REQUEST } from '../../remoting/request-codes.ts'
@@ -140,7 +140,12 @@ async function statistics(context: AdminContext, request: RemotingCommand): Prom
     { brokerName: settings.brokerName, queueId, topic },
     { lastUpdateTimestamp: Math.max(0, times[i]), maxOffset, minOffset },
   ])
-  return textAnswer(request, stringify({ offsetTable: new Map(rows) }))
+  const offsetTable = new Map(rows)
+  const isOf5 = request.version >= VERSIONS.v5_0_0
+  return textAnswer(
+    request,
+    stringify(isOf5 ? { offsetTable, topicPutTps: context.stats.topicPutRate(topic) } : { offsetTable }),
+  )
 }
 
 function one({ topics }: AdminContext, request: RemotingCommand): RemotingCommand {

@@ -31,9 +31,9 @@ import org.apache.rocketmq.tools.command.SubCommand;
 /**
  * Runs mqadmin's sub-commands in one JVM that holds a producer and a consumer of its own, so that there is something to see.
  *
- * Options: namesrv, topic, group, commands (a file: one command a line, its arguments parted by tabs; a line "--" waits for all
- *          before it), threads, limit (ms for one command).
- *          ${msgId}, ${offsetId}, ${clientId} and ${now} in an argument stand for the first message that was sent, the consumer
+ * Options: namesrv, topic, group, commands (a file: one command a line, its arguments parted by tabs; "@ms" before it is its own
+ *          limit; a line "--" waits for all before it), threads, limit (ms for one command).
+ *          {msgId}, {offsetId}, {clientId} and {now} in an argument stand for the first message that was sent, the consumer
  *          and the time.
  * Prints:  NAME command (every one that this version has) | RAN n milliseconds how | OUT n line
  */
@@ -93,10 +93,13 @@ public final class AdminAll {
             int number = n;
             String[] command = lines.get(n).split("\t");
             for (int i = 0; i < command.length; i++) {
-                command[i] = command[i].replace("${msgId}", first.getMsgId()).replace("${offsetId}", first.getOffsetMsgId())
-                    .replace("${clientId}", clientId).replace("${now}", String.valueOf(System.currentTimeMillis()));
+                command[i] = command[i].replace("{msgId}", first.getMsgId()).replace("{offsetId}", first.getOffsetMsgId())
+                    .replace("{clientId}", clientId).replace("{now}", String.valueOf(System.currentTimeMillis()));
             }
-            phase.add(pool.submit(() -> run(number, command, limit)));
+            boolean hasLimit = command[0].startsWith("@");
+            int own = hasLimit ? Integer.parseInt(command[0].substring(1)) : limit;
+            String[] wanted = hasLimit ? Arrays.copyOfRange(command, 1, command.length) : command;
+            phase.add(pool.submit(() -> run(number, wanted, own)));
         }
         for (Future<?> one : phase) {
             one.get();

@@ -1,178 +1,111 @@
 /**
- * Who may do what with this broker over the wire, and what its configuration is while it runs.
- *
- *   25 26            the configuration (config/running-config.ts)
- *   50 51 52 53      the access rules (acl/), which are loaded only with aclEnable
- *   every request    checked by the rules, or, without them, by adminFromLoopbackOnly
- *
- * Owns:      the running configuration, the access rules, TLS for the broker's ports and for its own connections.
+ * Administration of a running broker: the processors of processors/, the facts that they show, and what is looked at every
+ * so often for it.
  */
 import type { Clock } from '../clock.ts'
-import {
-  type BrokerConfig,
-  clientTlsOf,
-  decodeText,
-  type NamesrvConfig,
-  type Resolved,
-  RunningConfig,
-  serverTlsOf,
-  tlsKeysOf,
-} from '../config/index.ts'
+import type { BrokerConfig, RunningConfig } from '../config/index.ts'
 import type { Log } from '../log.ts'
-import { BROKER_ADMIN_CODES, refusedFromAfar } from '../remoting/admin-codes.ts'
-import { answerTo, type RemotingCommand } from '../remoting/command.ts'
-import type { Connection, FrameHandler } from '../remoting/connection.ts'
-import { REQUEST } from '../remoting/request-codes.ts'
-import { RESPONSE } from '../remoting/response-codes.ts'
-import { ClientTls, ServerTls } from '../remoting/tls/index.ts'
-import type { StoreSettings } from '../store/settings.ts'
-import type { Acl } from './acl/index.ts'
-import { aclProcessors } from './processors/acl-admin.ts'
-import type { Registration } from './registration/index.ts'
-import type { Processor } from './router.ts'
+import { AppendWatch } from './append-watch.ts'
+import type { Engine } from './engine.ts'
+import type { MessageService } from './message-service.ts'
+import type { OwnMessages } from './own-messages.ts'
+import type { Pool } from './pool.ts'
+import { adminProcessors } from './processors/index.ts'
+import { QueueCleaning } from './queue-cleaning.ts'
+import type { Processors } from './router.ts'
+import { runtimeSource } from './runtime-source.ts'
 import type { Schedule } from './schedule.ts'
-import type { TopicTable } from './topics/index.ts'
+import { checkSlowConsumers, SLOW_CONSUMERS_CHECK_MS } from './slow-consumers.ts'
+import type { StoreView } from './store-view.ts'
+import type { Tables } from './tables.ts'
 
 export interface AdministrationOptions {
-  resolved: Resolved<'broker'>
+  config: BrokerConfig
+  configuration: Pick<RunningConfig<'broker'>, 'text' | 'version'>
+  own: OwnMessages
+  engine: Engine
+  service: MessageService
+  store: StoreView
+  pool: Pool
+  tables: Tables
+  /** "ip:port" as clients are told. */
+  brokerAddress(): string
+  /** Connections whose sends wait for room. */
+  waitingSends(): { count: number; headWaitMs: number }
+  /** Between two calls of tick(). */
+  tickMs: number
   clock: Clock
   log: Log
-  brokerAddress(): string
 }
 
-export interface Followers {
-  engine: { changeSettings(values: Partial<StoreSettings>): void }
-  acks: { waitMsMax: number }
-  topics: Pick<TopicTable, 'dataVersion' | 'openAutoCreation'>
-  registration(): Pick<Registration, 'step' | 'registerAll'> | undefined
-}
-
-/** What the access rules put before a port and before a processor. */
-interface Guards {
-  front(front: FrameHandler): FrameHandler
-  view(view: Processor): Processor
-}
-
-const ACL_LOOK_MS = 500
-const CODES = { done: RESPONSE.SUCCESS, refused: RESPONSE.NO_PERMISSION, failed: RESPONSE.SYSTEM_ERROR } as const
+const REFRESH_MS = 10_000
+const STATS_MS = 1_000
 
 export class Administration {
-  readonly configuration: RunningConfig<'broker'>
-  readonly serverTls: ServerTls
-  readonly clientTls: ClientTls | undefined
+  readonly processors: Processors
   private readonly options: AdministrationOptions
-  private readonly config: BrokerConfig
-  private acl: Acl | undefined
-  private guards: Guards | undefined
+  private readonly runtime: ReturnType<typeof runtimeSource>
+  private readonly append: AppendWatch
 
-  /** Rejects with ConfigError (rules that cannot be read) or RemotingError TLS_FILES. */
-  static async open(options: AdministrationOptions): Promise<Administration> {
-    const administration = new Administration(options)
-    try {
-      if (options.resolved.config.aclEnable) await administration.loadAcl()
-      administration.warnOfStrangers()
-      return administration
-    } catch (error) {
-      await administration.close()
-      throw error
-    }
-  }
-
-  private constructor(options: AdministrationOptions) {
-    const { resolved, clock, log } = options
-    const { config } = resolved
+  constructor(options: AdministrationOptions) {
+    const { config, configuration, engine, service, store, pool, tables, own, clock, log } = options
+    const { brokerAddress, waitingSends } = options
     this.options = options
-    this.config = config
-    this.configuration = new RunningConfig(resolved, { log, now: () => clock.now() })
-    this.serverTls = new ServerTls(serverTlsOf(config), log)
-    const clientTls = clientTlsOf(config)
-    this.clientTls = clientTls && new ClientTls(clientTls, log)
-  }
-
-  /** Adds the processors of this file, and guards those whose request does not say what it is about. */
-  install(processors: Map<number, Processor>): void {
-    const { acl, config } = this
-    const { brokerAddress } = this.options
-    processors.set(REQUEST.UPDATE_BROKER_CONFIG, (request, connection) => this.changeConfig(request, connection))
-    for (const [code, processor] of aclProcessors({ acl, settings: config, brokerAddress })) {
-      processors.set(code, processor)
-    }
-    const view = processors.get(REQUEST.VIEW_MESSAGE_BY_ID)
-    if (view !== undefined && this.guards !== undefined) {
-      processors.set(REQUEST.VIEW_MESSAGE_BY_ID, this.guards.view(view))
-    }
-  }
-
-  /** The handler of a port: with access rules one that checks every frame before the front sees it. */
-  frontOf(front: FrameHandler): FrameHandler {
-    return this.guards?.front(front) ?? front
-  }
-
-  /** Code 16's remark where adminFromLoopbackOnly refuses a request; access rules take its place. */
-  refusal(request: RemotingCommand, connection: Connection): string | undefined {
-    if (!this.config.adminFromLoopbackOnly || this.config.aclEnable) return undefined
-    return refusedFromAfar(BROKER_ADMIN_CODES, request.code, connection.remoteHost)
-  }
-
-  /** Tells of changes those who do not read a key where it is used. Answers wait until the NameServers know. */
-  follow({ engine, acks, topics, registration }: Followers): void {
-    const { config } = this
-    this.configuration.onChange(async (changes) => {
-      engine.changeSettings(Object.fromEntries(changes.map(({ key, to }) => [key, to])))
-      acks.waitMsMax = config.syncFlushTimeout
-      const keys = new Set(changes.map(({ key }) => key))
-      if (keys.has('autoCreateTopicEnable')) await topics.openAutoCreation()
-      if (keys.has('namesrvAddr')) registration()?.step()
-      if (!keys.has('brokerPermission')) return
-      topics.dataVersion.next()
-      await registration()?.registerAll()
+    const { control, submit } = engine
+    this.append = new AppendWatch({ control, waiting: () => submit.used, everyMs: options.tickMs })
+    const stalledMs = () => this.append.stalledMs
+    this.runtime = runtimeSource({
+      ...{ config, engine, service, pool, store, own, waitingSends, stalledMs, bootTimestamp: clock.now() },
+    })
+    const cleaning = new QueueCleaning({
+      engine,
+      acks: service.acks,
+      ...tables,
+      forget: (topic, queues) => this.forget(topic, queues),
+    })
+    this.processors = adminProcessors({
+      settings: config,
+      ...tables,
+      store,
+      runtime: this.runtime,
+      config: { text: () => configuration.text(), dataVersion: () => configuration.version },
+      cleaning,
+      brokerAddress,
+      releasePulls: (group, topic, queueId) => service.release(group, topic, queueId),
+      clock,
+      log,
+    })
+    tables.topics.onChange(({ kind, topic }) => {
+      if (kind === 'deleted') this.deleted(topic.topicName)
     })
   }
 
-  startWatching(schedule: Schedule): void {
-    const { acl } = this
-    if (acl !== undefined) schedule.add(ACL_LOOK_MS, () => void acl.look())
+  addTo(schedule: Schedule): void {
+    const { config, engine, store, tables, log } = this.options
+    schedule.add(STATS_MS, () => tables.stats.tick())
+    schedule.add(REFRESH_MS, () => void this.runtime.refresh())
+    schedule.add(SLOW_CONSUMERS_CHECK_MS, () => {
+      void checkSlowConsumers({ ...tables, settings: config, control: engine.control, store, log })
+    })
   }
 
-  async close(): Promise<void> {
-    this.serverTls.close()
-    this.clientTls?.close()
-    await this.configuration.settled()
-    await this.acl?.settled()
+  /** Ten times a second, by a timer: who has waited too long, and for whom (brokerFastFailureEnable). */
+  tick(): void {
+    const now = performance.now()
+    this.append.look(now)
+    this.options.service.setStalled(this.append.stalledMs)
+    this.options.pool.tick(now)
   }
 
-  /** As RocketMQ's default has it; those who did not know it had commands run on their brokers (CVE-2023-33246). */
-  private warnOfStrangers(): void {
-    const { aclEnable, adminFromLoopbackOnly, bindAddress } = this.config
-    if (aclEnable || adminFromLoopbackOnly || /^(127\.|::1$|localhost$)/.test(bindAddress)) return
-    this.options.log.warn(
-      `everybody who reaches ${bindAddress} may administer this broker: set aclEnable or adminFromLoopbackOnly ` +
-        '(docs/configuration.md)',
-    )
+  private deleted(topic: string): void {
+    const { engine, tables, config } = this.options
+    this.forget(topic, engine.queueIds.leave(topic))
+    tables.offsets.removeTopic(topic)
+    if (config.autoDeleteUnusedStats) tables.stats.forgetTopic(topic)
   }
 
-  /** Loaded here and not with this file: YAML costs 8 MB and 50 ms. */
-  private async loadAcl(): Promise<void> {
-    const { clock, log } = this.options
-    const { Acl, GuardedFront, guardedView } = await import('./acl/index.ts')
-    const acl = await Acl.open({ folder: this.config.aclConfigPath, clock, log })
-    this.acl = acl
-    this.guards = {
-      front: (front) => new GuardedFront(front, acl, log),
-      view: (view) => guardedView(view, acl),
-    }
+  private forget(topic: string, queues: { queue: number; queueId: number }[]): void {
+    for (const { queue } of queues) this.options.store.forget(queue)
+    this.options.service.forget(topic, queues)
   }
-
-  private async changeConfig(request: RemotingCommand, connection: Connection): Promise<RemotingCommand> {
-    const { log } = this.options
-    log.info('change of the configuration asked for', { peer: connection.remoteAddress })
-    if (request.body === undefined) return answerTo(request, RESPONSE.SUCCESS)
-    const outcome = await this.configuration.update(decodeText(request.body))
-    return answerTo(request, CODES[outcome.kind], outcome.remark)
-  }
-}
-
-/** For a NameServer inside: it is reached and administered as the broker is. */
-export function namesrvConfigOf(config: BrokerConfig): Partial<NamesrvConfig> {
-  return { ...tlsKeysOf(config), adminFromLoopbackOnly: config.adminFromLoopbackOnly }
 }

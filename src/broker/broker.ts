@@ -7,7 +7,9 @@
  *   failure a stage died: everybody who waits gets an error, what is appended is flushed if it can be, `closed` rejects
  */
 import { resolve } from 'node:path'
+
 import { type Clock, steadyClock } from '../clock.ts'
+
 import { type BrokerConfig, type Resolved, resolveConfig, runsNameServer } from '../config/index.ts'
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
@@ -17,18 +19,21 @@ import { hostBytes } from '../remoting/host.ts'
 import type { FromStage, StageName } from '../stages/messages.ts'
 import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
-import { Administration, namesrvConfigOf } from './administration.ts'
+
+import { Access, namesrvConfigOf } from './access.ts'
+import { Administration } from './administration.ts'
+
 import { Engine } from './engine.ts'
 import { publishFilters } from './filter/index.ts'
 import { MessageService } from './message-service.ts'
 import { OwnMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
-import { adminProcessors } from './processors/index.ts'
+
 import type { InternalPut } from './put/index.ts'
 import { announcedAddress, announcement, BrokerRegistration, ipOf } from './registration/index.ts'
+
 import { Router } from './router.ts'
-import { type BrokerRuntime, runtimeSource } from './runtime-source.ts'
 import { Schedule } from './schedule.ts'
 import { StoreView } from './store-view.ts'
 import { Tables } from './tables.ts'
@@ -105,7 +110,7 @@ class Broker implements BrokerHandle {
   private closing: Promise<void> | undefined
   private failure: StageFailure | undefined
   private verification: Verification | undefined
-  private administration: Administration | undefined
+  private access: Access | undefined
   private isStarted = false
   private settle: (error?: Error) => void = () => {}
 
@@ -207,14 +212,13 @@ class Broker implements BrokerHandle {
     const announced = announcedAddress(config.brokerIP1)
     const storeHost = { address: hostBytes(await ipOf(announced.host)), port: config.listenPort }
     const steady = steadyClock(() => engine.control.movedMs())
-    const administration = await Administration.open({
+    const access = await Access.open({
       resolved: this.resolved,
       clock,
       log,
       brokerAddress: () => this.addresses.broker,
     })
-    this.administration = administration
-    const { configuration } = administration
+    this.access = access
     const tables = new Tables(engine, config, clock, steady, log)
     this.tables = tables
     if (config.enableCalcFilterBitMap && config.enableConsumeQueueExt) {
@@ -239,30 +243,19 @@ class Broker implements BrokerHandle {
     this.service = service
     const own = new OwnMessages({ config, engine, tables, store: view, service, storeHost, clock, log })
     this.ownMessages = own
-    tables.topics.onChange(({ kind, topic }) => {
-      if (kind !== 'deleted') return
-      const queues = queueIds.leave(topic.topicName)
-      for (const { queue } of queues) view.forget(queue)
-      service.forget(topic.topicName, queues)
+    const administration = new Administration({
+      ...{ config, configuration: access.configuration, engine, service, store: view, pool, tables, own, clock, log },
+      brokerAddress: () => this.addresses.broker,
+      waitingSends: () => this.ports?.waitingSends(performance.now()) ?? { count: 0, headWaitMs: 0 },
+      tickMs: TIMER_MS,
     })
-    const runtime = runtimeSource({ config, engine, service, pool, store: view, own, bootTimestamp: clock.now() })
-    const processors = adminProcessors({
-      settings: config,
-      ...tables,
-      store: view,
-      runtime,
-      config: { text: () => configuration.text(), dataVersion: () => configuration.version },
-      clock,
-      log,
-    })
-    administration.install(processors)
+    const processors = new Map([...administration.processors, ...own.processors])
+    access.install(processors)
     const ports = new Ports({
       config,
       service,
-      router: new Router(new Map([...processors, ...own.processors]), log, (request, connection) =>
-        administration.refusal(request, connection),
-      ),
-      administration,
+      router: new Router(processors, log, (request, connection) => access.refusal(request, connection)),
+      access,
       clock: steady,
       log,
       closed: (connection, reason) => tables.disconnected(connection, reason),
@@ -278,16 +271,16 @@ class Broker implements BrokerHandle {
     log.info(announcement(this.addresses.broker, announced), this.addresses)
     this.registration = new BrokerRegistration({
       ...{ config, topics: tables.topics, clock: steady, log, inside: this.namesrv?.address },
-      tls: administration.clientTls,
+      tls: access.clientTls,
       brokerAddr: this.addresses.broker,
       haServerAddr: `${config.brokerIP2 || announced.host}:${config.haListenPort || main + 1}`,
       // Pulls that are held would learn it at their deadlines: consumers are to go elsewhere now.
       onPermission: () => service.holds.releaseAll(),
     })
     await this.registration.start()
-    administration.follow({ engine, acks: service.acks, topics: tables.topics, registration: () => this.registration })
-    this.startTimers(steady, tables, service, runtime)
-    if (this.schedule !== undefined) administration.startWatching(this.schedule)
+    access.follow({ engine, acks: service.acks, topics: tables.topics, registration: () => this.registration })
+    this.startTimers(steady, tables, service, administration)
+    if (this.schedule !== undefined) access.startWatching(this.schedule)
     const { min, end, readFrom } = engine.recovered
     this.verification = new Verification({
       ...{ settings: config, log, min, end, recoveredFrom: readFrom },
@@ -298,15 +291,14 @@ class Broker implements BrokerHandle {
     service.pump()
   }
 
-  private startTimers(steady: Clock, tables: Tables, service: MessageService, runtime: BrokerRuntime): void {
+  private startTimers(steady: Clock, tables: Tables, service: MessageService, administration: Administration): void {
     const { config } = this
     const schedule = new Schedule(steady)
     this.schedule = schedule
-    schedule.add(1000, () => tables.stats.tick())
+    administration.addTo(schedule)
     const pollMs = () => (config.longPollingEnable ? LONG_POLL_CHECK_MS : config.shortPollingTimeMills)
     schedule.add(pollMs, () => service.tick())
     schedule.add(SCAN_MS, () => tables.scan())
-    schedule.add(SCAN_MS, () => void runtime.refresh())
     this.view?.holdTail()
     schedule.add(TIMER_MS, () => this.view?.holdTail())
     schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
@@ -321,7 +313,7 @@ class Broker implements BrokerHandle {
       setImmediate(() => schedule.step())
       service.stageClock.refill()
       this.ownMessages?.tick()
-      this.ports?.tick()
+      administration.tick()
       if (service.acks.pending > 0) service.pump()
     }, TIMER_MS)
   }
@@ -384,7 +376,7 @@ class Broker implements BrokerHandle {
     }
     await this.ports?.close()
     await this.registration?.close()
-    await this.administration?.close()
+    await this.access?.close()
     if (this.failure !== undefined) return
     await this.ownMessages?.close()
     await this.tables?.save()

@@ -198,7 +198,8 @@ export class Engine {
    */
   forgetQueues(topic: string, queues: { queue: number; queueId: number }[]): void {
     const below = this.control.load('appended')
-    this.forgetting.set(topic, queues.length)
+    // Queues that an administrator had removed may still be on their way when their topic is deleted.
+    this.forgetting.set(topic, (this.forgetting.get(topic) ?? 0) + queues.length)
     for (const { queue, queueId } of queues) {
       this.supervisor.post('dispatch', { kind: 'forget', queue, topic, queueId, below })
     }

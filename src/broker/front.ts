@@ -5,8 +5,8 @@
  *          ├─ 11, 361 ──────▶ scanPull ─▶ PullProcessor          (main port only)
  *          └─ others, and whatever a scanner declines ─▶ decodeCommand ─▶ genericSend, genericPull, router
  *
- * Back-pressure: a frame that cannot be taken stays in its socket, which is not read for at most PAUSE_MS_MAX (pulls and
- * heartbeats come over it too); then its sends are refused with "system busy", naming the stage that is behind.
+ * Back-pressure: a frame that cannot be taken stays in its socket, which is not read for at most waitTimeMillsInSendQueue
+ * (pulls and heartbeats come over it too); then its sends are refused with "system busy", naming the stage that is behind.
  */
 import { AssertionError } from '../assert.ts'
 import { describe } from '../errors.ts'
@@ -24,14 +24,16 @@ export interface FrontOptions {
   /** A send whose header is in `fields`; the ranges point into `bytes`. */
   send(connection: Connection, bytes: Buffer, fields: SendFields): 'taken' | 'later'
   pull(connection: Connection, bytes: Buffer, fields: PullFields): void
-  /** Answers a send "system busy". */
-  busy(connection: Connection, fields: SendFields): void
+  /** Answers a send that has waited too long for room "system busy"; `size`: sends that wait. */
+  busy(connection: Connection, fields: SendFields, waitedMs: number, size: number): void
+  /** How long a send may wait for room (waitTimeMillsInSendQueue). */
+  sendWaitMs(): number
   opened(connection: Connection): void
   closed(connection: Connection, reason: string): void
 }
 
-/** A socket is paused at most so long; its sends are refused from then on until the rings have room. */
-const PAUSE_MS_MAX = 200
+/** Between two looks for those who have waited too long, as in RocketMQ. */
+const LOOK_MS = 10
 const SEND_CODES: ReadonlySet<number> = new Set([10, 310, 320])
 const PULL_CODES: ReadonlySet<number> = new Set([11, 361])
 
@@ -41,7 +43,9 @@ export class Front implements FrameHandler {
   private readonly pullFields = new PullFields()
   /** Connections whose next frame could not be taken, and since when (monotonic: no clock that is set prolongs a pause). */
   private readonly waiting = new Map<Connection, number>()
-  private isOverdue = false
+  /** How long the connection that is resumed at the moment has waited, when that is too long; else -1. */
+  private overdueMs = -1
+  private timer: NodeJS.Timeout | undefined
 
   constructor(options: FrontOptions) {
     this.options = options
@@ -94,16 +98,31 @@ export class Front implements FrameHandler {
     for (const connection of [...this.waiting.keys()]) connection.resume()
   }
 
+  /** How long the first has waited for room, milliseconds. */
+  headWaitMs(now: number): number {
+    const first = this.waiting.values().next()
+    return first.done ? 0 : now - first.value
+  }
+
   /** Every few milliseconds while something waits: whoever waits too long is refused. */
   tick(): void {
     const now = performance.now()
+    const limit = this.options.sendWaitMs()
     for (const [connection, since] of [...this.waiting]) {
-      if (now - since < PAUSE_MS_MAX) continue
+      if (now - since < limit) continue
       this.waiting.delete(connection)
-      this.isOverdue = true
+      this.overdueMs = now - since
       connection.resume()
-      this.isOverdue = false
+      this.overdueMs = -1
     }
+  }
+
+  private look(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined
+      this.tick()
+      if (this.waiting.size > 0) this.look()
+    }, LOOK_MS).unref()
   }
 
   private send(connection: Connection, bytes: Buffer): 'taken' | 'later' {
@@ -112,11 +131,14 @@ export class Front implements FrameHandler {
       if (this.waiting.size > 0) this.waiting.delete(connection)
       return taken
     }
-    if (this.isOverdue) {
-      this.options.busy(connection, this.sendFields)
+    if (this.overdueMs >= 0) {
+      this.options.busy(connection, this.sendFields, this.overdueMs, this.waiting.size + 1)
       return 'taken'
     }
-    if (!this.waiting.has(connection)) this.waiting.set(connection, performance.now())
+    if (!this.waiting.has(connection)) {
+      this.waiting.set(connection, performance.now())
+      this.look()
+    }
     return 'later'
   }
 

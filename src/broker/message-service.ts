@@ -33,7 +33,11 @@ import { PullProcessor } from './pull/pull-processor.ts'
 import { PULL_CODE, type PullRequest, pullRequestOf } from './pull/pull-request.ts'
 import { LiveReadLimits } from './pull/read-limits.ts'
 import { TagFilters } from './pull/tag-filter.ts'
+
 import { InternalPut } from './put/internal-put.ts'
+
+import { RefusedRequest } from './router.ts'
+
 import type { Host } from './send/record-encoder.ts'
 import { type Refusal, SEND_CODE } from './send/send-checks.ts'
 import { SendProcessor } from './send/send-processor.ts'
@@ -41,6 +45,7 @@ import type { BrokerStats } from './stats/index.ts'
 import { StatsCounters } from './stats-counters.ts'
 import type { StoreView } from './store-view.ts'
 import type { TopicTable } from './topics/index.ts'
+import { tooLateText } from './waiting-line.ts'
 
 export interface MessageServiceOptions {
   config: BrokerConfig
@@ -84,6 +89,7 @@ export class MessageService {
   private waitsForRoom = false
   private retry: NodeJS.Timeout | undefined
   private closedBecause: string | undefined
+  private stalled: Refusal | undefined
   /** Why there is no room on the disk, while senders are refused for it. */
   private diskProblem: string | undefined
   /** Why ConsumeQueue or index cannot be written, while that is so. */
@@ -106,7 +112,7 @@ export class MessageService {
       stats.putTimes.add(milliseconds, Math.max(1, stats.putMessages - timed))
       timed = stats.putMessages
     }
-    this.counters = new StatsCounters(options.stats, config.brokerClusterName)
+    this.counters = new StatsCounters(options.stats, config)
     this.acks = new Acks({
       ring: engine.acks,
       control,
@@ -135,7 +141,7 @@ export class MessageService {
       unavailable: () => this.unavailable(),
       refuse: (connection, fields, refusal) => this.refuseSend(connection, fields, refusal),
       claimed: () => this.scheduleCommit(),
-      counted: (topic, _queueId, messages, bytes) => this.counters.put(topic, messages, bytes),
+      counted: (topic, queueId, messages, bytes) => this.counters.put(topic, queueId, messages, bytes),
     })
     const nameOf = (queue: number) => engine.queueIds.nameOf(queue)
     this.puts = new InternalPut({
@@ -160,11 +166,14 @@ export class MessageService {
       holds: () => this.holds,
       offsets: options.offsets,
       refuse: (request, code, remark) => refusePull(request, code, remark),
-      counted: (request, messages, bytes) => this.counters.get(request.consumerGroup, request.topic, messages, bytes),
+      counted: (request, messages, bytes, coldMs) => this.counters.get(request, messages, bytes, coldMs),
       missed: () => {
         options.stats.getMiss += 1
       },
-      failed: (request, error) => refusePull(request, PULL_CODE.systemError, describe(error)),
+      failed: (request, error) => {
+        const code = error instanceof RefusedRequest ? error.responseCode : PULL_CODE.systemError
+        refusePull(request, code, describe(error))
+      },
     })
   }
 
@@ -195,13 +204,31 @@ export class MessageService {
   }
 
   /** Refuses a send that has waited too long for room, naming who is behind. */
-  busy(connection: Connection, fields: SendFields): void {
+  busy(connection: Connection, fields: SendFields, waitedMs: number, size: number): void {
+    const remark = `${tooLateText(waitedMs, size)}; ${this.behind()}`
+    this.refuseSend(connection, fields, { code: SEND_CODE.systemBusy, remark })
+  }
+
+  /**
+   * Append has stood still for so long (0: it has not): beyond osPageCacheBusyTimeOutMills a send is refused at once instead
+   * of being put behind those that nobody takes.
+   */
+  setStalled(ms: number): void {
+    const { brokerFastFailureEnable, osPageCacheBusyTimeOutMills } = this.options.config
+    this.stalled =
+      brokerFastFailureEnable && ms > osPageCacheBusyTimeOutMills
+        ? {
+            code: SEND_CODE.systemBusy,
+            remark: `[PCBUSY_CLEAN_QUEUE]broker busy, start flow control for a while: append stands still for ${Math.round(ms)}ms; ${this.behind()}`,
+          }
+        : undefined
+  }
+
+  private behind(): string {
     const { control, submit } = this.options.engine
-    const behind = `append has ${submit.used} bytes to take, flush ${control.load('appended') - control.load('flushed')}`
-    this.refuseSend(connection, fields, {
-      code: SEND_CODE.systemBusy,
-      remark: `[REJECTREQUEST]system busy, start flow control for a while: ${behind} bytes behind, dispatch ${control.visible() - control.load('dispatched')}`,
-    })
+    const unflushed = control.load('appended') - control.load('flushed')
+    const undispatched = control.visible() - control.load('dispatched')
+    return `append has ${submit.used} bytes to take, flush is ${unflushed} bytes behind, dispatch ${undispatched}`
   }
 
   /** Whatever the other threads have published since: called by the waker, and now and then by a timer. */
@@ -229,6 +256,12 @@ export class MessageService {
   forget(topic: string, queues: { queue: number; queueId: number }[]): void {
     for (const { queue } of queues) this.holds.release(queue)
     if (queues.length > 0) this.acks.onceBooked(() => this.options.engine.forgetQueues(topic, queues))
+  }
+
+  /** Answers the pulls of the group that wait for the queue. */
+  release(group: string, topic: string, queueId: number): void {
+    const queue = this.options.engine.queueIds.find(topic, queueId)
+    if (queue >= 0) this.holds.release(queue, (request) => request.consumerGroup === group)
   }
 
   /** From now on sends are refused with this reason. */
@@ -314,6 +347,7 @@ export class MessageService {
   /** A flag may be up a moment before its reason has come. */
   private unavailable(): Refusal | undefined {
     if (this.closedBecause !== undefined) return notAvailable(this.closedBecause)
+    if (this.stalled !== undefined) return this.stalled
     const { control } = this.options.engine
     const { config } = this.options
     if (control.flags === 0) return config.brokerRole === 'SLAVE' ? notAvailable('the broker is a slave') : undefined

@@ -66,7 +66,10 @@ export class OwnMessages {
     this.processors = [
       ...sendBackProcessors({ settings: config, ...tables, puts, messages }),
       ...transactionProcessors(this.transactions),
-      ...replyProcessors({ ...common, counted: (topic, bytes) => service.counters.put(topic, 1, bytes) }),
+      ...replyProcessors({
+        ...common,
+        counted: (topic, queueId, bytes) => service.counters.put(topic, queueId, 1, bytes),
+      }),
     ]
   }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts'
 import type { BrokerConfig } from '../config/index.ts'
 import type { Log } from '../log.ts'
 import { type Connection, RemotingServer } from '../remoting/index.ts'
-import type { Administration } from './administration.ts'
+import type { Access } from './access.ts'
 import { Front } from './front.ts'
 import type { MessageService } from './message-service.ts'
 import type { Router } from './router.ts'
@@ -14,7 +14,7 @@ export interface PortsOptions {
   config: BrokerConfig
   service: MessageService
   router: Router
-  administration: Administration
+  access: Access
   clock: Clock
   log: Log
   closed(connection: Connection, reason: string): void
@@ -46,9 +46,12 @@ export class Ports {
     for (const front of this.fronts) front.roomAgain()
   }
 
-  /** Ten times a second. */
-  tick(): void {
-    for (const front of this.fronts) front.tick()
+  /** Connections whose sends wait for room, and how long the first has waited. */
+  waitingSends(now: number): { count: number; headWaitMs: number } {
+    return {
+      count: this.fronts.reduce((sum, front) => sum + front.waitingCount, 0),
+      headWaitMs: Math.max(0, ...this.fronts.map((front) => front.headWaitMs(now))),
+    }
   }
 
   checkIdle(): void {
@@ -65,13 +68,14 @@ export class Ports {
   }
 
   private async listen(port: number, servesPulls: boolean): Promise<number> {
-    const { config, service, router, administration, clock, log } = this.options
+    const { config, service, router, access, clock, log } = this.options
     const front = new Front({
       router,
       servesPulls,
       send: (connection, bytes, fields) => service.send(connection, bytes, fields),
       pull: (connection, bytes, fields) => service.pull(connection, bytes, fields),
-      busy: (connection, fields) => service.busy(connection, fields),
+      busy: (connection, fields, waitedMs, size) => service.busy(connection, fields, waitedMs, size),
+      sendWaitMs: () => (config.brokerFastFailureEnable ? config.waitTimeMillsInSendQueue : Number.POSITIVE_INFINITY),
       opened: () => {},
       closed: (connection, reason) => {
         service.closed(connection)
@@ -81,8 +85,8 @@ export class Ports {
     const server = new RemotingServer({
       host: config.bindAddress,
       port,
-      handler: administration.frontOf(front),
-      tls: administration.serverTls,
+      handler: access.frontOf(front),
+      tls: access.serverTls,
       limits: {
         maxFrame: config.maxFrameSize,
         maxConnections: config.maxConnections,

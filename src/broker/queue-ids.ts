@@ -70,10 +70,19 @@ export class QueueIds {
 
   /** The topic is gone. Nobody finds its queues from now on, and after left() they start anew under new integers. */
   leave(topic: string): { queue: number; queueId: number }[] {
-    const queues = (this.byTopic.get(topic) ?? []).map((queue, queueId) => ({ queue, queueId }))
+    const all = (this.byTopic.get(topic) ?? []).map((queue, queueId) => ({ queue, queueId }))
+    const queues = all.filter(({ queue }) => queue !== undefined)
     this.byTopic.delete(topic)
     if (queues.length > 0) this.leaving.add(topic)
-    return queues.filter(({ queue }) => queue !== undefined)
+    return queues
+  }
+
+  /** One queue of the topic is gone; the others stay. New queues of the topic have to wait until left(). */
+  leaveQueue(topic: string, queueId: number): void {
+    const queues = this.byTopic.get(topic)
+    if (queues?.[queueId] === undefined) return
+    delete queues[queueId]
+    this.leaving.add(topic)
   }
 
   left(topic: string): void {

@@ -11,7 +11,9 @@ import type { Engine } from './engine.ts'
 import type { MessageService } from './message-service.ts'
 import type { OwnMessages } from './own-messages.ts'
 import type { Pool } from './pool.ts'
-import type { RuntimeSource } from './processors/index.ts'
+
+import type { RuntimeSource, WaitingLine } from './processors/index.ts'
+import type { WaitingKind } from './waiting-line.ts'
 
 export interface RuntimeOptions {
   config: BrokerConfig
@@ -21,6 +23,10 @@ export interface RuntimeOptions {
   bootTimestamp: number
   store: MessageStore
   own: OwnMessages
+  /** Connections whose sends wait for room. */
+  waitingSends(): { count: number; headWaitMs: number }
+  /** How long append has stood still. */
+  stalledMs(): number
 }
 
 /** What the oldest message's store time comes from: a record of the log, so that it is asked for now and then. */
@@ -34,16 +40,23 @@ export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
   let earliest = -1
   /** Start of the log that it is the time of. */
   let knownAt = -1
+  const waiting = (kind: WaitingKind, capacity: number): WaitingLine => ({
+    size: pool.line.count(kind),
+    capacity,
+    headWaitMs: pool.line.headWaitMs(kind, performance.now()),
+  })
   return {
     bootTimestamp: () => options.bootTimestamp,
     startAcceptSendRequestTimeStamp: () => config.startAcceptSendRequestTimeStamp,
-    sends: () => ({ size: service.acks.pending, capacity: config.sendThreadPoolQueueCapacity, headWaitMs: 0 }),
-    pulls: () => ({ size: pool.waiting, capacity: config.pullThreadPoolQueueCapacity, headWaitMs: 0 }),
-    queries: () => ({ size: pool.waiting, capacity: config.queryThreadPoolQueueCapacity, headWaitMs: 0 }),
+    sends: () => {
+      const { count, headWaitMs } = options.waitingSends()
+      return { size: service.acks.pending + count, capacity: config.sendThreadPoolQueueCapacity, headWaitMs }
+    },
+    pulls: () => waiting('pull', config.pullThreadPoolQueueCapacity),
+    queries: () => waiting('query', config.queryThreadPoolQueueCapacity),
     endTransactions: () => options.own.transactions.line(),
     bytesToFlush: () => control.load('appended') - control.load('flushed'),
-    // Append holds no lock and waits for nobody; a full ring shows in `sends` and in our rows.
-    pageCacheLockMs: () => 0,
+    pageCacheLockMs: () => Math.round(options.stalledMs()),
     earliestMessageTimestamp: () => earliest,
     async refresh() {
       const at = options.store.logMin()

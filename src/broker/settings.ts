@@ -18,6 +18,8 @@ export interface BrokerSettings {
   readonly notifyConsumerIdsChangedEnable: boolean
   readonly enablePropertyFilter: boolean
   readonly defaultQueryMaxNum: number
+  readonly useServerSideResetOffset: boolean
+  readonly autoDeleteUnusedStats: boolean
   /** Milliseconds. */
   readonly flushConsumerOffsetInterval: number
 }

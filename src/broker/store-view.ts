@@ -5,14 +5,10 @@
 import { totalmem } from 'node:os'
 import type { ControlBlock } from '../concurrency/control-block.ts'
 import type { QueueTable } from '../concurrency/queue-table.ts'
-import {
-  type FilteredRecords,
-  type FilterRecordsRequest,
-  type LogReader,
-  type ReadLimits,
-  RecordView,
-} from '../store/commitlog/index.ts'
-import { QueueReader, QueueReaders } from '../store/consumequeue/index.ts'
+
+import type { FilteredRecords, FilterRecordsRequest, LogReader, ReadLimits } from '../store/commitlog/index.ts'
+import { type ListedUnit, QueueReader, QueueReaders, type UnitPlace } from '../store/consumequeue/index.ts'
+
 import type { KeyQuery, KeyQueryResult, MessageStore } from '../store/message-store.ts'
 import type { StoreSettings } from '../store/settings.ts'
 import type { Pool } from './pool.ts'
@@ -35,6 +31,8 @@ const TESTED_MAX = 16_000
 /** Smallest record: what must be readable to know how long one is. */
 const RECORD_HEAD = 4
 const MEMORY_BYTES = totalmem()
+/** Each place is two preads: 512 cold ones keep a thread of the pool for seconds, not for minutes. */
+const PLACES_A_TASK = 512
 
 export class StoreView implements MessageStore {
   readonly log: LogReader
@@ -46,7 +44,6 @@ export class StoreView implements MessageStore {
   private readonly options: StoreViewOptions
   private readonly readers = new Map<number, QueueReader>()
   private readonly shared: QueueReaders
-  private readonly record = new RecordView()
 
   constructor(options: StoreViewOptions) {
     this.options = options
@@ -136,12 +133,21 @@ export class StoreView implements MessageStore {
   }
 
   async storeTimeAt(topic: string, queueId: number, queueOffset: number): Promise<number> {
-    const physicalOffset = this.physicalOffsetAt(topic, queueId, queueOffset)
-    if (physicalOffset < 0) return -1
-    const record = await this.view(physicalOffset)
-    if (record === undefined) return -1
-    const view = new DataView(record.buffer, record.byteOffset, record.length)
-    return this.record.read(record, view, 0, record.length) === 'record' ? this.record.storeTimestamp : -1
+    return (await this.storeTimesAt([{ topic, queueId, queueOffset }]))[0]
+  }
+
+  storeTimesAt(places: readonly UnitPlace[]): Promise<readonly number[]> {
+    return this.lookUp(places, true)
+  }
+
+  physicalOffsetsAt(places: readonly UnitPlace[]): Promise<readonly number[]> {
+    return this.lookUp(places, false)
+  }
+
+  units(topic: string, queueId: number, from: number, count: number): Promise<ListedUnit[]> | undefined {
+    const queue = this.options.queueIds.find(topic, queueId)
+    if (queue < 0) return undefined
+    return this.options.pool.listUnits({ topic, queueId, from, count, max: this.options.table.max(queue) })
   }
 
   view(physicalOffset: number): Promise<Uint8Array | undefined> {
@@ -179,6 +185,25 @@ export class StoreView implements MessageStore {
   /** Nothing is shown that a crash could take back. */
   private visibleEnd(): number {
     return this.options.control.visible()
+  }
+
+  /** Only units that are in their queue's range are looked for: most questions about young queues end here. */
+  private async lookUp(places: readonly UnitPlace[], withTimes: boolean): Promise<readonly number[]> {
+    const answers = new Array<number>(places.length).fill(-1)
+    const asked = [...places.keys()].filter((i) => this.isInRange(places[i]))
+    for (let from = 0; from < asked.length; from += PLACES_A_TASK) {
+      const some = asked.slice(from, from + PLACES_A_TASK)
+      const task = { places: some.map((i) => places[i]), logMin: this.logMin(), withTimes }
+      const { storeTimes, physicalOffsets } = await this.options.pool.lookUpUnits(task)
+      const found = withTimes ? storeTimes : physicalOffsets
+      for (const [k, i] of some.entries()) answers[i] = found[k]
+    }
+    return answers
+  }
+
+  private isInRange({ topic, queueId, queueOffset }: UnitPlace): boolean {
+    const queue = this.options.queueIds.find(topic, queueId)
+    return queue >= 0 && queueOffset >= this.options.table.min(queue) && queueOffset < this.options.table.max(queue)
   }
 
   private physicalOffsetAt(topic: string, queueId: number, queueOffset: number): number {

@@ -157,13 +157,18 @@ export class Connection {
   invoke(command: RemotingCommand, timeoutMs: number): Promise<RemotingCommand> {
     if (this.closed) return Promise.reject(closedError(this.remoteAddress, this.reason))
     const opaque = nextOpaque()
-    const answer = this.pending.add(opaque, command.code, timeoutMs, this.remoteAddress)
+    const answer = this.pending.add(opaque, command.code, timeoutMs, this.remoteAddress, this.owner.now())
     try {
       this.send({ ...command, opaque })
     } catch (error) {
       this.pending.fail(opaque, error)
     }
     return answer
+  }
+
+  /** The clock was moved: requests of ours whose time is over by it fail now. */
+  expireAnswers(): void {
+    this.pending.expire(this.owner.now())
   }
 
   oneway(command: RemotingCommand): void {

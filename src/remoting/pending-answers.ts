@@ -2,7 +2,7 @@
  * The requests of ours on one connection that wait for their answers, by opaque.
  *
  * Each side of a connection has its own number space (spec/remoting.md §7). Ours starts at 1: ali-ons takes an opaque of 0
- * for "none".
+ * for "none". Time runs out by a timer, or by the injected clock where that is moved (expire()).
  */
 import { RemotingError } from '../errors.ts'
 import type { RemotingCommand } from './command.ts'
@@ -19,6 +19,10 @@ export function nextOpaque(): number {
 interface Waiter {
   resolve(answer: RemotingCommand): void
   reject(error: unknown): void
+  /** Why it fails when its time is over. */
+  late(): RemotingError
+  /** Of the owner's clock. */
+  deadline: number
   timer: NodeJS.Timeout
 }
 
@@ -29,22 +33,25 @@ export class PendingAnswers {
     return this.waiters?.size ?? 0
   }
 
-  add(opaque: number, code: number, timeoutMs: number, address: string): Promise<RemotingCommand> {
+  add(opaque: number, code: number, timeoutMs: number, address: string, now: number): Promise<RemotingCommand> {
     this.waiters ??= new Map()
     const waiters = this.waiters
+    const late = () =>
+      new RemotingError('TIMEOUT', {
+        what: `no answer to ${requestName(code)} within ${timeoutMs} ms`,
+        where: address,
+        retriable: true,
+      })
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        waiters.delete(opaque)
-        reject(
-          new RemotingError('TIMEOUT', {
-            what: `no answer to ${requestName(code)} within ${timeoutMs} ms`,
-            where: address,
-            retriable: true,
-          }),
-        )
-      }, timeoutMs)
-      waiters.set(opaque, { resolve, reject, timer })
+      const timer = setTimeout(() => this.fail(opaque, late()), timeoutMs)
+      waiters.set(opaque, { resolve, reject, late, deadline: now + timeoutMs, timer })
     })
+  }
+
+  /** The clock may have been moved: whoever should have been answered by `now` fails. */
+  expire(now: number): void {
+    if (this.waiters === undefined) return
+    for (const [opaque, { deadline, late }] of [...this.waiters]) if (deadline <= now) this.fail(opaque, late())
   }
 
   /** False when nobody waits for it (any more). */

@@ -132,6 +132,7 @@ export class RemotingServer {
   checkIdle(): void {
     const limit = this.options.clock.now() - this.limits.idleMs
     for (const connection of this.connections) {
+      connection.expireAnswers()
       if (connection.lastActive > limit) continue
       this.stats.idleClosed++
       connection.close(`idle for ${this.limits.idleMs} ms`)

@@ -24,14 +24,15 @@ const HEADER = {
   m: 'false',
 }
 
-function frontOf(send: () => 'taken' | 'later') {
-  const refused: number[] = []
+function frontOf(send: () => 'taken' | 'later', waitMs = 200) {
+  const refused: number[][] = []
   const front = new Front({
     router: new Router(new Map(), silentLog),
     servesPulls: true,
     send,
     pull: () => {},
-    busy: (_connection, fields) => void refused.push(fields.opaque),
+    busy: (_connection, fields, waitedMs, size) => void refused.push([fields.opaque, waitedMs, size]),
+    sendWaitMs: () => waitMs,
     opened: () => {},
     closed: () => {},
   })
@@ -58,8 +59,19 @@ test('a send that finds the rings full again and again is refused 200 ms after i
   vi.advanceTimersByTime(10)
   front.roomAgain()
   front.tick()
-  expect(refused).toEqual([5])
+  expect(refused).toEqual([[5, 200, 1]])
   expect([isWaiting(), front.waitingCount]).toEqual([false, 0])
+})
+
+test('without brokerFastFailureEnable a send waits for room as long as it takes', () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { front, refused, offer, isWaiting } = frontOf(() => 'later', Number.POSITIVE_INFINITY)
+  offer()
+  vi.advanceTimersByTime(3_600_000)
+  expect(front.headWaitMs(performance.now())).toBe(3_600_000)
+  front.tick()
+  expect([refused, isWaiting()]).toEqual([[], true])
 })
 
 test('a send that is taken waits anew when the rings are full the next time', () => {
@@ -79,7 +91,7 @@ test('a send that is taken waits anew when the rings are full the next time', ()
   expect(refused).toEqual([])
   vi.advanceTimersByTime(50)
   front.tick()
-  expect(refused).toEqual([5])
+  expect(refused).toEqual([[5, 200, 1]])
 })
 
 test('while the fence is closed sends wait and are then refused as busy; pulls and heartbeats are served', async () => {

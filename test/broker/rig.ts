@@ -6,10 +6,11 @@
 import { type AdminContext, adminProcessors, type RuntimeSource } from '../../src/broker/processors/index.ts'
 import { Router } from '../../src/broker/router.ts'
 import type { BrokerSettings } from '../../src/broker/settings.ts'
+import { RemotingError } from '../../src/errors.ts'
 import type { Log } from '../../src/log.ts'
 import { request as command, type RemotingCommand } from '../../src/remoting/command.ts'
 import type { Connection } from '../../src/remoting/connection.ts'
-import type { KeyQuery, MessageStore } from '../../src/store/message-store.ts'
+import type { KeyQuery, ListedUnit, MessageStore, UnitPlace } from '../../src/store/message-store.ts'
 import type { MetadataStore } from '../../src/store/metadata/index.ts'
 import { BrokerState } from './tables.ts'
 
@@ -30,6 +31,8 @@ export const SETTINGS: BrokerSettings = {
   enablePropertyFilter: false,
   defaultQueryMaxNum: 32,
   flushConsumerOffsetInterval: 5_000,
+  useServerSideResetOffset: false,
+  autoDeleteUnusedStats: false,
 }
 
 export class ManualClock {
@@ -68,7 +71,7 @@ export class CollectedLog implements Log {
   }
 }
 
-/** Stands for a socket's connection: `sent` are the one-way requests of the broker. */
+/** Stands for a socket's connection: `sent` are the one-way requests of the broker, `onInvoke` answers the others. */
 export class FakeConnection {
   private static ids = 0
   readonly id = ++FakeConnection.ids
@@ -78,6 +81,8 @@ export class FakeConnection {
   readonly sent: RemotingCommand[] = []
   /** What the broker's frame handler does when a connection ends. */
   onClose: ((reason: string) => void) | undefined
+  onInvoke: ((it: RemotingCommand, timeoutMs: number) => Promise<RemotingCommand>) | undefined
+  pendingAnswers = 0
 
   constructor(remoteAddress = `192.0.2.9:${40_000 + (FakeConnection.ids % 20_000)}`) {
     this.remoteAddress = remoteAddress
@@ -85,6 +90,16 @@ export class FakeConnection {
 
   oneway(it: RemotingCommand): void {
     this.sent.push(it)
+  }
+
+  async invoke(it: RemotingCommand, timeoutMs: number): Promise<RemotingCommand> {
+    if (this.onInvoke === undefined) throw new RemotingError('TIMEOUT', { what: 'nobody answers' })
+    this.pendingAnswers += 1
+    try {
+      return await this.onInvoke(it, timeoutMs)
+    } finally {
+      this.pendingAnswers -= 1
+    }
   }
 
   close(reason: string): void {
@@ -112,6 +127,7 @@ export interface StoredMessage {
   physicalOffset: number
   storeTimestamp: number
   keys: string[]
+  tagsCode?: bigint
   bytes: Uint8Array
 }
 
@@ -160,6 +176,23 @@ export class ListStore implements MessageStore {
 
   async storeTimeAt(topic: string, queueId: number, queueOffset: number): Promise<number> {
     return this.at(topic, queueId, queueOffset)?.storeTimestamp ?? -1
+  }
+
+  storeTimesAt(places: readonly UnitPlace[]): Promise<number[]> {
+    return Promise.all(places.map((it) => this.storeTimeAt(it.topic, it.queueId, it.queueOffset)))
+  }
+
+  async physicalOffsetsAt(places: readonly UnitPlace[]): Promise<number[]> {
+    return places.map((it) => this.at(it.topic, it.queueId, it.queueOffset)?.physicalOffset ?? -1)
+  }
+
+  units(topic: string, queueId: number, from: number, count: number): Promise<ListedUnit[]> | undefined {
+    const all = this.messages.filter((m) => m.topic === topic && m.queueId === queueId)
+    if (all.length === 0) return undefined
+    const some = all.filter((m) => m.queueOffset >= from && m.queueOffset < from + count)
+    return Promise.resolve(
+      some.map((m) => ({ physicalOffset: m.physicalOffset, size: m.bytes.length, tagsCode: m.tagsCode ?? -1n })),
+    )
   }
 
   async view(physicalOffset: number): Promise<Uint8Array | undefined> {
@@ -221,13 +254,15 @@ export interface Rig {
   readonly log: CollectedLog
   readonly state: BrokerState
   readonly router: Router
+  /** What administrators had removed, and pulls that were answered before their time ("G T 0"). */
+  readonly done: string[]
   connect(address?: string): FakeConnection
   /** The answer as it would be sent; undefined where none would. */
   ask(
     code: number,
     ext?: Record<string, string>,
     body?: unknown,
-    options?: { from?: FakeConnection; oneway?: boolean; version?: number },
+    options?: { from?: FakeConnection; oneway?: boolean; version?: number; language?: string },
   ): Promise<RemotingCommand | undefined>
 }
 
@@ -245,7 +280,19 @@ export function rig(
   const { topics, groups, consumers, producers, locks, offsets, stats } = state
   const config = { text: () => 'brokerName=broker-a\n', dataVersion: () => ({ counter: 0, timestamp: 1 }) }
   const tables = { topics, groups, consumers, producers, locks, offsets, stats }
-  const context = { ...tables, settings: all, store, runtime: RUNTIME, config, clock, log, ...options.context }
+  const done: string[] = []
+  const cleaning = {
+    expiredQueues: async () => [done.push('expired queues')].map(() => 'T/9'),
+    unusedTopics: () => [done.push('unused topics')].map(() => 'Gone'),
+    expiredLog: () => void done.push('expired log'),
+  }
+  const context: AdminContext = {
+    ...tables,
+    ...{ settings: all, store, runtime: RUNTIME, config, cleaning, clock, log },
+    brokerAddress: () => '192.0.2.1:10911',
+    releasePulls: (group, topic, queueId) => void done.push(`${group} ${topic} ${queueId}`),
+    ...options.context,
+  }
   const router = new Router(adminProcessors(context), log)
   const connect = (address?: string) => {
     const connection = new FakeConnection(address)
@@ -260,12 +307,14 @@ export function rig(
     log,
     state,
     router,
+    done,
     connect,
-    ask(code, ext, body, { from = somebody, oneway = false, version = 409 } = {}) {
+    ask(code, ext, body, { from = somebody, oneway = false, version = 409, language = 'JAVA' } = {}) {
       const bytes = body === undefined ? undefined : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
       const asked = command(code, ext, bytes)
       asked.opaque = 77
       asked.version = version
+      asked.language = language
       asked.flag = oneway ? 2 : 0
       return router.handle(asked, asConnection(from))
     },

@@ -32,6 +32,7 @@ export interface DelayServiceOptions {
     messageDelayLevel: string
     storePathRootDir: string
     brokerClusterName: string
+    enableDetailStat: boolean
     enableScheduleMessageStats: boolean
   }
   control: ControlBlock
@@ -97,7 +98,7 @@ export class DelayService {
     this.offsets = new DelayOffsets({ store: metadata, log })
     this.mark = new DeliveryMark(markPath(settings.storePathRootDir), log)
     this.delivery = new Delivery({
-      ...{ puts, submit, log, clusterName: settings.brokerClusterName },
+      ...{ puts, submit, log, settings },
       ...(settings.enableScheduleMessageStats ? { stats } : {}),
     })
     topics.onChange(() => this.delivery.forgetTargets())

@@ -8,7 +8,7 @@ import type { Log } from '../../log.ts'
 import type { Completion } from '../acks.ts'
 import type { InternalPut } from '../put/internal-put.ts'
 import type { BrokerStats } from '../stats/index.ts'
-import { StatsCounters } from '../stats-counters.ts'
+import { type CountedSettings, StatsCounters } from '../stats-counters.ts'
 import { TOPIC, topicNameFault } from '../topics/names.ts'
 import { ScheduleRecord } from './schedule-record.ts'
 
@@ -43,14 +43,14 @@ export class Delivery {
     submit: { bytes: Buffer; view: DataView }
     /** Left out where deliveries are not counted (enableScheduleMessageStats). */
     stats?: BrokerStats
-    clusterName: string
+    settings: CountedSettings
     log: Log
   }) {
     this.puts = options.puts
     this.submit = options.submit
     this.log = options.log
     this.stats = options.stats
-    this.counters = options.stats && new StatsCounters(options.stats, options.clusterName)
+    this.counters = options.stats && new StatsCounters(options.stats, options.settings)
   }
 
   /** A topic was made or deleted: integers of queues may stand for other queues now. */
@@ -73,7 +73,7 @@ export class Delivery {
     if (at < 0) return 'later'
     schedule.deliver(this.submit.bytes, this.submit.view, at, target.bytes, queueId)
     puts.expect(completion, token, queueId, false)
-    this.count(target.topic, size)
+    this.count(target.topic, queueId, size)
     return 'taken'
   }
 
@@ -123,9 +123,9 @@ export class Delivery {
     return queue
   }
 
-  private count(topic: string, bytes: number): void {
+  private count(topic: string, queueId: number, bytes: number): void {
     if (this.stats === undefined) return
-    this.counters?.put(topic, 1, bytes)
+    this.counters?.put(topic, queueId, 1, bytes)
     const key = `${TOPIC.schedule}@${SCHEDULE_GROUP}`
     this.stats.item('GROUP_GET_NUMS', key).add(1)
     this.stats.item('GROUP_GET_SIZE', key).add(bytes)

@@ -21,6 +21,9 @@ export class ConsumerGroup {
   mode: ConsumeMode
   /** By connection id. */
   readonly members = new Map<number, GroupMember>()
+  /** Of the last heartbeat; undefined before the first. */
+  fingerprint: number | undefined
+  isSaidToDiffer = false
   private readonly subscriptions = new Map<string, Subscription>()
 
   constructor(name: string, mode: ConsumeMode) {
@@ -30,6 +33,10 @@ export class ConsumerGroup {
 
   get messageModel(): MessageModel {
     return this.mode.messageModel
+  }
+
+  get hasSubscriptions(): boolean {
+    return this.subscriptions.size > 0
   }
 
   get isEmpty(): boolean {
@@ -48,7 +55,8 @@ export class ConsumerGroup {
   join(peer: Peer, client: { clientId: string; language: string; version: number }, now: number): boolean {
     const known = this.members.get(peer.id)
     if (known === undefined) {
-      this.members.set(peer.id, { peer, ...client, lastUpdate: now })
+      const { clientId, language, version } = client
+      this.members.set(peer.id, { peer, clientId, language, version, lastUpdate: now, subscribed: undefined })
       return true
     }
     known.clientId = client.clientId
@@ -76,6 +84,21 @@ export class ConsumerGroup {
       hasChanged = true
     }
     return hasChanged
+  }
+
+  /** Another member whose last whole heartbeat says something else than this one's; undefined where all agree. */
+  differing(peer: Peer, subscriptions: readonly Subscription[]): GroupMember | undefined {
+    const own = this.members.get(peer.id)
+    if (own === undefined) return undefined
+    const text = subscriptions
+      .map(({ topic, subString, expressionType }) => `${topic} ${expressionType} ${subString}`)
+      .sort()
+      .join('; ')
+    own.subscribed = text
+    for (const member of this.members.values()) {
+      if (member.subscribed !== undefined && member.subscribed !== text) return member
+    }
+    return undefined
   }
 
   /** The member behind a client id, the one heard of last where several connections claim it. */

@@ -25,6 +25,8 @@ export interface ConsumerHeartbeat {
   readonly subscriptions: readonly Subscription[] | undefined
   /** The group's own switch for 40; the broker's is in the settings. */
   readonly notify: boolean
+  /** Of heartbeat V2 (5.x); 0 or nothing in others. */
+  readonly fingerprint?: number
 }
 
 /** Told what groups want, with each heartbeat, and when their last member is gone. */
@@ -89,8 +91,10 @@ export class ConsumerManager {
         members: group.members.size,
       })
     }
+    group.fingerprint = beat.fingerprint ?? 0
     const hasNewTopics = beat.subscriptions !== undefined && group.subscribe(beat.subscriptions)
     this.filters?.subscribed(name, group.subscribed())
+    if (beat.subscriptions !== undefined) this.compare(group, peer, beat.subscriptions)
     const hasChanged = isNew || hasNewTopics
     if (hasChanged && beat.notify) this.notify(group)
     return hasChanged
@@ -119,6 +123,23 @@ export class ConsumerManager {
         member.peer.close(`consumer ${member.clientId} of group ${group.name} sent no heartbeat for 120 s`)
       }
     }
+  }
+
+  /**
+   * RocketMQ's rule is one subscription a group; where its members do not keep it, the last heartbeat wins and messages of the
+   * others are not delivered. Said once while it lasts.
+   */
+  private compare(group: ConsumerGroup, peer: Peer, subscriptions: readonly Subscription[]): void {
+    const other = group.differing(peer, subscriptions)
+    if (other !== undefined && !group.isSaidToDiffer) {
+      const [one, two] = [group.members.get(peer.id)!, other]
+      this.log.warn(
+        `clients ${one.clientId} and ${two.clientId} of group ${group.name} subscribe differently: the group gets now what ` +
+          'one and now what the other wants; give every member of a group the same topics and expressions',
+        { group: group.name, one: one.subscribed, other: two.subscribed, remote: peer.remoteAddress },
+      )
+    }
+    group.isSaidToDiffer = other !== undefined
   }
 
   private open(name: string, mode: ConsumeMode): ConsumerGroup {

@@ -3,7 +3,10 @@
  */
 import type { Connection } from '../../remoting/connection.ts'
 
-export type Peer = Pick<Connection, 'id' | 'remoteAddress' | 'closed' | 'oneway' | 'close'>
+export type Peer = Pick<
+  Connection,
+  'id' | 'remoteAddress' | 'closed' | 'pendingAnswers' | 'invoke' | 'oneway' | 'close'
+>
 
 /** One client on one connection within one group. */
 export interface GroupMember {
@@ -14,6 +17,8 @@ export interface GroupMember {
   version: number
   /** Clock time of its last heartbeat. */
   lastUpdate: number
+  /** What its last whole heartbeat subscribed to, as a text. */
+  subscribed?: string | undefined
 }
 
 /** A client that sent no heartbeat for this long is closed by the scan. */

@@ -12,6 +12,7 @@ import type { MetadataStore } from '../../store/metadata/index.ts'
 import { DataVersion, entriesOf, TableFile } from '../metadata.ts'
 import type { BrokerSettings } from '../settings.ts'
 import { groupNameFault, isSystemGroup } from '../topics/names.ts'
+import { ForbiddenTopics } from './forbidden-topics.ts'
 
 /** Keys in the order that fastjson writes; those of 5.x (groupSysFlag, attributes, …) are carried through in `more`. */
 export interface SubscriptionGroupConfig {
@@ -46,6 +47,7 @@ const PREDEFINED = [
 export class SubscriptionGroups {
   readonly dataVersion: DataVersion
   private readonly table = new Map<string, SubscriptionGroupConfig>()
+  private readonly forbidden = new ForbiddenTopics()
   private readonly settings: BrokerSettings
   private readonly log: Log
   private readonly file: TableFile
@@ -71,6 +73,7 @@ export class SubscriptionGroups {
         this.log.error(`group "${name}" of ${FILE} is left out: ${describe(error)}`, { file: FILE, group: name })
       }
     }
+    this.forbidden.load(content.forbiddenTable)
     this.dataVersion.assign(content.dataVersion)
   }
 
@@ -104,9 +107,28 @@ export class SubscriptionGroups {
 
   /** 207. False when there was none. */
   async remove(name: string): Promise<boolean> {
-    if (!this.table.delete(name)) return false
+    const hadBans = this.forbidden.removeGroup(name)
+    if (!this.table.delete(name) && !hadBans) return false
     await this.changed()
     return true
+  }
+
+  /** 353: the group may not read the topic, whatever the topic and the group allow by themselves. */
+  isForbidden(group: string, topic: string): boolean {
+    return this.forbidden.has(group, topic)
+  }
+
+  /** Settled when it is on disk. */
+  async setForbidden(group: string, topic: string, isForbidden: boolean): Promise<void> {
+    if (this.forbidden.set(group, topic, isForbidden)) await this.changed()
+  }
+
+  /** Pulls of the group are refused from now on (16). */
+  disableConsume(name: string): void {
+    const config = this.table.get(name)
+    if (config === undefined || !config.consumeEnable) return
+    this.table.set(name, { ...config, consumeEnable: false })
+    this.changed().catch(() => {})
   }
 
   saved(): Promise<void> | undefined {
@@ -118,9 +140,11 @@ export class SubscriptionGroups {
   }
 
   /** The body of 201, and subscriptionGroup.json. */
-  toJSON(): { dataVersion: DataVersion; subscriptionGroupTable: Record<string, unknown> } {
+  toJSON(): { dataVersion: DataVersion; subscriptionGroupTable: Record<string, unknown>; forbiddenTable?: unknown } {
     const table = Object.fromEntries([...this.table].map(([name, config]) => [name, groupJson(config)]))
-    return { dataVersion: this.dataVersion, subscriptionGroupTable: table }
+    const forbiddenTable = this.forbidden.toJSON()
+    const tables = { dataVersion: this.dataVersion, subscriptionGroupTable: table }
+    return forbiddenTable === undefined ? tables : { ...tables, forbiddenTable }
   }
 
   private changed(): Promise<void> {

@@ -62,7 +62,7 @@ export function subscriptionOf(
 }
 
 /** SubscriptionData as fastjson writes it (203, 321, 345). */
-export function subscriptionJson(subscription: Subscription): Record<string, unknown> {
+export function subscriptionJson(subscription: Subscription) {
   const { classFilterMode, codeSet, expressionType, subString, subVersion, tagsSet, topic } = subscription
   return { classFilterMode, codeSet: [...codeSet], expressionType, subString, subVersion, tagsSet, topic }
 }

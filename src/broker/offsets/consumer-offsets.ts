@@ -10,16 +10,18 @@
 import type { Log } from '../../log.ts'
 import type { MetadataStore } from '../../store/metadata/index.ts'
 import { entriesOf, integerOf, TableFile } from '../metadata.ts'
+import { NO_OFFSET } from './no-offset.ts'
+import { PendingResets } from './pending-resets.ts'
 
 const FILE = 'consumerOffset.json'
 /** Stands between topic and group in the file; legal in neither name. */
 const SEPARATOR = '@'
-export const NO_OFFSET = -1
 
 export class ConsumerOffsets {
   private readonly topics = new Map<string, Map<string, Map<number, number>>>()
   private readonly log: Log
   private readonly file: TableFile
+  private readonly resets = new PendingResets()
   private isDirty = false
 
   constructor(options: { store: MetadataStore; log: Log }) {
@@ -44,11 +46,15 @@ export class ConsumerOffsets {
     }
   }
 
-  /** Stored unconditionally, also backwards: any client may move its group. `clientHost` is for the log. */
-  commit(group: string, topic: string, queueId: number, offset: number, clientHost: string): void {
+  /**
+   * Stored unconditionally, also backwards: any client may move its group. `clientHost` is for the log. False: nothing is
+   * stored, because the queue was reset and its consumer does not know yet.
+   */
+  commit(group: string, topic: string, queueId: number, offset: number, clientHost: string): boolean {
+    if (this.resets.has(group, topic, queueId)) return false
     const queues = this.queuesOf(topic, group)
     const former = queues.get(queueId)
-    if (former === offset) return
+    if (former === offset) return true
     queues.set(queueId, offset)
     this.isDirty = true
     if (former !== undefined && offset < former) {
@@ -59,6 +65,29 @@ export class ConsumerOffsets {
         remote: clientHost,
       })
     }
+    return true
+  }
+
+  /** Sets an offset from the broker's side: the consumer's commits count for nothing until a pull has taken the reset. */
+  reset(group: string, topic: string, queueId: number, offset: number): void {
+    this.queuesOf(topic, group).set(queueId, offset)
+    this.resets.set(group, topic, queueId, offset)
+    this.isDirty = true
+  }
+
+  /** Where a pull has to go on after a reset that its consumer does not know of, once; else NO_OFFSET. */
+  takeReset(group: string, topic: string, queueId: number): number {
+    return this.resets.take(group, topic, queueId)
+  }
+
+  /** All of `from`'s offsets of the topic become `to`'s as well; what `to` had is gone. False when `from` has none. */
+  clone(from: string, to: string, topic: string): boolean {
+    const groups = this.topics.get(topic)
+    const source = groups?.get(from)
+    if (groups === undefined || source === undefined) return false
+    groups.set(to, new Map(source))
+    this.isDirty = true
+    return true
   }
 
   /** Offset of the next message of the queue for the group, or NO_OFFSET. */
@@ -87,6 +116,21 @@ export class ConsumerOffsets {
       if (!groups.delete(group)) continue
       if (groups.size === 0) this.topics.delete(topic)
       this.isDirty = true
+    }
+    this.resets.removeGroup(group)
+  }
+
+  /** The topic is deleted: one of the same name begins at 0, and nobody may skip what is in it. */
+  removeTopic(topic: string): void {
+    if (this.topics.delete(topic)) this.isDirty = true
+    this.resets.removeTopic(topic)
+  }
+
+  /** The queue is gone with all its messages; should it come back, it begins at 0. */
+  removeQueue(topic: string, queueId: number): void {
+    for (const [group, queues] of this.topics.get(topic) ?? []) {
+      if (queues.delete(queueId)) this.isDirty = true
+      this.resets.take(group, topic, queueId)
     }
   }
 

@@ -31,14 +31,15 @@ function configuration({ config }: AdminContext, request: RemotingCommand): Remo
   return answer
 }
 
-function statsItem({ stats }: AdminContext, request: RemotingCommand): RemotingCommand {
+function statsItem({ stats, clock }: AdminContext, request: RemotingCommand): RemotingCommand {
   const { statsName, statsKey } = decodeHeader(VIEW_BROKER_STATS_DATA, request.ext)
   const item = stats.find(statsName, statsKey)
   if (item === undefined) throw refuse(RESPONSE.SYSTEM_ERROR, `The stats <${statsName}> <${statsKey}> not exist`)
+  const now = clock.now()
   return jsonAnswer(request, {
-    statsDay: item.window('day'),
-    statsHour: item.window('hour'),
-    statsMinute: item.window('minute'),
+    statsDay: item.window('day', now),
+    statsHour: item.window('hour', now),
+    statsMinute: item.window('minute', now),
   })
 }
 

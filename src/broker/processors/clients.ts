@@ -3,13 +3,14 @@
  * Rules: spec/broker-requests.md §9.
  */
 import { FilterError } from '../../filter/index.ts'
-import { answerTo, type RemotingCommand } from '../../remoting/command.ts'
+import { answerTo, type RemotingCommand, VERSIONS } from '../../remoting/command.ts'
 import type { Connection } from '../../remoting/connection.ts'
 import { REQUEST } from '../../remoting/request-codes.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
-import { decodeHeader } from '../../remoting/schema.ts'
-import { GET_CONSUMER_LIST_BY_GROUP, UNREGISTER_CLIENT } from '../../remoting/schemas/clients.ts'
+import { decodeHeader, encodeHeader } from '../../remoting/schema.ts'
+import { GET_CONSUMER_LIST_BY_GROUP, HEART_BEAT_ANSWER, UNREGISTER_CLIENT } from '../../remoting/schemas/clients.ts'
 import { filterOrFault, SQL92 } from '../filter/index.ts'
+
 import { TAG } from '../groups/index.ts'
 import type { Processor } from '../router.ts'
 import { groupNameFault, PERM_READ_WRITE, retryTopic, SYS_FLAG } from '../topics/index.ts'
@@ -32,11 +33,13 @@ export function clientProcessors(context: AdminContext): [number, Processor][] {
  */
 function heartbeat(context: AdminContext, request: RemotingCommand, connection: Connection): RemotingCommand {
   const body = readHeartbeat(request)
-  const client = { clientId: body.clientId, language: request.language, version: request.version }
+  const { clientId, fingerprint } = body
+  const client = { clientId, language: request.language, version: request.version, fingerprint }
   let fault: string | undefined
+  let wantsWhole = fingerprint === 0
   for (const data of body.consumers) {
     const illegal = groupNameFault(data.group)
-    if (illegal === undefined) takeConsumer(context, connection, client, data)
+    if (illegal === undefined) wantsWhole = takeConsumer(context, connection, client, data) || wantsWhole
     else fault ??= `${illegal} (group "${data.group.slice(0, 300)}")`
   }
   for (const group of body.producerGroups) {
@@ -45,13 +48,23 @@ function heartbeat(context: AdminContext, request: RemotingCommand, connection: 
     else fault ??= `${illegal} (producer group "${group.slice(0, 300)}")`
   }
   if (fault !== undefined) throw refuse(RESPONSE.SYSTEM_ERROR, fault)
-  return answerTo(request, RESPONSE.SUCCESS)
+  const answer = answerTo(request, RESPONSE.SUCCESS)
+  // 4.9.8 answers without; who does not know the fields passes over them.
+  if (fingerprint !== 0 || request.version >= VERSIONS.v5_0_0) {
+    answer.ext = encodeHeader(HEART_BEAT_ANSWER, { supportsV2: true, subscriptionChanged: wantsWhole })
+  }
+  return answer
 }
 
-type Client = { clientId: HeartbeatBody['clientId']; language: string; version: number }
+type Client = Pick<HeartbeatBody, 'clientId' | 'fingerprint'> & { language: string; version: number }
 
-function takeConsumer(context: AdminContext, connection: Connection, client: Client, data: ConsumerData): void {
+/**
+ * Heartbeat V2: true when the client is to send a whole heartbeat the next time, because somebody of the group said something
+ * else since, or because nobody has said yet what the group subscribes to.
+ */
+function takeConsumer(context: AdminContext, connection: Connection, client: Client, data: ConsumerData): boolean {
   const { group, mode, subscriptions } = data
+  const former = context.consumers.group(group)?.fingerprint
   const config = context.groups.find(group)
   if (config !== undefined && config.retryQueueNums > 0) {
     context.topics.createInternal({
@@ -64,6 +77,8 @@ function takeConsumer(context: AdminContext, connection: Connection, client: Cli
   }
   const notify = config?.notifyConsumerIdsChangedEnable ?? true
   context.consumers.heartbeat(connection, { group, ...client, mode, subscriptions, notify })
+  if (subscriptions === undefined && context.consumers.group(group)?.hasSubscriptions !== true) return true
+  return former !== undefined && former !== client.fingerprint
 }
 
 function unregister(context: AdminContext, request: RemotingCommand, connection: Connection): RemotingCommand {

@@ -1,79 +1,55 @@
 /**
- * Who consumes what and how far: connections 203 and 204, progress of a group 208, groups of a topic 300, time spans 303.
+ * How far groups have consumed: one group 208, all groups of the broker 317, time spans of a group on a topic 303.
  * Rules: spec/broker-requests.md §13.
  */
-import type { RemotingCommand } from '../../remoting/command.ts'
-import { type JsonObject, stringify } from '../../remoting/fastjson.ts'
+import { type RemotingCommand, VERSIONS } from '../../remoting/command.ts'
+import { type JsonObject, stringify, type Writable } from '../../remoting/fastjson.ts'
 import { REQUEST } from '../../remoting/request-codes.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
 import { decodeHeader } from '../../remoting/schema.ts'
-import {
-  GET_CONSUME_STATS,
-  GET_CONSUMER_CONNECTION_LIST,
-  GET_PRODUCER_CONNECTION_LIST,
-  QUERY_CONSUME_TIME_SPAN,
-  QUERY_TOPIC_CONSUME_BY_WHO,
-} from '../../remoting/schemas/admin.ts'
-import { type GroupMember, subscriptionJson } from '../groups/index.ts'
+import { GET_BROKER_CONSUME_STATS, GET_CONSUME_STATS, QUERY_CONSUME_TIME_SPAN } from '../../remoting/schemas/admin.ts'
 import type { Processor } from '../router.ts'
 import type { AdminContext } from './context.ts'
-import { forEachQueue, jsonAnswer, refuse, textAnswer } from './support.ts'
+import { jsonAnswer, refuse, textAnswer } from './support.ts'
 
 export function consumptionProcessors(context: AdminContext): [number, Processor][] {
   return [
-    [REQUEST.GET_CONSUMER_CONNECTION_LIST, (request) => consumers(context, request)],
-    [REQUEST.GET_PRODUCER_CONNECTION_LIST, (request) => producers(context, request)],
     [REQUEST.GET_CONSUME_STATS, (request) => progress(context, request)],
-    [REQUEST.QUERY_TOPIC_CONSUME_BY_WHO, (request) => groupsOf(context, request)],
+    [REQUEST.GET_BROKER_CONSUME_STATS, (request) => progressOfAll(context, request)],
     [REQUEST.QUERY_CONSUME_TIME_SPAN, (request) => timeSpans(context, request)],
   ]
 }
 
-function consumers(context: AdminContext, request: RemotingCommand): RemotingCommand {
-  const { consumerGroup } = decodeHeader(GET_CONSUMER_CONNECTION_LIST, request.ext)
-  const group = context.consumers.group(consumerGroup)
-  if (group === undefined) {
-    throw refuse(RESPONSE.CONSUMER_NOT_ONLINE, `the consumer group[${consumerGroup}] not online`)
-  }
-  const table = [...group.subscribed()].map((it) => [it.topic, subscriptionJson(it)])
-  return jsonAnswer(request, {
-    connectionSet: [...group.members.values()].map(connectionJson),
-    consumeFromWhere: group.mode.consumeFromWhere,
-    consumeType: group.mode.consumeType,
-    messageModel: group.mode.messageModel,
-    subscriptionTable: Object.fromEntries(table),
-  })
+interface QueueProgress {
+  readonly brokerOffset: number
+  readonly consumerOffset: number
+  readonly lastTimestamp: number
 }
+type Row = [JsonObject, JsonObject & QueueProgress]
 
-function producers(context: AdminContext, request: RemotingCommand): RemotingCommand {
-  const { producerGroup } = decodeHeader(GET_PRODUCER_CONNECTION_LIST, request.ext)
-  const members = context.producers.group(producerGroup)
-  if (members === undefined) throw refuse(RESPONSE.SYSTEM_ERROR, `the producer group[${producerGroup}] not exist`)
-  return jsonAnswer(request, { connectionSet: members.map(connectionJson) })
-}
-
-function connectionJson({ peer, clientId, language, version }: GroupMember): Record<string, unknown> {
-  return { clientAddr: peer.remoteAddress, clientId, language, version }
+/** False for a topic that the online group does not subscribe to (any more): it has offsets that nobody moves. */
+export function isConsumed({ consumers }: AdminContext, group: string, topic: string): boolean {
+  const online = consumers.group(group)
+  return online === undefined || online.subscription(topic) !== undefined
 }
 
 async function progress(context: AdminContext, request: RemotingCommand): Promise<RemotingCommand> {
   const header = decodeHeader(GET_CONSUME_STATS, request.ext)
   const { consumerGroup: group } = header
-  const rows: [JsonObject, JsonObject][] = []
+  const rows: Row[] = []
   let consumeTps = 0
   for (const topic of topicsAskedFor(context, header)) {
     const config = context.topics.get(topic)
-    const online = context.consumers.group(group)
-    if (config === undefined) continue
-    // A topic that the group no longer subscribes to has offsets that nobody moves.
-    if (online !== undefined && online.subscription(topic) === undefined) continue
-    const start = rows.length
-    await forEachQueue(config.readQueueNums, async (queueId) => {
-      rows[start + queueId] = await queueProgress(context, group, topic, queueId)
-    })
+    if (config === undefined || !isConsumed(context, group, topic)) continue
+    rows.push(...(await topicProgress(context, group, topic, config.readQueueNums)))
     consumeTps += context.stats.groupGetRate(group, topic)
   }
-  return textAnswer(request, stringify({ consumeTps, offsetTable: new Map(rows) }))
+  // 5.x subtracts pullOffset, which 4.9.8 does not send; here nobody keeps what is pulled and not committed.
+  const isOf5 = request.version >= VERSIONS.v5_0_0
+  const offsetTable = new Map(
+    rows.map(([queue, row]) => [queue, isOf5 ? { ...row, pullOffset: row.consumerOffset } : row]),
+  )
+  return textAnswer(request, stringify({ consumeTps, offsetTable }))
 }
 
 function topicsAskedFor(
@@ -86,64 +62,72 @@ function topicsAskedFor(
   return wanted.length === 0 ? all : wanted
 }
 
-async function queueProgress(
+/** "isOrder" asks for ordered topics only: those that topics.json marks so. */
+async function progressOfAll(context: AdminContext, request: RemotingCommand): Promise<RemotingCommand> {
+  const { isOrder } = decodeHeader(GET_BROKER_CONSUME_STATS, request.ext)
+  const list: Record<string, Writable[]>[] = []
+  let totalDiff = 0
+  for (const { groupName: group } of [...context.groups.values()]) {
+    const stats: Writable[] = []
+    for (const topic of context.offsets.topicsOf(group)) {
+      const config = context.topics.get(topic)
+      if (config === undefined || (isOrder && !config.order) || !isConsumed(context, group, topic)) continue
+      const rows = await topicProgress(context, group, topic, config.readQueueNums)
+      for (const [, { brokerOffset, consumerOffset }] of rows) totalDiff += Math.max(0, brokerOffset - consumerOffset)
+      stats.push({ consumeTps: context.stats.groupGetRate(group, topic), offsetTable: new Map(rows) })
+    }
+    list.push({ [group]: stats })
+  }
+  return textAnswer(request, stringify({ brokerAddr: context.brokerAddress(), consumeStatsList: list, totalDiff }))
+}
+
+async function topicProgress(
   { store, offsets, settings }: AdminContext,
   group: string,
   topic: string,
-  queueId: number,
-): Promise<[JsonObject, JsonObject]> {
-  const brokerOffset = store.queueMax(topic, queueId)
-  const consumerOffset = Math.max(0, offsets.query(group, topic, queueId))
-  const isStored = consumerOffset > 0 && consumerOffset <= brokerOffset
-  const lastTimestamp = isStored ? await store.storeTimeAt(topic, queueId, consumerOffset - 1) : 0
-  return [
+  queueNums: number,
+): Promise<Row[]> {
+  const found = Array.from({ length: queueNums }, (_, queueId) => ({
+    queueId,
+    brokerOffset: store.queueMax(topic, queueId),
+    consumerOffset: Math.max(0, offsets.query(group, topic, queueId)),
+  }))
+  // Of the message that was consumed last.
+  const places = found.map(({ queueId, consumerOffset }) => ({ topic, queueId, queueOffset: consumerOffset - 1 }))
+  const times = await store.storeTimesAt(places)
+  return found.map(({ queueId, brokerOffset, consumerOffset }, i) => [
     { brokerName: settings.brokerName, queueId, topic },
-    { brokerOffset, consumerOffset, lastTimestamp: Math.max(0, lastTimestamp) },
-  ]
-}
-
-function groupsOf({ consumers, offsets }: AdminContext, request: RemotingCommand): RemotingCommand {
-  const { topic } = decodeHeader(QUERY_TOPIC_CONSUME_BY_WHO, request.ext)
-  return jsonAnswer(request, { groupList: [...new Set([...consumers.groupsOf(topic), ...offsets.groupsOf(topic)])] })
+    { brokerOffset, consumerOffset, lastTimestamp: Math.max(0, times[i]) },
+  ])
 }
 
 async function timeSpans(context: AdminContext, request: RemotingCommand): Promise<RemotingCommand> {
   const { topic, group } = decodeHeader(QUERY_CONSUME_TIME_SPAN, request.ext)
   const config = context.topics.get(topic)
   if (config === undefined) throw refuse(RESPONSE.TOPIC_NOT_EXIST, `topic[${topic.slice(0, 300)}] not exist`)
-  const spans: Record<string, unknown>[] = []
-  await forEachQueue(config.writeQueueNums, async (queueId) => {
-    spans[queueId] = await timeSpan(context, topic, group, queueId)
+  const { store, offsets, settings, clock } = context
+  const queues = Array.from({ length: config.writeQueueNums }, (_, queueId) => {
+    const [min, max] = [store.queueMin(topic, queueId), store.queueMax(topic, queueId)]
+    const consumed = offsets.query(group, topic, queueId)
+    // First, last, last consumed, and the next to be consumed.
+    return [min, max - 1, consumed > 0 ? consumed - 1 : min, consumed < max ? Math.max(consumed, min) : -1]
+  })
+  const places = queues.flatMap((wanted, queueId) => wanted.map((queueOffset) => ({ topic, queueId, queueOffset })))
+  const times = await store.storeTimesAt(places)
+  const spans = queues.map((_, queueId) => {
+    const [minTimeStamp, maxTimeStamp, consumeTimeStamp, next] = times.slice(queueId * 4, queueId * 4 + 4)
+    return {
+      consumeTimeStamp,
+      consumeTimeStampStr: javaTime(consumeTimeStamp),
+      delayTime: next > 0 ? Math.max(0, clock.now() - next) : 0,
+      maxTimeStamp,
+      maxTimeStampStr: javaTime(maxTimeStamp),
+      messageQueue: { brokerName: settings.brokerName, queueId, topic },
+      minTimeStamp,
+      minTimeStampStr: javaTime(minTimeStamp),
+    }
   })
   return jsonAnswer(request, { consumeTimeSpanSet: spans })
-}
-
-/** Store times of the queue's first and last message and of the last consumed one; `delayTime`: age of the next. */
-async function timeSpan(
-  { store, offsets, settings, clock }: AdminContext,
-  topic: string,
-  group: string,
-  queueId: number,
-): Promise<Record<string, unknown>> {
-  const max = store.queueMax(topic, queueId)
-  const min = store.queueMin(topic, queueId)
-  const consumed = offsets.query(group, topic, queueId)
-  const timeAt = (offset: number) =>
-    offset >= min && offset < max ? store.storeTimeAt(topic, queueId, offset) : Promise.resolve(-1)
-  const minTimeStamp = await timeAt(min)
-  const maxTimeStamp = await timeAt(max - 1)
-  const consumeTimeStamp = consumed > 0 ? await timeAt(consumed - 1) : minTimeStamp
-  const next = consumed < max ? await timeAt(Math.max(consumed, min)) : -1
-  return {
-    consumeTimeStamp,
-    consumeTimeStampStr: javaTime(consumeTimeStamp),
-    delayTime: next > 0 ? Math.max(0, clock.now() - next) : 0,
-    maxTimeStamp,
-    maxTimeStampStr: javaTime(maxTimeStamp),
-    messageQueue: { brokerName: settings.brokerName, queueId, topic },
-    minTimeStamp,
-    minTimeStampStr: javaTime(minTimeStamp),
-  }
 }
 
 /** yyyy-MM-dd#HH:mm:ss:SSS in local time. */

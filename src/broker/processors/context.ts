@@ -24,6 +24,11 @@ export interface AdminContext {
   readonly store: MessageStore
   readonly runtime: RuntimeSource
   readonly config: ConfigSource
+  readonly cleaning: Cleaning
+  /** "ip:port" as clients are told. */
+  brokerAddress(): string
+  /** Answers the pulls of the group that wait for the queue. */
+  releasePulls(group: string, topic: string, queueId: number): void
   readonly clock: Clock
   readonly log: Log
 }
@@ -63,6 +68,16 @@ export interface RuntimeSource {
   delayProgress(): readonly { readonly level: number; readonly offset: number; readonly max: number }[]
   /** Further rows of ours; must not use RocketMQ's names. */
   more(): Record<string, string>
+}
+
+/** What administrators have removed before its time comes (306, 316, 329). */
+export interface Cleaning {
+  /** Queues whose messages are all gone, and that nobody can write or read any more. Settled when they are gone. */
+  expiredQueues(): Promise<readonly string[]>
+  /** Queues of topics that do not exist; their topics' names. */
+  unusedTopics(): readonly string[]
+  /** Expired segments of the log, whatever the hour: begins at once. */
+  expiredLog(): void
 }
 
 /** The effective configuration as RocketMQ's properties text (26). */

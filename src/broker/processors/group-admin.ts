@@ -1,5 +1,5 @@
 /**
- * Consumer groups for administrators and slaves: create or change 200, all 201, delete 207, one 352.
+ * Consumer groups for administrators and slaves: create or change one 200 or several 225, all 201, delete 207, one 352.
  * Rules: spec/broker-requests.md §13.
  */
 import { describe } from '../../errors.ts'
@@ -12,12 +12,13 @@ import { DELETE_SUBSCRIPTIONGROUP, GET_SUBSCRIPTIONGROUP_CONFIG } from '../../re
 import { groupJson, readGroupConfig, type SubscriptionGroupConfig } from '../groups/index.ts'
 import type { Processor } from '../router.ts'
 import type { AdminContext } from './context.ts'
-import { bodyText, checkGroup, jsonAnswer, jsonBody, refuse } from './support.ts'
+import { badBody, bodyList, bodyText, checkGroup, isObject, jsonAnswer, jsonBody, refuse } from './support.ts'
 import { refuseOnSlave } from './topic-admin.ts'
 
 export function groupProcessors(context: AdminContext): [number, Processor][] {
   return [
     [REQUEST.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, (request, connection) => put(context, request, connection)],
+    [REQUEST.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST, (request, connection) => putList(context, request, connection)],
     [REQUEST.GET_ALL_SUBSCRIPTIONGROUP_CONFIG, (request) => jsonAnswer(request, context.groups)],
     [REQUEST.DELETE_SUBSCRIPTIONGROUP, (request, connection) => remove(context, request, connection)],
     [REQUEST.GET_SUBSCRIPTIONGROUP_CONFIG, (request) => one(context, request)],
@@ -26,13 +27,36 @@ export function groupProcessors(context: AdminContext): [number, Processor][] {
 
 async function put(context: AdminContext, request: RemotingCommand, connection: Connection): Promise<RemotingCommand> {
   refuseOnSlave(context)
-  const body = jsonBody(request)
-  const name = bodyText(request, body, 'groupName')
-  checkGroup(name)
-  const config = read(body)
-  context.log.info(`group ${name} configured by an administrator`, { ...config, remote: connection.remoteAddress })
-  await context.groups.put(config)
+  await store(context, connection, checked(request, jsonBody(request)))
   return answerTo(request, RESPONSE.SUCCESS)
+}
+
+/** 225: all of them or none. */
+async function putList(
+  context: AdminContext,
+  request: RemotingCommand,
+  connection: Connection,
+): Promise<RemotingCommand> {
+  refuseOnSlave(context)
+  const configs = bodyList(request, jsonBody(request), 'groupConfigList').map((item) => {
+    if (!isObject(item)) throw badBody(request, 'has an item in groupConfigList that is no object')
+    return checked(request, item)
+  })
+  await Promise.all(configs.map((config) => store(context, connection, config)))
+  return answerTo(request, RESPONSE.SUCCESS)
+}
+
+function store(context: AdminContext, connection: Connection, config: SubscriptionGroupConfig): Promise<void> {
+  context.log.info(`group ${config.groupName} configured by an administrator`, {
+    ...config,
+    remote: connection.remoteAddress,
+  })
+  return context.groups.put(config)
+}
+
+function checked(request: RemotingCommand, body: Record<string, unknown>): SubscriptionGroupConfig {
+  checkGroup(bodyText(request, body, 'groupName'))
+  return read(body)
 }
 
 function read(body: Record<string, unknown>): SubscriptionGroupConfig {
@@ -57,6 +81,7 @@ async function remove(
     remote: connection.remoteAddress,
   })
   await context.groups.remove(groupName)
+  if (context.settings.autoDeleteUnusedStats) context.stats.forgetGroup(groupName)
   if (isOffsetsToo) {
     context.offsets.removeGroup(groupName)
     await context.offsets.flush()

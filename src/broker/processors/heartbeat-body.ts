@@ -21,6 +21,8 @@ export interface HeartbeatBody {
   readonly clientId: string
   readonly producerGroups: string[]
   readonly consumers: ConsumerData[]
+  /** Heartbeat V2 of RocketMQ 5: stands for all that a whole heartbeat of this client says; 0 in others. */
+  readonly fingerprint: number
 }
 
 const CONSUME_TYPES: ReadonlySet<unknown> = new Set<ConsumeType>([
@@ -35,6 +37,7 @@ export function readHeartbeat(request: RemotingCommand): HeartbeatBody {
   const keepsSubscriptions = isTrue(body.withoutSub)
   return {
     clientId,
+    fingerprint: readNumber(body.heartbeatFingerprint),
     producerGroups: bodyList(request, body, 'producerDataSet').map((item) =>
       bodyText(request, asObject(request, item, 'producerDataSet'), 'groupName'),
     ),

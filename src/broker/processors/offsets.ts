@@ -78,8 +78,8 @@ function update({ offsets }: AdminContext, request: RemotingCommand, connection:
   if (commitOffset < 0 || !Number.isSafeInteger(commitOffset)) {
     throw refuse(RESPONSE.SYSTEM_ERROR, `commitOffset is ${commitOffset}, offsets count from 0`)
   }
-  offsets.commit(consumerGroup, topic, queueId, commitOffset, connection.remoteAddress)
-  return answerTo(request, RESPONSE.SUCCESS)
+  const isStored = offsets.commit(consumerGroup, topic, queueId, commitOffset, connection.remoteAddress)
+  return answerTo(request, RESPONSE.SUCCESS, isStored ? undefined : 'Offset has been previously reset')
 }
 
 async function search({ store }: AdminContext, request: RemotingCommand): Promise<RemotingCommand> {

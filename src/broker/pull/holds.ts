@@ -96,9 +96,9 @@ export class Holds {
     for (const queue of queues) this.take(queue, ({ request }) => request.connection === connection)
   }
 
-  /** Answers all that wait for a queue. */
-  release(queue: number): void {
-    this.sift(queue, () => true)
+  /** Answers all that wait for a queue, or those among them that are wanted. */
+  release(queue: number, isWanted: (request: PullRequest) => boolean = () => true): void {
+    this.sift(queue, ({ request }) => isWanted(request))
   }
 
   /** Answers all: the broker stops. */

@@ -62,6 +62,10 @@ export function admitPull(checks: PullChecks, request: PullRequest): PullFilter 
       `queueId[${request.queueId}] is illegal, topic:[${topic}] topicConfig.readQueueNums:[${config.readQueueNums}] consumer:[/${request.connection.remoteAddress}]`,
     )
   }
+  // RocketMQ 5 looks only where the subscription is the registered one; a ban that lite consumers walk past is none.
+  if (groups.isForbidden(consumerGroup, topic)) {
+    return refused(PULL_CODE.noPermission, `the consumer group[${consumerGroup}] is forbidden for topic[${topic}]`)
+  }
   return (request.sysFlag & PULL_FLAG.subscription) !== 0
     ? carriedFilter(checks, request)
     : registeredFilter(checks, request, group.consumeBroadcastEnable)

@@ -47,7 +47,8 @@ export interface PullDependencies {
   holds(): Holds
   offsets: ConsumerOffsets
   refuse(request: PullRequest, code: number, remark: string): void
-  counted(request: PullRequest, messages: number, bytes: number): void
+  /** `coldMs`: how long the disk took, -1 for messages that were in memory. */
+  counted(request: PullRequest, messages: number, bytes: number, coldMs: number): void
   /** A pull was answered without a message. */
   missed(): void
   failed(request: PullRequest, error: unknown): void
@@ -99,7 +100,12 @@ export class PullProcessor {
       filter,
       reading,
     )
-    if (isFirst) this.commit(request)
+    const reset = deps.offsets.takeReset(request.consumerGroup, request.topic, request.queueId)
+    if (reset >= 0) {
+      reading.status = 'OFFSET_RESET'
+      reading.nextBeginOffset = reset
+      reading.isUntested = false
+    } else if (isFirst) this.commit(request)
     if (reading.isUntested && filter.records !== undefined) this.filterCold(request, queue, filter.records.filter.plan)
     else if (reading.status === 'FOUND') this.deliver(request, queue)
     else {
@@ -136,7 +142,7 @@ export class PullProcessor {
       this.answerEmpty(request, PULL_CODE.retryImmediately)
       return
     }
-    deps.counted(request, reading.count, reading.bytes)
+    deps.counted(request, reading.count, reading.bytes, -1)
     this.answerFromMap(request)
   }
 
@@ -146,6 +152,7 @@ export class PullProcessor {
     const sizes = reading.sizes.slice(0, reading.count)
     const queueOffsets = reading.queueOffsets.slice(0, reading.count)
     const answer = { ...this.fill(request) }
+    const since = performance.now()
     deps.readCold(offsets, sizes).then(
       (body) => {
         const count = this.tellMissing(queue, body, offsets, sizes, queueOffsets)
@@ -153,7 +160,7 @@ export class PullProcessor {
           writeEmpty(request, answer, PULL_CODE.retryImmediately, 'MESSAGE_WAS_REMOVING')
           return
         }
-        deps.counted(request, count, body.length)
+        deps.counted(request, count, body.length, performance.now() - since)
         sendBody(request, answer, body)
       },
       (error: unknown) => deps.failed(request, error),
@@ -168,6 +175,7 @@ export class PullProcessor {
     const answer = { ...this.fill(request) }
     const wanted = wantedCount(request.maxMsgNums)
     const maxBytes = request.maxMsgBytes ?? Number.MAX_SAFE_INTEGER
+    const since = performance.now()
     deps.filterCold({ plan, offsets, sizes, wanted, maxBytes }).then(
       ({ body, count, looked, damaged }) => {
         for (const i of damaged) deps.damage.unit(queue, queueOffsets[i], offsets[i], sizes[i])
@@ -177,7 +185,7 @@ export class PullProcessor {
           writeEmpty(request, answer, PULL_CODE.retryImmediately, 'NO_MATCHED_MESSAGE')
           return
         }
-        deps.counted(request, count, body.length)
+        deps.counted(request, count, body.length, performance.now() - since)
         sendBody(request, answer, body)
       },
       (error: unknown) => deps.failed(request, error),

@@ -55,6 +55,8 @@ export type ReadStatus =
   | 'OFFSET_OVERFLOW_ONE'
   | 'OFFSET_OVERFLOW_BADLY'
   | 'OFFSET_FOUND_NULL'
+  /** RocketMQ 5: an administrator has set the group's offset on the broker. */
+  | 'OFFSET_RESET'
 
 /** Answer code by status; `requested` is the queue offset that was asked for. */
 export function codeOf(status: ReadStatus, requested: number): number {
@@ -71,6 +73,7 @@ export function codeOf(status: ReadStatus, requested: number): number {
       return PULL_CODE.notFound
     case 'OFFSET_TOO_SMALL':
     case 'OFFSET_OVERFLOW_BADLY':
+    case 'OFFSET_RESET':
       return PULL_CODE.offsetMoved
     default: {
       const never: never = status

@@ -49,7 +49,7 @@ export interface ReplyDependencies {
   readonly puts: Pick<InternalPut, 'put'>
   readonly storeHost: Host
   /** A reply is stored: for the counters. */
-  counted(topic: string, bytes: number): void
+  counted(topic: string, queueId: number, bytes: number): void
   readonly clock: Clock
   readonly log: Log
 }
@@ -183,7 +183,7 @@ class ReplyProcessor {
       },
       { waits: properties.get(WAIT)?.toLowerCase() !== 'false' },
     )
-    if (stored.physicalOffset >= 0) counted(topic, stored.size)
+    if (stored.physicalOffset >= 0) counted(topic, queueId, stored.size)
     else log.warn(`a reply is not stored in ${topic}: ${stored.remark ?? stored.status}`)
     return stored
   }

@@ -35,7 +35,13 @@ import type { TopicTable } from '../topics/topic-table.ts'
 import { messageIdOf } from './message-id.ts'
 
 export interface SendBackContext {
-  settings: { brokerPermission: number; brokerIP1: string; brokerClusterName: string; messageDelayLevel: string }
+  settings: {
+    brokerPermission: number
+    brokerIP1: string
+    brokerClusterName: string
+    enableDetailStat: boolean
+    messageDelayLevel: string
+  }
   groups: SubscriptionGroups
   topics: TopicTable
   stats: BrokerStats
@@ -49,7 +55,7 @@ const FIRST_LEVEL = 3
 const VERSION_WITH_MAX = 121
 
 export function sendBackProcessors(context: SendBackContext): [number, Processor][] {
-  const counters = new StatsCounters(context.stats, context.settings.brokerClusterName)
+  const counters = new StatsCounters(context.stats, context.settings)
   const levelCount = parseDelayLevels(context.settings.messageDelayLevel).length - 1
   return [[REQUEST.CONSUMER_SEND_MSG_BACK, (request) => sendBack(context, counters, levelCount, request)]]
 }
@@ -88,7 +94,7 @@ async function sendBack(
     const why = remark === undefined ? '' : `: ${remark}`
     throw refuse(RESPONSE.SYSTEM_ERROR, `${STATUS_NAMES[status]}${why}`)
   }
-  if (!isDead) counters.put(TOPIC.schedule, 1, size)
+  if (!isDead) counters.put(TOPIC.schedule, copy.queueId, 1, size)
   const topic = propertyOf(original.propertiesText, 'RETRY_TOPIC') ?? original.topic
   context.stats.item('SNDBCK_PUT_NUMS', `${topic}@${group}`).add(1)
   return answerTo(request, RESPONSE.SUCCESS)

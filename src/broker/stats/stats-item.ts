@@ -11,6 +11,11 @@ export interface StatsWindow {
   avgpt: number
 }
 
+/** Between two samples of a window. */
+const SECONDS = { minute: 10, hour: 600, day: 3_600 } as const
+type Span = keyof typeof SECONDS
+const SPANS = Object.keys(SECONDS) as Span[]
+
 const NO_WINDOW: StatsWindow = { sum: 0, tps: 0, avgpt: 0 }
 
 class Samples {
@@ -26,19 +31,16 @@ class Samples {
     this.rows.push({ time, value, times })
   }
 
-  window(): StatsWindow {
+  /** From the oldest sample to now; a rate is of ten seconds at least, as if there had been nothing before the first. */
+  window(now: number, value: number, times: number): StatsWindow {
     const first = this.rows[0]
-    const last = this.rows[this.rows.length - 1]
-    if (first === undefined || last.time <= first.time) return NO_WINDOW
-    const sum = last.value - first.value
-    const calls = last.times - first.times
-    return { sum, tps: (sum * 1000) / (last.time - first.time), avgpt: calls > 0 ? sum / calls : 0 }
+    if (first === undefined) return NO_WINDOW
+    const sum = value - first.value
+    const calls = times - first.times
+    const ms = Math.max(now - first.time, SECONDS.minute * 1000)
+    return { sum, tps: (sum * 1000) / ms, avgpt: calls > 0 ? sum / calls : 0 }
   }
 }
-
-const SECONDS = { minute: 10, hour: 600, day: 3_600 } as const
-type Span = keyof typeof SECONDS
-const SPANS = Object.keys(SECONDS) as Span[]
 
 export class StatsItem {
   value = 0
@@ -59,7 +61,7 @@ export class StatsItem {
     }
   }
 
-  window(span: Span): StatsWindow {
-    return this.samples[span].window()
+  window(span: Span, now: number): StatsWindow {
+    return this.samples[span].window(now, this.value, this.times)
   }
 }

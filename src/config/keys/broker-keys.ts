@@ -10,7 +10,7 @@ const threads = (value: number, name: string) =>
   unused('threads are fixed stages', int(value, 0, INT_MAX, 'count', name))
 const queue = (value: number, name: string) =>
   unused('rings and limits by connection take the place of thread pools', int(value, 0, INT_MAX, 'count', name))
-const NO_QUEUES = 'requests do not wait in queues: a full ring pauses the socket for 200 ms, then sends are refused'
+const NO_QUEUES = 'they are handled in the turn of the event loop in which they are read'
 const wait = (value: number, help: string) => int(value, 0, LONG_MAX, 'ms', help)
 const commercial = (value: number) => unused('commercial statistics', int(value, 0, INT_MAX, 'count', 'Statistics.'))
 
@@ -54,16 +54,15 @@ export const BROKER_KEYS = {
   shortPollingTimeMills: live(wait(1000, 'How long a pull is held without long polling.')),
   notifyConsumerIdsChangedEnable: live(bool(true, 'Tell the members of a group when one comes or goes.')),
   slaveReadEnable: live(bool(false, 'Tell consumers that are far behind to read from a slave.')),
-  disableConsumeIfConsumerReadSlowly: later(bool(false, 'Stop a group that is consumerFallbehindThreshold behind.')),
-  consumerFallbehindThreshold: later(
+  disableConsumeIfConsumerReadSlowly: live(
+    bool(false, 'Stop a group that is consumerFallbehindThreshold behind (looked at every 3 min).'),
+  ),
+  consumerFallbehindThreshold: live(
     int(17_179_869_184, 0, LONG_MAX, 'bytes', 'See disableConsumeIfConsumerReadSlowly.'),
   ),
-  brokerFastFailureEnable: unused(
-    NO_QUEUES,
-    bool(true, 'Refuse a request that waited too long instead of serving it late.'),
-  ),
-  waitTimeMillsInSendQueue: unused(NO_QUEUES, wait(200, 'Longest wait of a send.')),
-  waitTimeMillsInPullQueue: unused(NO_QUEUES, wait(5000, 'Longest wait of a pull.')),
+  brokerFastFailureEnable: live(bool(true, 'Refuse a request that waited too long instead of serving it late.')),
+  waitTimeMillsInSendQueue: live(wait(200, 'Longest wait of a send for room in the rings, in its socket.')),
+  waitTimeMillsInPullQueue: live(wait(5000, 'Longest wait of a pull of cold messages for a thread.')),
   waitTimeMillsInHeartbeatQueue: unused(NO_QUEUES, wait(31_000, 'Longest wait of a heartbeat.')),
   waitTimeMillsInTransactionQueue: unused(NO_QUEUES, wait(3000, 'Longest wait of the end of a transaction.')),
   startAcceptSendRequestTimeStamp: live(int(0, 0, LONG_MAX, 'ms', 'Time (since 1970) before which sends are refused.')),
@@ -100,8 +99,8 @@ export const BROKER_KEYS = {
   aclEnable: fixed(bool(false, 'Check signatures and permissions (plain_acl.yml, see aclConfigPath).')),
   storeReplyMessageEnable: live(bool(true, 'Store replies to requests.')),
   transferMsgByHeap: unused('answers are always written from the map', bool(true, 'Copy messages for an answer.')),
-  autoDeleteUnusedStats: live(later(bool(false, 'Forget the statistics of deleted topics and groups.'))),
-  enableDetailStat: later(bool(true, 'Detailed statistics.')),
+  autoDeleteUnusedStats: live(bool(false, 'Forget the statistics of deleted topics and groups.')),
+  enableDetailStat: bool(true, 'Statistics of each queue too (QUEUE_PUT_NUMS and so on of request 315).'),
   isolateLogEnable: unused('one log', bool(false, "A log folder of one's own for each broker.")),
   highSpeedMode: unused('it has no effect in RocketMQ either', bool(false, 'Unused.')),
   configBlackList: fixed(text('configBlackList;brokerConfigPath', 'Keys that request 25 may not change.')),
@@ -127,9 +126,9 @@ export const BROKER_KEYS = {
   endTransactionThreadPoolNums: threads(12, 'Threads for the ends of transactions.'),
   sendThreadPoolQueueCapacity: queue(10_000, 'Sends that may wait.'),
   putThreadPoolQueueCapacity: queue(10_000, 'Answers that may wait.'),
-  pullThreadPoolQueueCapacity: queue(100_000, 'Pulls that may wait.'),
+  pullThreadPoolQueueCapacity: int(100_000, 1, INT_MAX, 'count', 'Pulls of cold messages that may wait for a thread.'),
   replyThreadPoolQueueCapacity: queue(10_000, 'Replies that may wait.'),
-  queryThreadPoolQueueCapacity: queue(20_000, 'Queries that may wait.'),
+  queryThreadPoolQueueCapacity: int(20_000, 1, INT_MAX, 'count', 'Queries that may wait for a thread.'),
   clientManagerThreadPoolQueueCapacity: queue(1_000_000, 'Requests of clients that may wait.'),
   consumerManagerThreadPoolQueueCapacity: queue(1_000_000, 'Requests of consumers that may wait.'),
   heartbeatThreadPoolQueueCapacity: queue(50_000, 'Heartbeats that may wait.'),

@@ -63,6 +63,14 @@ export const OUR_BROKER_KEYS = {
   stageClockSampling: ours(int(64, 0, INT_MAX, '1 in N', 'Sends that carry time stamps through the stages; 0: none.')),
   diskSpaceCleanForciblyRatio: live(ours(int(85, 10, 100, 'percent', 'Disk use above which segments of any age go.'))),
   diskSpaceWarningLevelRatio: live(ours(int(90, 10, 100, 'percent', 'Disk use above which sends are refused.'))),
+  useServerSideResetOffset: live(
+    ours(
+      bool(
+        false,
+        'Request 222 sets offsets on the broker, also of groups that are not online (key of RocketMQ 5, true there).',
+      ),
+    ),
+  ),
   maxHeldPulls: ours(
     int(100_000, 1, 10_000_000, 'count', 'Pulls that may be held; a further one is answered at once.'),
   ),

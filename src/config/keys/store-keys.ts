@@ -93,10 +93,7 @@ export const STORE_KEYS = {
   maxTransferCountOnMessageInMemory: live(int(32, 1, 65_535, 'count', 'Most messages of a pull, in memory.')),
   maxTransferBytesOnMessageInDisk: live(int(65_536, 1, 64 * MIB, 'bytes', 'Most bytes of a pull, from disk.')),
   maxTransferCountOnMessageInDisk: live(int(8, 1, 65_535, 'count', 'Most messages of a pull, from disk.')),
-  osPageCacheBusyTimeOutMills: unused(
-    'a full ring is what makes sends wait',
-    ms(1000, 'An append that takes longer makes the broker busy.'),
-  ),
+  osPageCacheBusyTimeOutMills: live(ms(1000, 'When append has stood still for so long, sends are refused at once.')),
   diskFallRecorded: later(bool(true, 'Count how far pulls are behind.')),
   brokerRole: choice('ASYNC_MASTER', ['ASYNC_MASTER', 'SYNC_MASTER', 'SLAVE'], 'Part in replication.'),
   haListenPort: fixed(int(0, 0, 65_535, 'port', 'Port for slaves; 0: listenPort + 1.')),

@@ -11,10 +11,11 @@
  *   queue-min       smallest queue offset that exists
  *   placed-units    units that exist, when their records come again
  *   ext-files, ext-writer  tags codes in files of their own (enableConsumeQueueExt)
- *   offset-by-time  the pool's task
+ *   offset-by-time, look-up-units  tasks of the pool
  */
 export * from './ext-files.ts'
 export * from './ext-writer.ts'
+export * from './look-up-units.ts'
 export * from './offset-by-time.ts'
 export * from './placed-units.ts'
 export * from './queue-files.ts'

@@ -67,21 +67,8 @@ export function offsetByTimeSync(task: OffsetByTimeTask): number {
   }
 }
 
-/** Store time of the record at a queue offset, or -1. */
-export async function storeTimeOf(task: Omit<OffsetByTimeTask, 'timestamp' | 'min' | 'max'> & { queueOffset: number }) {
-  const { settings, topic, queueId, queueOffset, logMin } = task
-  const reader = new QueueReader({ settings, topic, queueId })
-  using log = new LogReader(settings, 0)
-  try {
-    const batch = reader.read(queueOffset, 1, queueOffset + 1)
-    if (batch.count === 0 || batch.isBlank(0) || batch.physicalOffset(0) < logMin) return -1
-    return storeTime(log, batch.physicalOffset(0)) ?? -1
-  } finally {
-    reader.close()
-  }
-}
-
-function storeTime(log: LogReader, offset: number): number | undefined {
+/** Store time of the record that starts there; undefined when none does. */
+export function storeTime(log: LogReader, offset: number): number | undefined {
   const head = log.readCold(offset, HEAD_SIZE)
   if (head === undefined || head.length < HEAD_SIZE) return undefined
   const view = new DataView(head.buffer, head.byteOffset, head.length)

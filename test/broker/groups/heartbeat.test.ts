@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { SILENCE_MS_MAX } from '../../../src/broker/groups/index.ts'
-import { bodyOf, heartbeat, rig, subscription } from '../rig.ts'
+import { bodyOf, type FakeConnection, heartbeat, type Rig, rig, subscription } from '../rig.ts'
 
 const retry = (group: string) => subscription(`%RETRY%${group}`)
 
@@ -77,7 +77,7 @@ describe('a heartbeat', () => {
   test('of 5.3.3 with its extra fields is taken as a whole one', async () => {
     const { ask, state } = rig()
     const body = { ...heartbeat('c', { G: [subscription('T')] }), heartbeatFingerprint: 0, withoutSub: false }
-    expect((await ask(34, undefined, body, { version: 479 }))?.ext).toBe(undefined)
+    expect((await ask(34, undefined, body, { version: 479 }))?.ext).toMatchObject({ IS_SUPPORT_HEART_BEAT_V2: 'true' })
     expect(state.consumers.group('G')!.subscription('T')).toBeDefined()
     await ask(34, undefined, { ...heartbeat('c', { G: [] }), withoutSub: true })
     expect(state.consumers.group('G')!.subscription('T')).toBeDefined()
@@ -234,4 +234,61 @@ describe('a client check (46)', () => {
     expect(await ask46('SQL92', { enablePropertyFilter: true }, '')).toMatchObject({ code: 23 })
     expect(await ask46('FOO', { enablePropertyFilter: true })).toMatchObject({ code: 23 })
   })
+})
+
+describe('heartbeat V2 of RocketMQ 5', () => {
+  type Beat = { fingerprint?: number; withoutSub?: boolean; topics?: string[] }
+  const wholeAgain = async (rigged: Rig, from: FakeConnection, beat: Beat) => {
+    const { fingerprint = 0, withoutSub = false, topics = ['T'] } = beat
+    const body = { ...heartbeat('c', { G: topics.map((topic) => subscription(topic)) }, ['P']), withoutSub }
+    const answer = await rigged.ask(
+      34,
+      undefined,
+      { ...body, heartbeatFingerprint: fingerprint },
+      { from, version: 479 },
+    )
+    expect(answer?.ext?.IS_SUPPORT_HEART_BEAT_V2).toBe('true')
+    return answer?.ext?.IS_SUB_CHANGE === 'true'
+  }
+
+  test('a client that says its fingerprint need not repeat its subscriptions, until somebody says something else', async () => {
+    const rigged = rig()
+    const [a, b] = [rigged.connect(), rigged.connect()]
+    // As 5.3.3 answered these: whole with V1, then V2, the same, another fingerprint, back again.
+    expect(await wholeAgain(rigged, a, {})).toBe(true)
+    expect(await wholeAgain(rigged, a, { fingerprint: 12345 })).toBe(true)
+    expect(await wholeAgain(rigged, a, { fingerprint: 12345, withoutSub: true, topics: [] })).toBe(false)
+    expect(rigged.state.consumers.group('G')?.subscription('T')).toBeDefined()
+    expect(await wholeAgain(rigged, b, { fingerprint: 777, topics: ['T', 'U'] })).toBe(true)
+    expect(await wholeAgain(rigged, a, { fingerprint: 12345, withoutSub: true })).toBe(true)
+    expect(await wholeAgain(rigged, a, { fingerprint: 12345 })).toBe(false)
+  })
+
+  test('a broker that has just started wants the subscriptions, which nobody has told it', async () => {
+    const rigged = rig()
+    expect(await wholeAgain(rigged, rigged.connect(), { fingerprint: 12345, withoutSub: true, topics: [] })).toBe(true)
+    expect(rigged.state.consumers.group('G')?.hasSubscriptions).toBe(false)
+  })
+
+  test('4.9 clients are answered as 4.9.8 answers them', async () => {
+    const { ask } = rig()
+    expect((await ask(34, undefined, heartbeat('c', { G: [subscription('T')] })))?.ext).toBe(undefined)
+  })
+})
+
+test('members of a group that subscribe differently are named once, and again when they have agreed in between', async () => {
+  const { ask, connect, log } = rig()
+  const [a, b] = [connect(), connect()]
+  const beat = (from: typeof a, id: string, expression: string, version: number) =>
+    ask(34, undefined, heartbeat(id, { G: [subscription('U'), subscription('T', expression, version)] }), { from })
+  const said = () => log.lines.filter((line) => line.includes('of group G subscribe differently'))
+  await beat(a, 'a', 'x', 1)
+  await beat(b, 'b', 'x', 2)
+  expect(said()).toEqual([])
+  for (let i = 3; i < 20; i++) await beat(i % 2 === 0 ? a : b, i % 2 === 0 ? 'a' : 'b', i % 2 === 0 ? 'x' : 'y', i)
+  expect(said()).toHaveLength(1)
+  expect(said()[0]).toContain('clients b and a')
+  await beat(b, 'b', 'x', 30)
+  await beat(b, 'b', 'z', 31)
+  expect(said()).toHaveLength(2)
 })

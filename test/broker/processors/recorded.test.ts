@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest'
 import type { RemotingCommand } from '../../../src/remoting/command.ts'
 import { decodeCommand } from '../../../src/remoting/frame.ts'
+import { javaHash } from '../../../src/store/commitlog/java-hash.ts'
 import { decodeRecord } from '../../../src/store/commitlog/record.ts'
 import { quoteIntegerKeys } from '../../../src/store/metadata/index.ts'
 import { framesOf, type RecordedFrame } from '../../remoting/vectors.ts'
@@ -14,7 +15,8 @@ type Frame = RecordedFrame & { link: string; conn: number; dir: string; ms: numb
 
 const ORDER = ['send', 'pull', 'push', 'orderly', 'transaction', 'admin']
 const OURS = new Set([
-  12, 14, 15, 17, 21, 26, 28, 29, 30, 31, 32, 33, 34, 35, 38, 41, 42, 200, 201, 202, 203, 204, 208, 215, 300, 305, 9999,
+  12, 14, 15, 17, 21, 26, 28, 29, 30, 31, 32, 33, 34, 35, 38, 41, 42, 200, 201, 202, 203, 204, 208, 215, 222, 300, 305,
+  307, 321, 9999,
 ])
 const SENDS = new Set([10, 310, 320])
 
@@ -32,7 +34,10 @@ function fillStore(rigged: Rig, tree: string): void {
         const { topic, queueId, queueOffset, physicalOffset, storeTimestamp } = message
         const keys = ['KEYS', 'UNIQ_KEY'].flatMap((name) => (message.properties.get(name) ?? '').split(' '))
         const bytes = body.subarray(at, at + body.readInt32BE(at))
-        rigged.store.messages.push({ topic, queueId, queueOffset, physicalOffset, storeTimestamp, keys, bytes })
+        const tagsCode = BigInt(javaHash(message.properties.get('TAGS') ?? ''))
+        rigged.store.messages.push({
+          ...{ topic, queueId, queueOffset, physicalOffset, storeTimestamp, keys, tagsCode, bytes },
+        })
       }
     }
   }
@@ -74,6 +79,16 @@ async function replay(tree: string): Promise<{ compared: Compared[]; told: strin
     const connectionOf = (conn: number) => {
       const known = connections.get(conn) ?? rigged.connect(`127.0.0.1:${conn}`)
       connections.set(conn, known)
+      // What the broker asks of a client is answered as the recorded client answered.
+      known.onInvoke = async (asked) => {
+        const sent = frames.find((it) => it.dir === 's2c' && it.conn === conn && it.code === asked.code)
+        const given = frames.find(
+          (it) => it.dir === 'c2s' && it.kind === 'response' && it.conn === conn && it.opaque === sent?.opaque,
+        )
+        if (sent === undefined || given === undefined) throw new Error(`nobody was asked ${asked.code}`)
+        expect(asked.ext ?? {}).toEqual(sent.header.extFields ?? {})
+        return decodeCommand(given.bytes, 0, given.bytes.length)
+      }
       return known
     }
     for (const frame of frames) {

@@ -129,6 +129,7 @@ describe('topics', () => {
         '{"brokerName":"broker-a","queueId":1,"topic":"T"}:{"lastUpdateTimestamp":2000,"maxOffset":2,"minOffset":0}}}',
     )
     expect(await ask(202, { topic: 'U' })).toMatchObject({ code: 17, remark: 'topic[U] not exist' })
+    expect(textOf(await ask(202, { topic: 'T' }, undefined, { version: 479 }))).toMatch(/,"topicPutTps":0\}$/)
   })
 
   test('are shown one by one to 5.x (351), or 17', async () => {
@@ -231,6 +232,9 @@ describe('who consumes what', () => {
     expect(text).toContain('{"brokerOffset":3,"consumerOffset":2,"lastTimestamp":2000}')
     expect(text.match(/queueId/g)).toHaveLength(4)
     expect(text).not.toContain('BenchmarkTest')
+    expect(textOf(await ask(208, { consumerGroup: 'G' }, undefined, { version: 479 }))).toContain(
+      '{"brokerOffset":3,"consumerOffset":2,"lastTimestamp":2000,"pullOffset":2}',
+    )
     expect(textOf(await ask(208, { consumerGroup: 'G', topic: 'X' }))).toBe('{"consumeTps":0,"offsetTable":{}}')
   })
 

@@ -10,7 +10,6 @@ import {
   QueueReaders,
   queueFileSize,
   queueFolder,
-  storeTimeOf,
 } from '../../../src/store/consumequeue/index.ts'
 import { dispatchAll, LogMaker, rig } from '../dispatch/support.ts'
 import { scratchFolder, storeSettings } from '../scratch.ts'
@@ -145,12 +144,5 @@ describe('an offset by time', () => {
       }),
       { numRuns: 40 },
     )
-  })
-
-  test('store time of a message is read from its record', async () => {
-    const { settings } = queueOf(3, [FIRST, FIRST + 5, FIRST + 9])
-    const task = { settings, topic: 'T', queueId: 0, logMin: 0 }
-    expect(await storeTimeOf({ ...task, queueOffset: 1 })).toBe(FIRST + 5)
-    expect(await storeTimeOf({ ...task, queueOffset: 3 })).toBe(-1)
   })
 })

@@ -9,6 +9,7 @@
  * Blocks on: nothing. Records whose pages are in memory are read from the map; others are read by the pool, PREFETCH_MS
  *            before they are due.
  */
+import { AssertionError } from '../../assert.ts'
 import type { ControlBlock } from '../../concurrency/control-block.ts'
 import type { QueueTable } from '../../concurrency/queue-table.ts'
 import { describe } from '../../errors.ts'
@@ -43,6 +44,7 @@ const UNITS = 64
 const PREFETCH_MS = 1000
 const RETRY_MS = 2
 const MISSING_FILE_RETRY_MS = 100
+const ERROR_RETRY_MS = 1000
 /** A clock that is set back by so little is being adjusted: messages wait that much longer, and come at their time. */
 const SLEW_MS = 1000
 /** A token is the low bits of a queue offset. */
@@ -112,10 +114,15 @@ export class DelayLevel implements Completion {
     if (queue < 0) return 0
     const max = this.deps.table.max(queue)
     let left = budget
-    while (this.next < max && this.wakeAt === Number.POSITIVE_INFINITY && !this.cold.isFetching) {
-      const units = this.deps.unitsOf(queue).read(this.next, Math.min(UNITS, max - this.next), max)
-      if (units.count === 0) this.missFile(queue, now)
-      else left -= this.walk(units, now, left)
+    try {
+      while (this.next < max && this.wakeAt === Number.POSITIVE_INFINITY && !this.cold.isFetching) {
+        const units = this.deps.unitsOf(queue).read(this.next, Math.min(UNITS, max - this.next), max)
+        if (units.count === 0) this.missFile(queue, now)
+        else left -= this.walk(units, now, left)
+      }
+    } catch (error) {
+      if (error instanceof AssertionError) throw error
+      this.holdUp(now, error)
     }
     return budget - left
   }
@@ -178,6 +185,7 @@ export class DelayLevel implements Completion {
     }
     this.inFlight += 1
     this.next += 1
+    this.isHeldUp = false
     return true
   }
 
@@ -285,6 +293,18 @@ export class DelayLevel implements Completion {
         setTimeout(() => this.deps.onNews(), MISSING_FILE_RETRY_MS).unref()
       },
     )
+  }
+
+  /** A file that cannot be read or mapped now ends neither the broker nor the level. */
+  private holdUp(now: number, error: unknown): void {
+    if (!this.isHeldUp) {
+      this.deps.logger.error(`delayed messages wait, it is tried again: ${describe(error)}`, {
+        level: this.level,
+        queueOffset: this.next,
+      })
+    }
+    this.isHeldUp = true
+    this.wakeAt = now + ERROR_RETRY_MS
   }
 
   private missFile(queue: number, now: number): void {

@@ -71,7 +71,12 @@ export class Delivery {
     // Not waited for: progress is written to disk only behind what is flushed (delay-service.ts).
     const at = puts.claim(queue, size, schedule.record.sysFlag, false)
     if (at < 0) return 'later'
-    schedule.deliver(this.submit.bytes, this.submit.view, at, target.bytes, queueId)
+    try {
+      schedule.deliver(this.submit.bytes, this.submit.view, at, target.bytes, queueId)
+    } catch (error) {
+      puts.unclaim(size)
+      throw error
+    }
     puts.expect(completion, token, queueId, false)
     this.count(target.topic, queueId, size)
     return 'taken'

@@ -35,6 +35,7 @@ function setUp(first = 0) {
     answer: 'taken' as Delivered,
     fetchFails: false,
     hasFile: true,
+    fails: false,
     now: START,
     news: 0,
   }
@@ -64,6 +65,7 @@ function setUp(first = 0) {
     unitsOf: () =>
       ({
         read(from: number, count: number) {
+          if (state.fails) throw new Error('EIO: i/o error, read')
           const some = state.hasFile ? units.slice(from - first, from - first + count) : []
           return {
             count: some.length,
@@ -185,6 +187,17 @@ describe('a level', () => {
     expect(it.run()).toBe(2)
     it.answer(2)
     expect(it.stored).toEqual([2, 3])
+  })
+
+  test('waits while its queue cannot be read', () => {
+    const it = setUp()
+    it.put(START)
+    it.state.fails = true
+    expect(it.run()).toBe(0)
+    expect(it.level.wakeAt).toBe(START + 1000)
+    it.state.fails = false
+    it.state.now += 1000
+    expect(it.run()).toBe(1)
   })
 
   test('passes a message that has nowhere to go, and one whose unit points at something else', () => {

@@ -140,7 +140,8 @@ const HANDOVERS: { writer: Kind; version: string; end: 'a clean stop' | 'kill -9
   { writer: KIND, version: ORACLE, end: 'a clean stop', reader: 'apache' },
   { writer: KIND, version: ORACLE, end: 'kill -9', reader: 'apache' },
   { writer: 'apache', version: ORACLE, end: 'kill -9', reader: KIND },
-  { writer: 'apache', version: '5.3.3', end: 'kill -9', reader: KIND },
+  // It keeps op messages in memory for a while: kill -9 takes the last ones.
+  { writer: 'apache', version: '5.3.3', end: 'a clean stop', reader: KIND },
 ]
 
 describe.skipIf(!apacheIsThere(...CLIENTS))('a store with open transactions that changes hands', () => {

@@ -43,7 +43,7 @@ export interface CheckDependencies {
   readonly topics: TopicTable
   readonly clock: Clock
   readonly log: Log
-  readonly heldSpanMax?: number
+  readonly heldSpanMax: number
 }
 
 /** What a round did, for the log and for tests. */
@@ -60,7 +60,6 @@ export interface RoundReport {
 const BATCH = 64
 const BATCH_BYTES = 4 * 1024 * 1024
 const UNITS_PER_READ = 800
-const HELD_SPAN_MAX = 1_000_000
 /** As RocketMQ: so many connections of a group are looked at. */
 const PEERS_MAX = 3
 /** A producer that does not read gets no further checks meanwhile. */
@@ -226,7 +225,7 @@ export class CheckRound {
 
   /** Too much would have to be remembered of those behind it. */
   private isFarBehind(offset: number): boolean {
-    return this.end - offset > (this.deps.heldSpanMax ?? HELD_SPAN_MAX)
+    return this.end - offset > this.deps.heldSpanMax
   }
 
   private tellExpired(offset: number, { producerGroup, realTopic, checkTimes }: Half): void {

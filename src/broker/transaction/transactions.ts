@@ -23,7 +23,7 @@ import {
 } from './transaction-ends.ts'
 import { TransactionState, type TransactionStateDependencies } from './transaction-state.ts'
 
-type Parts = 'state' | 'ops' | 'view' | 'queueIds' | 'source'
+type Parts = 'state' | 'ops' | 'heldSpanMax' | 'view' | 'queueIds' | 'source'
 export type TransactionDependencies = Omit<CheckDependencies, Parts> &
   Omit<TransactionEndDependencies, Parts> &
   Omit<OpWriterDependencies, Parts> &
@@ -31,11 +31,14 @@ export type TransactionDependencies = Omit<CheckDependencies, Parts> &
     readonly source: TransactionStateDependencies['source'] & Pick<CheckDependencies, 'view' | 'queueIds'>
   }
 
+const HELD_SPAN_MAX = 1_000_000
 const DRAIN_MS_MAX = 1000
 const DRAIN_POLL_MS = 2
 
 export class Transactions {
   readonly state: TransactionState
+  /** Halves behind one that waits, before it gets a copy at their end: see check-round.ts. */
+  heldSpanMax = HELD_SPAN_MAX
   private readonly deps: TransactionDependencies
   private readonly ends: TransactionEnds
   private readonly ops: OpWriter
@@ -111,9 +114,13 @@ export class Transactions {
     try {
       await this.loaded
       await this.state.catchUp()
-      const report = await new CheckRound({ ...this.deps, ...this.deps.source, state: this.state, ops: this.ops }).run(
-        () => this.isStopping,
-      )
+      const report = await new CheckRound({
+        ...this.deps,
+        ...this.deps.source,
+        state: this.state,
+        ops: this.ops,
+        heldSpanMax: this.heldSpanMax,
+      }).run(() => this.isStopping)
       this.state.roundDone()
       const { checked, expired, moved, stopped } = report
       if (checked + expired + moved > 0) log.info('half messages were checked', { ...report })

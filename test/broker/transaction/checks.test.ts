@@ -152,7 +152,7 @@ test('after transactionCheckMax checks a half is given up: an operator finds it,
   expect(await client.invoke(323, { msgId: id })).toMatchObject({ code: 0, remark: undefined })
   producer.answer = () => COMMIT
   expect(await round(broker)).toMatchObject({ checked: 1 })
-  await expect.poll(() => timesOf(producer.checks.at(-1)!)).toBe('1')
+  await expect.poll(() => producer.checks.map(timesOf).at(-1)).toBe('1')
   await expect.poll(async () => bodies(await client.drain('Orders', 0))).toEqual(['undecided'])
 })
 
@@ -194,6 +194,27 @@ test('while no producer of the group is there nothing is counted or written; the
   await expect.poll(() => back.checks.map(timesOf)).toEqual(['1'])
   await expect.poll(async () => bodies(await client.drain('Orders', 0)).toSorted()).toEqual(['abandoned', 'committed'])
   await back.close()
+})
+
+test('a held half far behind the end gets an uncounted copy there, so that the front goes on; its end is still taken', async ({
+  broker,
+  producer,
+  client,
+}) => {
+  const { transactions } = broker.handle.own
+  transactions.heldSpanMax = 10
+  const first = await producer.half('Orders', 'later', { CHECK_IMMUNITY_TIME_IN_SECONDS: '3600' })
+  for (let i = 0; i < 20; i += 1) await producer.end(await producer.half('Orders', `m${i}`), ROLLBACK)
+  expect(await round(broker)).toMatchObject({ moved: 1, held: 0, checked: 0 })
+  expect(transactions.state.decided.firstHalf).toBe(21)
+  const copy = halves(broker).at(-1)!
+  expect(copy.properties.get('TRAN_PREPARED_QUEUE_OFFSET')).toBe('0')
+  expect(copy.properties.has('TRANSACTION_CHECK_TIMES')).toBe(false)
+  expect(await round(broker)).toMatchObject({ moved: 0, held: 1 })
+  expect((await producer.end(first, COMMIT)).code).toBe(0)
+  await expect.poll(async () => bodies(await client.drain('Orders', 0))).toEqual(['later'])
+  expect(await round(broker)).toMatchObject({ moved: 0, held: 0, checked: 0 })
+  expect(transactions.state.decided.firstHalf).toBe(22)
 })
 
 test('a late end of what was checked meanwhile is taken for the copy: delivered once, not asked about again', async ({

@@ -5,8 +5,8 @@ import { TestClient } from '../../support/client.ts'
 
 test.each([
   ['far behind, with a slave', { slaveReadEnable: true, accessMessageInMemoryMaxRatio: 0 }, '3'],
-  ['near the end, with a slave', { slaveReadEnable: true }, '2'],
-  ['far behind, without one', { accessMessageInMemoryMaxRatio: 0 }, '0'],
+  ['near the end, with a slave', { slaveReadEnable: true, accessMessageInMemoryMaxRatio: 40 }, '2'],
+  ['far behind, without one', { slaveReadEnable: false, accessMessageInMemoryMaxRatio: 0 }, '0'],
 ])('a consumer that reads %s', async (_, config, suggested) => {
   await using broker = await startTestBroker({ config })
   const client = new TestClient(broker.address)

@@ -29,13 +29,12 @@ public final class Steady {
         System.setProperty("rocketmq.client.rebalance.waitInterval", "1000");
         String topic = Common.option(args, "topic", "Steady");
         int poll = Common.number(args, "poll", 1000);
-        DefaultMQPushConsumer consumer = consumer(args, topic, poll);
         DefaultMQProducer producer = new DefaultMQProducer(Common.option(args, "group", "Steady") + "Producer");
         producer.setNamesrvAddr(Common.option(args, "namesrv", "127.0.0.1:9876"));
         producer.setInstanceName("steady-producer-" + System.nanoTime());
         producer.setPollNameServerInterval(poll);
         producer.start();
-        consumer.start();
+        DefaultMQPushConsumer consumer = startedConsumer(args, topic, poll);
         Common.say("READY");
         System.out.flush();
 
@@ -73,6 +72,23 @@ public final class Steady {
         producer.shutdown();
         consumer.shutdown();
         Common.finish(0);
+    }
+
+    /** A consumer of 5.x does not start when the NameServer that it happens to pick first is dead: a service would be started again. */
+    private static DefaultMQPushConsumer startedConsumer(String[] args, String topic, int poll) throws Exception {
+        for (int tries = 1;; tries++) {
+            DefaultMQPushConsumer consumer = consumer(args, topic, poll);
+            try {
+                consumer.start();
+                return consumer;
+            } catch (Exception e) {
+                if (tries == 20) {
+                    throw e;
+                }
+                consumer.shutdown();
+                Thread.sleep(500);
+            }
+        }
     }
 
     private static String brokers(DefaultMQPushConsumer consumer, String topic) {

@@ -225,6 +225,47 @@ describe('at once', () => {
     await withKey('slaveReadEnable', true, async () => expect(await suggested()).toBe('5'))
   })
 
+  test('useServerSideResetOffset: offsets of a group that is not online are set, or not', async () => {
+    await client.send('Reset', 'x')
+    await client.invoke(REQUEST.UPDATE_CONSUMER_OFFSET, {
+      ...{ consumerGroup: 'Away', topic: 'Reset', queueId: '0', commitOffset: '1' },
+    })
+    const ext = { topic: 'Reset', group: 'Away', timestamp: '0', isForce: 'true' }
+    const reset = async () => (await client.invoke(REQUEST.INVOKE_BROKER_TO_RESET_OFFSET, ext)).code
+    expect(await reset()).not.toBe(0)
+    await withKey('useServerSideResetOffset', true, async () => expect(await reset()).toBe(0))
+  })
+
+  test('autoDeleteUnusedStats: the statistics of a deleted topic go, or stay', async () => {
+    const stats = async (statsKey: string) =>
+      (await client.invoke(REQUEST.VIEW_BROKER_STATS_DATA, { statsName: 'TOPIC_PUT_NUMS', statsKey })).code
+    for (const topic of ['Kept', 'Gone']) await client.send(topic, 'x')
+    const remove = (topic: string) => client.invoke(REQUEST.DELETE_TOPIC_IN_BROKER, { topic })
+    await remove('Kept')
+    expect(await stats('Kept')).toBe(0)
+    await withKey('autoDeleteUnusedStats', true, async () => {
+      await remove('Gone')
+      expect(await stats('Gone')).toBe(1)
+    })
+  })
+
+  test('osPageCacheBusyTimeOutMills, brokerFastFailureEnable: when append stands still, sends are refused or wait', async () => {
+    await withKey('osPageCacheBusyTimeOutMills', 50, async () => {
+      broker.faults.set('holdAppend', 1)
+      const first = client.send('Routed', 'waits')
+      // It is looked for ten times a second.
+      await new Promise((resolve) => setTimeout(resolve, 1000))
+      expect((await client.send('Routed', 'refused')).code).toBe(2)
+      await withKey('brokerFastFailureEnable', false, async () => {
+        await new Promise((resolve) => setTimeout(resolve, 300))
+        const second = client.send('Routed', 'waits, too')
+        await client.invoke(REQUEST.GET_BROKER_CONFIG)
+        broker.faults.set('holdAppend', 0)
+        expect([(await first).code, (await second).code]).toEqual([0, 0])
+      })
+    })
+  })
+
   test('rejectTransactionMessage, transactionTimeOut, transactionCheckMax: halves are refused, checked, given up', async () => {
     const producer = new TransactionClient(broker.address)
     await producer.heartbeat()

@@ -54,15 +54,14 @@ export const BROKER_KEYS = {
   shortPollingTimeMills: live(wait(1000, 'How long a pull is held without long polling.')),
   notifyConsumerIdsChangedEnable: live(bool(true, 'Tell the members of a group when one comes or goes.')),
   slaveReadEnable: live(bool(false, 'Tell consumers that are far behind to read from a slave.')),
-  disableConsumeIfConsumerReadSlowly: live(
-    bool(false, 'Stop a group that is consumerFallbehindThreshold behind (looked at every 3 min).'),
+  disableConsumeIfConsumerReadSlowly: bool(
+    false,
+    'Stop a group that is consumerFallbehindThreshold behind (looked at every 3 min).',
   ),
-  consumerFallbehindThreshold: live(
-    int(17_179_869_184, 0, LONG_MAX, 'bytes', 'See disableConsumeIfConsumerReadSlowly.'),
-  ),
+  consumerFallbehindThreshold: int(17_179_869_184, 0, LONG_MAX, 'bytes', 'See disableConsumeIfConsumerReadSlowly.'),
   brokerFastFailureEnable: live(bool(true, 'Refuse a request that waited too long instead of serving it late.')),
-  waitTimeMillsInSendQueue: live(wait(200, 'Longest wait of a send for room in the rings, in its socket.')),
-  waitTimeMillsInPullQueue: live(wait(5000, 'Longest wait of a pull of cold messages for a thread.')),
+  waitTimeMillsInSendQueue: wait(200, 'Longest wait of a send for room in the rings, in its socket.'),
+  waitTimeMillsInPullQueue: wait(5000, 'Longest wait of a pull of cold messages for a thread.'),
   waitTimeMillsInHeartbeatQueue: unused(NO_QUEUES, wait(31_000, 'Longest wait of a heartbeat.')),
   waitTimeMillsInTransactionQueue: unused(NO_QUEUES, wait(3000, 'Longest wait of the end of a transaction.')),
   startAcceptSendRequestTimeStamp: live(int(0, 0, LONG_MAX, 'ms', 'Time (since 1970) before which sends are refused.')),

@@ -23,6 +23,8 @@ export class ConsumerGroup {
   readonly members = new Map<number, GroupMember>()
   /** Of the last heartbeat; undefined before the first. */
   fingerprint: number | undefined
+  /** A pull knew a later subscription than the group's: whoever sends heartbeats without subscriptions is to send them. */
+  isOutdated = false
   isSaidToDiffer = false
   private readonly subscriptions = new Map<string, Subscription>()
 
@@ -69,6 +71,7 @@ export class ConsumerGroup {
   /** True when a topic came or went. A known topic changes only to a larger subVersion. */
   subscribe(subscriptions: readonly Subscription[]): boolean {
     let hasChanged = false
+    this.isOutdated = false
     const wanted = new Set<string>()
     for (const subscription of subscriptions) {
       wanted.add(subscription.topic)

@@ -64,7 +64,8 @@ type Client = Pick<HeartbeatBody, 'clientId' | 'fingerprint'> & { language: stri
  */
 function takeConsumer(context: AdminContext, connection: Connection, client: Client, data: ConsumerData): boolean {
   const { group, mode, subscriptions } = data
-  const former = context.consumers.group(group)?.fingerprint
+  const online = context.consumers.group(group)
+  const former = online?.fingerprint
   const config = context.groups.find(group)
   if (config !== undefined && config.retryQueueNums > 0) {
     context.topics.createInternal({
@@ -77,7 +78,7 @@ function takeConsumer(context: AdminContext, connection: Connection, client: Cli
   }
   const notify = config?.notifyConsumerIdsChangedEnable ?? true
   context.consumers.heartbeat(connection, { group, ...client, mode, subscriptions, notify })
-  if (subscriptions === undefined && context.consumers.group(group)?.hasSubscriptions !== true) return true
+  if (subscriptions === undefined && (online?.hasSubscriptions !== true || online.isOutdated)) return true
   return former !== undefined && former !== client.fingerprint
 }
 

@@ -88,6 +88,8 @@ function registeredFilter(checks: PullChecks, request: PullRequest, mayBroadcast
     return refused(PULL_CODE.subscriptionNotExist, `the consumer's subscription not exist\n${FAQ}`)
   }
   if (subscription.subVersion < request.subVersion) {
+    // 5.3.3 with heartbeat V2 may lose the heartbeat that carries it, and would be answered this for ever.
+    online.isOutdated = true
     return refused(PULL_CODE.subscriptionNotLatest, "the consumer's subscription not latest")
   }
   const { subString, expressionType } = subscription

@@ -270,6 +270,17 @@ describe('heartbeat V2 of RocketMQ 5', () => {
     expect(rigged.state.consumers.group('G')?.hasSubscriptions).toBe(false)
   })
 
+  test('after a pull that knew a later subscription (25), which the client’s heartbeats leave out, it is asked for', async () => {
+    const rigged = rig()
+    const a = rigged.connect()
+    await wholeAgain(rigged, a, { fingerprint: 12345 })
+    expect(await wholeAgain(rigged, a, { fingerprint: 12345, withoutSub: true })).toBe(false)
+    rigged.state.consumers.group('G')!.isOutdated = true
+    expect(await wholeAgain(rigged, a, { fingerprint: 12345, withoutSub: true })).toBe(true)
+    expect(await wholeAgain(rigged, a, { fingerprint: 12345 })).toBe(false)
+    expect(await wholeAgain(rigged, a, { fingerprint: 12345, withoutSub: true })).toBe(false)
+  })
+
   test('4.9 clients are answered as 4.9.8 answers them', async () => {
     const { ask } = rig()
     expect((await ask(34, undefined, heartbeat('c', { G: [subscription('T')] })))?.ext).toBe(undefined)

@@ -70,13 +70,13 @@ const SHOWN: readonly AdminCommand[] = [
   works(
     2,
     'queryMsgById -i {offsetId}',
-    /Topic:\s+AdminTopic[\s\S]*consumerGroup=AdminGroup, trackType=CONSUMED/,
+    /Topic:\s+AdminTopic[\s\S]*user=ümlaut-0[\s\S]*consumerGroup=AdminGroup, trackType=CONSUMED/,
     '4.9.7',
   ),
   works(
     2,
     'queryMsgById -t AdminTopic -i {offsetId}',
-    /Topic:\s+AdminTopic[\s\S]*consumerGroup=AdminGroup, trackType=CONSUMED/,
+    /Topic:\s+AdminTopic[\s\S]*user=ümlaut-0[\s\S]*consumerGroup=AdminGroup, trackType=CONSUMED/,
     '5.3.3',
   ),
   works(2, 'queryMsgById -i {offsetId} -g AdminGroup -d {clientId}', /consumeResult=CR_SUCCESS/, '4.9.7'),

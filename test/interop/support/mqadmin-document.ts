@@ -68,7 +68,7 @@ Every sub-command of Apache's \`mqadmin\`, run against a Basalt broker with mess
 online, and against Apache ${oracle} for comparison. ${counts.join('; ')}. Those that are "not for a 4.9
 broker" ask for what none has, and are answered with code 3 as there.
 
-Made by \`BASALT_MQADMIN=compare npm run test:interop -- mqadmin-all\`. The interop suite runs every command each time and
+Made by \`BASALT_MQADMIN=compare npm run test:interop -- mqadmin\`. The interop suite runs every command each time and
 compares this page with what it sees; what each command must print is in \`test/interop/support/mqadmin-commands.ts\`.
 
 "The same" means that Apache's broker meets the same expectation; otherwise the column says what it answered. "–": this version of

@@ -25,6 +25,7 @@ import { Administration } from './administration.ts'
 
 import { Engine } from './engine.ts'
 import { publishFilters } from './filter/index.ts'
+import { foundText } from './found-text.ts'
 import { MessageService } from './message-service.ts'
 import { OwnMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
@@ -401,12 +402,4 @@ async function settled(
   if (engine.status === 'fulfilled') await engine.value.stop()
   if (namesrv.status === 'fulfilled') await namesrv.value?.close()
   throw engine.status === 'rejected' ? engine.reason : (namesrv as PromiseRejectedResult).reason
-}
-
-function foundText({ min, end, isUnclean, recordCount, findings, queues }: Engine['recovered']): string {
-  if (end === 0) return 'an empty store'
-  const stop = isUnclean ? 'after an unclean stop' : 'stopped cleanly'
-  const size = `log of ${end - min} bytes from ${min}, ${queues.length} queues`
-  const more = findings.length === 0 ? '' : `; ${findings.length} findings, see the log`
-  return `${size}, ${stop}, ${recordCount} records read${more}`
 }

@@ -96,10 +96,13 @@ function topicExt(over: Record<string, string>): Record<string, string> {
   return { ...own, topicFilterType: 'SINGLE_TAG', order: 'false', ...over }
 }
 
+/** By default the first bytes of a handshake are waited for to become one. */
+const NO_TLS = { 'tls.server.mode': 'disabled' } as const
+
 test('each stranger costs one line with peer and reason, and its connection, on every port', async () => {
   using folder = storeFolder()
-  await using broker = await startBrokerProcess({ folder: folder.path })
-  await using namesrv = await startNamesrvProcess()
+  await using broker = await startBrokerProcess({ folder: folder.path, config: NO_TLS })
+  await using namesrv = await startNamesrvProcess(NO_TLS)
   const peers: { port: number; what: string; code: string }[] = []
   for (const address of [broker.address, broker.fast, namesrv.address]) {
     for (const [n, [what, bytes, code]] of STRANGERS.entries()) {
@@ -133,7 +136,7 @@ test('a whole frame with nonsense in it is answered, and the connection goes on'
 
 test(`${FLOOD} strangers: memory, sockets and log stay small, load goes on`, async () => {
   using folder = storeFolder()
-  await using broker = await startBrokerProcess({ folder: folder.path })
+  await using broker = await startBrokerProcess({ folder: folder.path, config: NO_TLS })
   const ledger = new Ledger()
   const load = new Load({ address: broker.address, ledger, connections: 1, inFlight: 4 })
   load.start()

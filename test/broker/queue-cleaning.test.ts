@@ -43,6 +43,8 @@ async function expire(broker: TestBroker, client: TestClient): Promise<void> {
   while (control.load('appended') < until) await client.send('Filler', Buffer.alloc(60_000, 1))
   const end = control.load('appended')
   await settled(broker)
+  // Nor before they are on disk themselves.
+  await vi.waitFor(() => expect(control.load('flushed')).toBe(end), 10_000)
   broker.advance('80h')
   // The connection was idle for 80 hours: another one takes its place.
   await vi.waitFor(async () => expect((await client.invoke(329)).code).toBe(0))

@@ -44,7 +44,7 @@ async function expire(broker: TestBroker, client: TestClient): Promise<void> {
   const end = control.load('appended')
   await settled(broker)
   // Nor before they are on disk themselves.
-  await vi.waitFor(() => expect(control.load('flushed')).toBe(end), 10_000)
+  await vi.waitFor(() => expect(control.load('flushed')).toBeGreaterThanOrEqual(end - (end % SEGMENT)), 10_000)
   broker.advance('80h')
   // The connection was idle for 80 hours: another one takes its place.
   await vi.waitFor(async () => expect((await client.invoke(329)).code).toBe(0))

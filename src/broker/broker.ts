@@ -20,6 +20,7 @@ import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
 import { Administration } from './administration.ts'
 import { Engine } from './engine.ts'
+import { foundText } from './found-text.ts'
 import { MessageService } from './message-service.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
@@ -393,12 +394,4 @@ async function settled(
   if (engine.status === 'fulfilled') await engine.value.stop()
   if (namesrv.status === 'fulfilled') await namesrv.value?.close()
   throw engine.status === 'rejected' ? engine.reason : (namesrv as PromiseRejectedResult).reason
-}
-
-function foundText({ min, end, isUnclean, recordCount, findings, queues }: Engine['recovered']): string {
-  if (end === 0) return 'an empty store'
-  const stop = isUnclean ? 'after an unclean stop' : 'stopped cleanly'
-  const size = `log of ${end - min} bytes from ${min}, ${queues.length} queues`
-  const more = findings.length === 0 ? '' : `; ${findings.length} findings, see the log`
-  return `${size}, ${stop}, ${recordCount} records read${more}`
 }

@@ -1,8 +1,12 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ConsumerOffsets } from '../../../src/broker/offsets/index.ts'
 import { silentLog } from '../../../src/log.ts'
 import { quoteIntegerKeys } from '../../../src/store/metadata/index.ts'
+import { startTestBroker } from '../../../src/testing/index.ts'
+import { TestClient } from '../../support/client.ts'
 import { bodyOf, MemoryFiles, rig } from '../rig.ts'
 
 const table = (files = new MemoryFiles()) => {
@@ -160,4 +164,22 @@ describe('a query of a group without an offset (14)', () => {
     expect(it.log.lines).toEqual(['warn offset of group G on T queue 0 goes back from 9 to 4'])
     expect(bodyOf(await it.ask(43))).toEqual({ offsetTable: { 'T@G': { 0: 4 } } })
   })
+})
+
+test('a running broker writes the offsets every five seconds of its clock, and at its stop', async () => {
+  const broker = await startTestBroker()
+  onTestFinished(() => broker.close())
+  const client = new TestClient(broker.address)
+  onTestFinished(() => client.close())
+  const path = join(broker.folder, 'config', 'consumerOffset.json')
+  const commit = (commitOffset: number) =>
+    client.invoke(15, { consumerGroup: 'G', topic: 'T', queueId: '3', commitOffset: String(commitOffset) })
+  const written = () => (existsSync(path) ? readFileSync(path, 'utf8') : '')
+  await commit(7)
+  expect(written()).not.toContain('T@G')
+  broker.advance('5s')
+  await vi.waitFor(() => expect(written()).toContain('"T@G":{3:7}'), 10_000)
+  await commit(9)
+  await broker.handle.close()
+  expect(written()).toContain('"T@G":{3:9}')
 })

@@ -7,9 +7,7 @@
  *   failure a stage died: everybody who waits gets an error, what is appended is flushed if it can be, `closed` rejects
  */
 import { resolve } from 'node:path'
-
 import { type Clock, steadyClock } from '../clock.ts'
-
 import { type BrokerConfig, type Resolved, resolveConfig, runsNameServer } from '../config/index.ts'
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
@@ -19,10 +17,8 @@ import { hostBytes } from '../remoting/host.ts'
 import type { FromStage, StageName } from '../stages/messages.ts'
 import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
-
 import { Access, namesrvConfigOf } from './access.ts'
 import { Administration } from './administration.ts'
-
 import { Engine } from './engine.ts'
 import { publishFilters } from './filter/index.ts'
 import { foundText } from './found-text.ts'
@@ -30,10 +26,8 @@ import { MessageService } from './message-service.ts'
 import { OwnMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
-
 import type { InternalPut } from './put/index.ts'
 import { announcedAddress, announcement, BrokerRegistration, ipOf } from './registration/index.ts'
-
 import { Router } from './router.ts'
 import { Schedule } from './schedule.ts'
 import { StoreView } from './store-view.ts'

@@ -33,11 +33,8 @@ import { PullProcessor } from './pull/pull-processor.ts'
 import { PULL_CODE, type PullRequest, pullRequestOf } from './pull/pull-request.ts'
 import { LiveReadLimits } from './pull/read-limits.ts'
 import { TagFilters } from './pull/tag-filter.ts'
-
 import { InternalPut } from './put/internal-put.ts'
-
 import { RefusedRequest } from './router.ts'
-
 import type { Host } from './send/record-encoder.ts'
 import { type Refusal, SEND_CODE } from './send/send-checks.ts'
 import { SendProcessor } from './send/send-processor.ts'

@@ -9,7 +9,6 @@ import { describe } from '../errors.ts'
 import { type Log, silentLog } from '../log.ts'
 import { RESPONSE } from '../remoting/response-codes.ts'
 import { threadArguments } from '../stages/thread-arguments.ts'
-
 import type { FilteredRecords, FilterRecordsRequest } from '../store/commitlog/index.ts'
 import type {
   FoundUnits,
@@ -18,7 +17,6 @@ import type {
   LookUpUnitsTask,
   OffsetByTimeTask,
 } from '../store/consumequeue/index.ts'
-
 import type { QueryByKeyTask } from '../store/index/index.ts'
 import type { KeyQueryResult } from '../store/message-store.ts'
 import type { VerifiedLog } from '../store/recovery/index.ts'

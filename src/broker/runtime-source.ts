@@ -11,7 +11,6 @@ import type { Engine } from './engine.ts'
 import type { MessageService } from './message-service.ts'
 import type { OwnMessages } from './own-messages.ts'
 import type { Pool } from './pool.ts'
-
 import type { RuntimeSource, WaitingLine } from './processors/index.ts'
 import type { WaitingKind } from './waiting-line.ts'
 

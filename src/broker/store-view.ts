@@ -5,10 +5,8 @@
 import { totalmem } from 'node:os'
 import type { ControlBlock } from '../concurrency/control-block.ts'
 import type { QueueTable } from '../concurrency/queue-table.ts'
-
 import type { FilteredRecords, FilterRecordsRequest, LogReader, ReadLimits } from '../store/commitlog/index.ts'
 import { type ListedUnit, QueueReader, QueueReaders, type UnitPlace } from '../store/consumequeue/index.ts'
-
 import type { KeyQuery, KeyQueryResult, MessageStore } from '../store/message-store.ts'
 import type { StoreSettings } from '../store/settings.ts'
 import type { Pool } from './pool.ts'

@@ -10,7 +10,6 @@ import { RESPONSE } from '../../remoting/response-codes.ts'
 import { decodeHeader, encodeHeader } from '../../remoting/schema.ts'
 import { GET_CONSUMER_LIST_BY_GROUP, HEART_BEAT_ANSWER, UNREGISTER_CLIENT } from '../../remoting/schemas/clients.ts'
 import { filterOrFault, SQL92 } from '../filter/index.ts'
-
 import { TAG } from '../groups/index.ts'
 import type { Processor } from '../router.ts'
 import { groupNameFault, PERM_READ_WRITE, retryTopic, SYS_FLAG } from '../topics/index.ts'

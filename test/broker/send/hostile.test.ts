@@ -167,9 +167,12 @@ describe('properties', () => {
   })
 
   test('with CLUSTER, WAIT and DELAY of the client', async () => {
-    const text = 'CLUSTER\u0001mine\u0002WAIT\u0001maybe\u0002DELAY\u0001none\u0002k\u0001v\u0002'
-    expect(await send({ e: '3', i: text }, 'p')).toMatchObject({ code: 0 })
-    expect((await lastOf('Hostile', 3)).propertiesText).toBe(`DELAY\u0001none\u0002k\u0001v\u0002${CLUSTER}`)
+    const text = (level: string) =>
+      `CLUSTER\u0001mine\u0002WAIT\u0001maybe\u0002DELAY\u0001${level}\u0002k\u0001v\u0002`
+    // As 4.9: a level that is none is an error, one below the first is no delay.
+    expect(await send({ e: '3', i: text('none') }, 'p')).toMatchObject({ code: 1 })
+    expect(await send({ e: '3', i: text('-9') }, 'p')).toMatchObject({ code: 0 })
+    expect((await lastOf('Hostile', 3)).propertiesText).toBe(`DELAY\u0001-9\u0002k\u0001v\u0002${CLUSTER}`)
   })
 
   test('of exactly as many bytes as a record can say, and one more', async () => {

@@ -96,6 +96,7 @@ test.each(['SYNC_FLUSH'] as const)(
     await new Promise((resolve) => setTimeout(resolve, 1100))
     for (const batch of [1, 2, 1]) {
       const child = spawnBroker({ folder, config, env: { BASALT_FAILPOINT: `after-append:${batch}` } })
+      onTestFinished(() => void child.kill('SIGKILL'))
       const late = setTimeout(() => child.kill('SIGTERM'), 5000)
       await new Promise((resolve) => child.once('close', resolve))
       clearTimeout(late)

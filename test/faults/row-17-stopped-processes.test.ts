@@ -95,7 +95,8 @@ test('a NameServer that stands still: nobody is forgotten whose signs of life wa
   const config = { nameServerInside: 'never', namesrvAddr: namesrv.address, registerNameServerPeriod: 10_000 } as const
   await using broker = await startBrokerProcess({ folder: folder.path, config })
   const ledger = new Ledger()
-  const load = new Load({ address: broker.address, ledger })
+  // It runs all the time that the NameServer stands: a little is enough.
+  const load = new Load({ address: broker.address, ledger, connections: 1, inFlight: 2 })
   load.start()
   // A broker of 5.x that wants to be forgotten after a second, and beats three times a second.
   const five = await RawPeer.connect(namesrv.address)
@@ -123,7 +124,7 @@ test('a consumer that stands still: it goes on where it was, keeps its lock, and
   using folder = storeFolder()
   await using broker = await startBrokerProcess({ folder: folder.path })
   const ledger = new Ledger()
-  const load = new Load({ address: broker.address, ledger, inFlight: 4 })
+  const load = new Load({ address: broker.address, ledger, connections: 1, inFlight: 2 })
   load.start()
   await load.acknowledged(100)
   using consumer = startConsumer(broker.address, TOPIC, 1, 'CG17')

@@ -23,7 +23,7 @@ const PULL = 11
 
 test.each([
   { manner: 'bytes', messages: isLong ? 2000 : 150 },
-  { manner: 'pieces', messages: isLong ? 20_000 : 400 },
+  { manner: 'pieces', messages: isLong ? 5000 : 400 },
 ] as const)('frames in $manner, both ways: each is understood', async ({ manner, messages }) => {
   using folder = storeFolder()
   await using broker = await startBrokerProcess({ folder: folder.path })

@@ -43,8 +43,8 @@ export interface AccessOptions {
 export interface Followers {
   engine: { changeSettings(values: Partial<StoreSettings>): void }
   acks: { waitMsMax: number }
-  topics: Pick<TopicTable, 'dataVersion' | 'openAutoCreation'>
-  registration(): Pick<Registration, 'step' | 'registerAll'> | undefined
+  topics: Pick<TopicTable, 'openAutoCreation'>
+  registration(): Pick<Registration, 'step' | 'followPermission'> | undefined
 }
 
 /** What the access rules put before a port and before a processor. */
@@ -123,9 +123,7 @@ export class Access {
       const keys = new Set(changes.map(({ key }) => key))
       if (keys.has('autoCreateTopicEnable')) await topics.openAutoCreation()
       if (keys.has('namesrvAddr')) registration()?.step()
-      if (!keys.has('brokerPermission')) return
-      topics.dataVersion.next()
-      await registration()?.registerAll()
+      if (keys.has('brokerPermission')) await registration()?.followPermission()
     })
   }
 

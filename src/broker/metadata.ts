@@ -57,6 +57,7 @@ export class TableFile {
   /** The write under way. */
   private running: Promise<void> | undefined
   private failed = false
+  private isTouched = false
 
   constructor(name: string, store: MetadataStore, text: () => string, log: Log) {
     this.name = name
@@ -78,6 +79,22 @@ export class TableFile {
       this.next.catch(() => {})
     }
     return this.next
+  }
+
+  /** Something changed that the next flush() is to write. */
+  touch(): void {
+    this.isTouched = true
+  }
+
+  /** Writes what was touched since the last time; settled when it is on disk (a failure is logged and tried again). */
+  async flush(): Promise<void> {
+    if (!this.isTouched) return
+    this.isTouched = false
+    try {
+      await this.persist()
+    } catch {
+      this.isTouched = true
+    }
   }
 
   /** Settled when every change so far is on disk, or undefined when that is so now. */

@@ -18,7 +18,6 @@ export class DelayOffsets {
   private readonly levels = new Map<number, number>()
   private readonly log: Log
   private readonly file: TableFile
-  private isDirty = false
 
   constructor(options: { store: MetadataStore; log: Log }) {
     this.log = options.log
@@ -46,7 +45,7 @@ export class DelayOffsets {
   put(level: number, offset: number): void {
     if (this.levels.get(level) === offset) return
     this.levels.set(level, offset)
-    this.isDirty = true
+    this.file.touch()
   }
 
   entries(): IterableIterator<[number, number]> {
@@ -54,14 +53,8 @@ export class DelayOffsets {
   }
 
   /** Writes the table when something changed; settled when it is on disk (a failure is logged and tried again). */
-  async flush(): Promise<void> {
-    if (!this.isDirty) return
-    this.isDirty = false
-    try {
-      await this.file.persist()
-    } catch {
-      this.isDirty = true
-    }
+  flush(): Promise<void> {
+    return this.file.flush()
   }
 
   /** As fastjson writes it, with bare integer keys. */

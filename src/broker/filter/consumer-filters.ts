@@ -40,7 +40,6 @@ export class ConsumerFilters {
   private readonly log: Log
   private readonly file: TableFile
   private readonly listeners: (() => void)[] = []
-  private isDirty = false
 
   constructor(options: { settings: FilterSettings; store: MetadataStore; clock: Clock; log: Log }) {
     const { settings } = options
@@ -127,14 +126,8 @@ export class ConsumerFilters {
     }
   }
 
-  async flush(): Promise<void> {
-    if (!this.isDirty) return
-    this.isDirty = false
-    try {
-      await this.file.persist()
-    } catch {
-      this.isDirty = true
-    }
+  flush(): Promise<void> {
+    return this.file.flush()
   }
 
   private take(group: string, { topic, subString, subVersion, expressionType }: Subscription): void {
@@ -197,7 +190,7 @@ export class ConsumerFilters {
 
   private touched(group: string): void {
     this.retry.delete(group)
-    this.isDirty = true
+    this.file.touch()
   }
 
   private changed(): void {

@@ -22,7 +22,6 @@ export class ConsumerOffsets {
   private readonly log: Log
   private readonly file: TableFile
   private readonly resets = new PendingResets()
-  private isDirty = false
 
   constructor(options: { store: MetadataStore; log: Log }) {
     this.log = options.log
@@ -56,7 +55,7 @@ export class ConsumerOffsets {
     const former = queues.get(queueId)
     if (former === offset) return true
     queues.set(queueId, offset)
-    this.isDirty = true
+    this.file.touch()
     if (former !== undefined && offset < former) {
       this.log.warn(`offset of group ${group} on ${topic} queue ${queueId} goes back from ${former} to ${offset}`, {
         group,
@@ -72,7 +71,7 @@ export class ConsumerOffsets {
   reset(group: string, topic: string, queueId: number, offset: number): void {
     this.queuesOf(topic, group).set(queueId, offset)
     this.resets.set(group, topic, queueId, offset)
-    this.isDirty = true
+    this.file.touch()
   }
 
   /** Where a pull has to go on after a reset that its consumer does not know of, once; else NO_OFFSET. */
@@ -86,7 +85,7 @@ export class ConsumerOffsets {
     const source = groups?.get(from)
     if (groups === undefined || source === undefined) return false
     groups.set(to, new Map(source))
-    this.isDirty = true
+    this.file.touch()
     return true
   }
 
@@ -115,34 +114,28 @@ export class ConsumerOffsets {
     for (const [topic, groups] of this.topics) {
       if (!groups.delete(group)) continue
       if (groups.size === 0) this.topics.delete(topic)
-      this.isDirty = true
+      this.file.touch()
     }
     this.resets.removeGroup(group)
   }
 
   /** The topic is deleted: one of the same name begins at 0, and nobody may skip what is in it. */
   removeTopic(topic: string): void {
-    if (this.topics.delete(topic)) this.isDirty = true
+    if (this.topics.delete(topic)) this.file.touch()
     this.resets.removeTopic(topic)
   }
 
   /** The queue is gone with all its messages; should it come back, it begins at 0. */
   removeQueue(topic: string, queueId: number): void {
     for (const [group, queues] of this.topics.get(topic) ?? []) {
-      if (queues.delete(queueId)) this.isDirty = true
+      if (queues.delete(queueId)) this.file.touch()
       this.resets.take(group, topic, queueId)
     }
   }
 
   /** Writes the table when something changed; settled when it is on disk (a failure is logged and tried again). */
-  async flush(): Promise<void> {
-    if (!this.isDirty) return
-    this.isDirty = false
-    try {
-      await this.file.persist()
-    } catch {
-      this.isDirty = true
-    }
+  flush(): Promise<void> {
+    return this.file.flush()
   }
 
   /** As 43 and the file carry it: {"topic@group": {queueId: offset}}. */

@@ -101,9 +101,9 @@ export class BrokerRegistration {
     this.registration.step()
   }
 
-  /** Tells all NameServers now. */
-  registerAll(): Promise<number> {
-    return this.registration.registerAll()
+  /** brokerPermission was changed: resolves when the NameServers know. */
+  followPermission(): Promise<void> {
+    return this.registration.followPermission()
   }
 
   /** A NameServer that does not answer forgets this broker by itself: nobody waits long for it. */

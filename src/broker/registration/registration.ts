@@ -97,7 +97,7 @@ export class Registration {
     if (this.stopped) return
     this.options.onStep?.()
     this.followAddresses()
-    this.followPermission()
+    void this.followPermission()
     for (const link of this.links.values()) if (link.due()) void link.refresh()
   }
 
@@ -160,12 +160,13 @@ export class Registration {
   }
 
   /** Whoever changed it (25, a file): routes must say so soon, for an operator waits for clients to go elsewhere. */
-  private followPermission(): void {
+  /** Registers anew where brokerPermission changed; resolves when the NameServers know. */
+  async followPermission(): Promise<void> {
     const { brokerPermission } = this.options.broker()
     if (brokerPermission === this.permission) return
     this.permission = brokerPermission
     this.options.onPermission?.(brokerPermission)
-    void this.registerAll()
+    await this.registerAll()
   }
 
   private followAddresses(): void {

@@ -14,6 +14,7 @@ import { RESPONSE } from '../../remoting/response-codes.ts'
 import { decodeHeader } from '../../remoting/schema.ts'
 import { CONSUMER_SEND_MSG_BACK } from '../../remoting/schemas/send.ts'
 import type { Message } from '../../store/commitlog/index.ts'
+import { offsetMsgId } from '../../store/commitlog/offset-msg-id.ts'
 import { parseDelayLevels } from '../../store/dispatch/delay-levels.ts'
 import { capLevel } from '../delay/delayed-send.ts'
 import type { SubscriptionGroupConfig, SubscriptionGroups } from '../groups/index.ts'
@@ -32,7 +33,6 @@ import type { BrokerStats } from '../stats/index.ts'
 import { StatsCounters } from '../stats-counters.ts'
 import { deadLetterTopic, isWritable, PERM, PERM_READ_WRITE, retryTopic, SYS_FLAG, TOPIC } from '../topics/index.ts'
 import type { TopicTable } from '../topics/topic-table.ts'
-import { messageIdOf } from './message-id.ts'
 
 export interface SendBackContext {
   settings: {
@@ -128,7 +128,8 @@ function copyOf(original: Message, properties: Record<string, string>): Internal
     preparedTransactionOffset: 0,
     properties: withProperties(text, {
       RETRY_TOPIC: propertyOf(text, 'RETRY_TOPIC') ?? original.topic,
-      ORIGIN_MESSAGE_ID: propertyOf(text, 'ORIGIN_MESSAGE_ID') ?? messageIdOf(original),
+      ORIGIN_MESSAGE_ID:
+        propertyOf(text, 'ORIGIN_MESSAGE_ID') ?? offsetMsgId(original.storeHost, original.physicalOffset),
       WAIT: 'false',
       ...properties,
     }),

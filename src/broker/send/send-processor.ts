@@ -153,9 +153,10 @@ export class SendProcessor {
     rewriteProperties(fields, this.pair, fields.batch, rewritten)
     const queueId = fields.queueId >= 0 ? fields.queueId : Math.floor(Math.random() * target.config.writeQueueNums)
     this.answerQueueId = queueId
-    const half = rewritten.isHalf && isHalf(rewritten, fields.reconsumeTimes)
+    const half = isHalf(rewritten, fields.reconsumeTimes)
     const isLate = rewritten.delayLevel !== 0 && !half && isDelayed(rewritten, fields.sysFlag)
-    const refusal = (isLate ? this.delay(fields, target, queueId) : undefined) ?? this.checkMessage(target, fields)
+    const refusal =
+      (isLate ? this.delay(fields, target, queueId) : undefined) ?? this.checkMessage(target, fields, half)
     if (refusal !== undefined) {
       this.deps.refuse(connection, fields, refusal)
       return 'taken'
@@ -243,12 +244,10 @@ export class SendProcessor {
     return this.cache.find(Buffer.from(dead), 0, Buffer.byteLength(dead)) ?? this.remember(dead)
   }
 
-  private checkMessage(target: SendTarget, fields: SendFields): Refusal | undefined {
+  private checkMessage(target: SendTarget, fields: SendFields, half: boolean): Refusal | undefined {
     const { settings } = this.deps
     const { rewritten } = this
-    if (rewritten.isHalf && settings.rejectTransactionMessage && isHalf(rewritten, fields.reconsumeTimes)) {
-      return rejectedHalf(settings.brokerIP1)
-    }
+    if (half && settings.rejectTransactionMessage) return rejectedHalf(settings.brokerIP1)
     return checkSizes(target.bytes.length, rewritten.length, fields.bodyEnd - fields.bodyStart, settings.maxMessageSize)
   }
 
@@ -280,10 +279,16 @@ export class SendProcessor {
       deps.refuse(connection, fields, tooLong)
       return 'taken'
     }
-    deps.topics.createInternal({ topic: TOPIC.half, queueNums: 1, perm: 6 })
-    // Not in the cache: nobody may send to it.
-    this.half ??= this.targetOf(TOPIC.half)
-    return this.claimOne(connection, bytes, fields, this.half, queueId)
+    return this.claimOne(connection, bytes, fields, this.halfTarget(), queueId)
+  }
+
+  /** Not in the cache: nobody may send to it. Forgotten when a topic changes. */
+  private halfTarget(): SendTarget {
+    if (this.half === undefined) {
+      this.deps.topics.createInternal({ topic: TOPIC.half, queueNums: 1, perm: 6 })
+      this.half = this.targetOf(TOPIC.half)
+    }
+    return this.half
   }
 
   private claimOne(

@@ -42,7 +42,6 @@ export interface AccessOptions {
 
 export interface Followers {
   engine: { changeSettings(values: Partial<StoreSettings>): void }
-  acks: { waitMsMax: number }
   topics: Pick<TopicTable, 'openAutoCreation'>
   registration(): Pick<Registration, 'step' | 'followPermission'> | undefined
 }
@@ -115,11 +114,9 @@ export class Access {
   }
 
   /** Tells of changes those who do not read a key where it is used. Answers wait until the NameServers know. */
-  follow({ engine, acks, topics, registration }: Followers): void {
-    const { config } = this
+  follow({ engine, topics, registration }: Followers): void {
     this.configuration.onChange(async (changes) => {
       engine.changeSettings(Object.fromEntries(changes.map(({ key, to }) => [key, to])))
-      acks.waitMsMax = config.syncFlushTimeout
       const keys = new Set(changes.map(({ key }) => key))
       if (keys.has('autoCreateTopicEnable')) await topics.openAutoCreation()
       if (keys.has('namesrvAddr')) registration()?.step()

@@ -12,7 +12,7 @@
 
 import type { Clock } from '../clock.ts'
 import type { RingConsumer } from '../concurrency/byte-ring.ts'
-import type { ControlBlock } from '../concurrency/control-block.ts'
+import { type ControlBlock, GATE } from '../concurrency/control-block.ts'
 import type { StageClock } from '../metrics/stage-clock.ts'
 import { stampSample } from '../metrics/stage-clock.ts'
 import type { Connection } from '../remoting/connection.ts'
@@ -21,6 +21,10 @@ import { ACK, ACK_STATUS } from '../stages/ring-records.ts'
 export const STORE_STATUS = {
   ok: 'ok',
   flushTimeout: 'flushTimeout',
+  /** It is stored here, and no slave is there that could have it too. */
+  slaveUnavailable: 'slaveUnavailable',
+  /** It is stored here, and no slave has said in time that it is there too. */
+  slaveTimeout: 'slaveTimeout',
   /** The epoch changed between claim and append: nothing is stored. */
   oldEpoch: 'oldEpoch',
   /** Larger than a CommitLog file: nothing is stored. */
@@ -29,6 +33,17 @@ export const STORE_STATUS = {
   failed: 'failed',
 } as const
 export type StoreStatus = keyof typeof STORE_STATUS
+
+/** It is in the log, however safe. */
+export function isInLog(status: string): boolean {
+  return status === 'ok' || status === 'flushTimeout' || status === 'slaveUnavailable' || status === 'slaveTimeout'
+}
+
+/** How long a send waits for the disk and for a slave; both waits begin together. Read at each use. */
+export interface WaitLimits {
+  readonly syncFlushTimeout: number
+  readonly slaveTimeout: number
+}
 
 /** What an answer needs; one object that is reused for every call of Answer. */
 export interface SendOutcome {
@@ -85,7 +100,7 @@ export class Acks {
   private serializes = new Uint8Array(INITIAL_CAPACITY)
   private flags = new Uint8Array(INITIAL_CAPACITY)
   private statuses = new Uint8Array(INITIAL_CAPACITY)
-  private deadlines = new Float64Array(INITIAL_CAPACITY)
+  private since = new Float64Array(INITIAL_CAPACITY)
   private ends = new Float64Array(INITIAL_CAPACITY)
   private physicalOffsets = new Float64Array(INITIAL_CAPACITY)
   private queueOffsets = new Float64Array(INITIAL_CAPACITY)
@@ -102,8 +117,7 @@ export class Acks {
   private readonly clock: Clock
   private readonly stageClock: StageClock
   private readonly answer: Answer
-  /** No deadline is further away than this. */
-  waitMsMax: number
+  private readonly limits: WaitLimits
   private readonly outcome: SendOutcome = {
     status: 'ok',
     opaque: 0,
@@ -121,19 +135,18 @@ export class Acks {
     clock: Clock
     stageClock: StageClock
     answer: Answer
-    /** No deadline is further away than this. */
-    waitMsMax: number
+    limits: WaitLimits
   }) {
     this.ring = options.ring
     this.control = options.control
     this.clock = options.clock
     this.stageClock = options.stageClock
     this.answer = options.answer
-    this.waitMsMax = options.waitMsMax
+    this.limits = options.limits
   }
 
-  /** Remembers a send whose record has been claimed in the submit ring, in the order of the claims. */
-  expect(send: PendingSend, deadline: number): void {
+  /** Remembers a send whose record has been claimed in the submit ring, in the order of the claims. It waits from `now` on. */
+  expect(send: PendingSend, now: number): void {
     if (this.tail - this.head === this.capacity) this.grow()
     const at = this.tail & (this.capacity - 1)
     this.connections[at] = send.connection
@@ -143,12 +156,12 @@ export class Acks {
     this.samples[at] = send.sample
     this.serializes[at] = send.serialize
     this.flags[at] = (send.waits ? FLAG_WAITS : 0) | (send.isOneway ? FLAG_ONEWAY : 0)
-    this.deadlines[at] = deadline
+    this.since[at] = now
     this.tail += 1
   }
 
   /** The same for a message of the broker's own; `token` comes back as the outcome's opaque. */
-  expectOwn(completion: Completion, token: number, queueId: number, waits: boolean, deadline: number): void {
+  expectOwn(completion: Completion, token: number, queueId: number, waits: boolean, now: number): void {
     if (this.tail - this.head === this.capacity) this.grow()
     const at = this.tail & (this.capacity - 1)
     this.completions[at] = completion
@@ -156,7 +169,7 @@ export class Acks {
     this.queueIds[at] = queueId
     this.samples[at] = -1
     this.flags[at] = FLAG_OWN | (waits ? FLAG_WAITS : 0)
-    this.deadlines[at] = deadline
+    this.since[at] = now
     this.tail += 1
   }
 
@@ -164,23 +177,37 @@ export class Acks {
   pump(): number {
     this.book()
     if (this.head === this.booked) return 0
-    const committed = this.control.committed()
+    const confirmed = this.control.confirmed()
     const now = this.clock.now()
     const before = this.head
     while (this.head < this.booked) {
       const at = this.head & (this.capacity - 1)
       if ((this.flags[at] & FLAG_DONE) === 0) {
-        if (this.ends[at] <= committed) this.finish(at, 'ok')
-        else if (this.deadlines[at] <= now) this.finish(at, 'flushTimeout')
-        else {
-          // The clock was set back: nobody waits longer for that.
-          if (this.deadlines[at] - now > this.waitMsMax) this.deadlines[at] = now + this.waitMsMax
-          break
-        }
+        const status = this.ends[at] <= confirmed ? 'ok' : this.unconfirmed(at, now)
+        if (status === undefined) break
+        this.finish(at, status)
       }
       this.head += 1
     }
     return this.head - before
+  }
+
+  /**
+   * What a send is told that the gate has not passed: once both waits, for the disk and for a slave, have come to their ends.
+   * The slave's end wins, as in RocketMQ. Undefined: it waits on.
+   */
+  private unconfirmed(at: number, now: number): StoreStatus | undefined {
+    const { control, limits } = this
+    // The clock was set back: nobody waits longer for that.
+    if (this.since[at] > now) this.since[at] = now
+    const waited = now - this.since[at]
+    const gate = control.word('gate')
+    const isFlushed = (gate & GATE.flushed) === 0 || this.ends[at] <= control.load('flushed')
+    if (!isFlushed && waited < limits.syncFlushTimeout) return undefined
+    const wantsSlave = (gate & (GATE.replicated | GATE.degraded)) !== 0
+    if (!wantsSlave || this.ends[at] <= control.load('replicated')) return isFlushed ? 'ok' : 'flushTimeout'
+    if (waited >= limits.slaveTimeout) return 'slaveTimeout'
+    return (gate & GATE.degraded) !== 0 ? 'slaveUnavailable' : undefined
   }
 
   /** Runs once append has answered all that is claimed by now: their records are in the log then, below `appended`. */
@@ -308,7 +335,7 @@ export class Acks {
     this.serializes = place(this.serializes, new Uint8Array(to))
     this.flags = place(this.flags, new Uint8Array(to))
     this.statuses = place(this.statuses, new Uint8Array(to))
-    this.deadlines = place(this.deadlines, new Float64Array(to))
+    this.since = place(this.since, new Float64Array(to))
     this.ends = place(this.ends, new Float64Array(to))
     this.physicalOffsets = place(this.physicalOffsets, new Float64Array(to))
     this.queueOffsets = place(this.queueOffsets, new Float64Array(to))

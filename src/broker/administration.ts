@@ -12,6 +12,7 @@ import type { OwnMessages } from './own-messages.ts'
 import type { Pool } from './pool.ts'
 import { adminProcessors } from './processors/index.ts'
 import { QueueCleaning } from './queue-cleaning.ts'
+import type { Replication } from './replication/index.ts'
 import type { Processors } from './router.ts'
 import { runtimeSource } from './runtime-source.ts'
 import type { Schedule } from './schedule.ts'
@@ -23,6 +24,7 @@ export interface AdministrationOptions {
   config: BrokerConfig
   configuration: Pick<RunningConfig<'broker'>, 'text' | 'version'>
   own: OwnMessages
+  replication: Pick<Replication, 'rows'>
   engine: Engine
   service: MessageService
   store: StoreView
@@ -55,7 +57,18 @@ export class Administration {
     this.append = new AppendWatch({ control, waiting: () => submit.used, everyMs: options.tickMs })
     const stalledMs = () => this.append.stalledMs
     this.runtime = runtimeSource({
-      ...{ config, engine, service, pool, store, own, waitingSends, stalledMs, bootTimestamp: clock.now() },
+      ...{
+        config,
+        engine,
+        service,
+        pool,
+        store,
+        own,
+        replication: options.replication,
+        waitingSends,
+        stalledMs,
+        bootTimestamp: clock.now(),
+      },
     })
     const cleaning = new QueueCleaning({
       engine,

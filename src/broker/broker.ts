@@ -22,44 +22,20 @@ import { Administration } from './administration.ts'
 import { Engine } from './engine.ts'
 import { publishFilters } from './filter/index.ts'
 import { foundText } from './found-text.ts'
+import type { BrokerHandle, BrokerOptions } from './handle.ts'
 import { MessageService } from './message-service.ts'
 import { OwnMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
-import type { InternalPut } from './put/index.ts'
 import { announcedAddress, announcement, BrokerRegistration, ipOf } from './registration/index.ts'
+import { Replication } from './replication/index.ts'
 import { Router } from './router.ts'
 import { Schedule } from './schedule.ts'
 import { StoreView } from './store-view.ts'
 import { Tables } from './tables.ts'
-import type { Transactions } from './transaction/index.ts'
 import { Verification } from './verification.ts'
 
-export interface BrokerOptions {
-  /** A checked configuration; `config` is resolved otherwise. */
-  resolved?: Resolved<'broker'>
-  /** RocketMQ's keys and ours. */
-  config?: Partial<BrokerConfig>
-  log?: Log
-  faults?: FaultSwitches
-}
-
-export interface BrokerHandle {
-  /** "host:port" as clients are told; `namesrv` where one runs inside. */
-  readonly addresses: { readonly broker: string; readonly fast: string; readonly namesrv: string | undefined }
-  readonly store: { readonly folder: string; readonly recoveredMs: number; readonly found: string }
-  readonly config: BrokerConfig
-  /** Fulfilled once it is closed; rejected when a failure ended it. */
-  readonly closed: Promise<void>
-  close(): Promise<void>
-  /** Messages of its topics that the group has not committed yet. */
-  lag(group: string): number
-  /** Moves the clock that this broker sees, and does what is due by then. For tests. */
-  advance(milliseconds: number): void
-  readonly engine: Engine
-  /** Rounds of transaction checks, and messages of the broker's own. For tests. */
-  readonly own: { readonly transactions: Transactions; readonly puts: InternalPut }
-}
+export type { BrokerHandle, BrokerOptions }
 
 const TIMER_MS = 100
 const DRAIN_MS_MAX = 1000
@@ -106,6 +82,7 @@ class Broker implements BrokerHandle {
   private failure: StageFailure | undefined
   private verification: Verification | undefined
   private access: Access | undefined
+  private replication: Replication | undefined
   private isStarted = false
   private settle: (error?: Error) => void = () => {}
 
@@ -238,8 +215,26 @@ class Broker implements BrokerHandle {
     this.service = service
     const own = new OwnMessages({ config, engine, tables, store: view, service, storeHost, clock, log })
     this.ownMessages = own
+    const replication = new Replication({
+      ...{ config, control, tables, files: engine.metadata, log, tls: access.clientTls },
+      followMaster: (address) => engine.followMaster(address),
+      ownAddress: () => this.addresses.broker,
+    })
+    this.replication = replication
     const administration = new Administration({
-      ...{ config, configuration: access.configuration, engine, service, store: view, pool, tables, own, clock, log },
+      ...{
+        config,
+        configuration: access.configuration,
+        engine,
+        service,
+        store: view,
+        pool,
+        tables,
+        own,
+        replication,
+        clock,
+        log,
+      },
       brokerAddress: () => this.addresses.broker,
       waitingSends: () => this.ports?.waitingSends(performance.now()) ?? { count: 0, headWaitMs: 0 },
       tickMs: TIMER_MS,
@@ -268,13 +263,15 @@ class Broker implements BrokerHandle {
       ...{ config, topics: tables.topics, clock: steady, log, inside: this.namesrv?.address },
       tls: access.clientTls,
       brokerAddr: this.addresses.broker,
-      haServerAddr: `${config.brokerIP2 || announced.host}:${config.haListenPort || main + 1}`,
+      haServerAddr: `${config.brokerIP2 || announced.host}:${engine.haPort}`,
+      onMaster: (answer) => replication.answered(answer),
       // Pulls that are held would learn it at their deadlines: consumers are to go elsewhere now.
       onPermission: () => service.holds.releaseAll(),
     })
     await this.registration.start()
-    access.follow({ engine, acks: service.acks, topics: tables.topics, registration: () => this.registration })
+    access.follow({ engine, topics: tables.topics, registration: () => this.registration })
     this.startTimers(steady, tables, service, administration)
+    if (this.schedule !== undefined) replication.start(this.schedule)
     if (this.schedule !== undefined) access.startWatching(this.schedule)
     const { min, end, readFrom } = engine.recovered
     this.verification = new Verification({
@@ -320,6 +317,7 @@ class Broker implements BrokerHandle {
       else this.log.error(`sends are refused: ${message.problem}`)
     } else if (message.kind === 'unwritable') this.service?.setWriteProblem(message.problem)
     else if (message.kind === 'filtersTaken') this.tables?.filters.trust(message.version, message.position)
+    else if (message.kind === 'replication') this.replication?.take(message)
     else if (message.kind === 'retired') this.view?.log.dropBelow(message.below)
   }
 
@@ -371,6 +369,7 @@ class Broker implements BrokerHandle {
     }
     await this.ports?.close()
     await this.registration?.close()
+    await this.replication?.close()
     await this.access?.close()
     if (this.failure !== undefined) return
     await this.ownMessages?.close()

@@ -15,6 +15,7 @@ import { QueueTable } from '../concurrency/queue-table.ts'
 import { wake, wakeUrgently } from '../concurrency/wake.ts'
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
+import { RECEIVE_RING_BYTES } from '../ha/receive-ring.ts'
 import type { Log } from '../log.ts'
 import { createStageClock } from '../metrics/stage-clock.ts'
 import { Waker } from '../native/index.ts'
@@ -41,8 +42,9 @@ export interface EngineOptions {
 const ACK_RING_BYTES = 1024 * 1024
 const ARRIVAL_RING_BYTES = 256 * 1024
 const DEFINITION_RING_BYTES = 256 * 1024
-/** In the order in which they stop. */
-const STAGES: StageName[] = ['append', 'flush', 'dispatch', 'housekeeping']
+/** In the order in which they stop. HA goes before them without its thread: see leaveReplication(). */
+const STAGES: StageName[] = ['append', 'flush', 'dispatch', 'housekeeping', 'ha']
+const LEAVE_MS_MAX = 1000
 /** Largest topic and properties, and the record's fixed parts, beside the body. */
 const RECORD_OVERHEAD = 65_536
 const CATCH_UP_POLL_MS = 2
@@ -63,6 +65,9 @@ export class Engine {
   private readonly supervisor: Supervisor
   private readonly waker: Waker
   private failure: StageFailure | undefined
+  /** Port for slaves. */
+  haPort = 0
+  private hasLeft: () => void = () => {}
   /** Queues of deleted topics that dispatch has not removed. */
   private readonly forgetting = new Map<string, number>()
 
@@ -124,6 +129,7 @@ export class Engine {
         stageClock: this.stageClock,
         faults: options.faults?.buffer,
         settings,
+        ...(settings.brokerRole === 'SLAVE' && { receive: createRing(RECEIVE_RING_BYTES) }),
         waker: this.waker.handle,
       },
       onFailure: (failure) => {
@@ -134,6 +140,10 @@ export class Engine {
         if (message.kind === 'persisted') this.metadata.persisted(message.ticket, message.error)
         else if (message.kind === 'discovered') this.discovered(message.topic, message.queueId, message.maxOffset)
         else if (message.kind === 'forgotten') this.forgotten(message)
+        else if (message.kind === 'haListening') this.haPort = message.port
+        else if (message.kind === 'haLeft') this.hasLeft()
+        else if (message.kind === 'rebase') this.supervisor.post('housekeeping', message)
+        else if (message.kind === 'rebased') this.supervisor.post('ha', message)
         else options.onMessage(stage, message)
       },
     })
@@ -179,7 +189,12 @@ export class Engine {
 
   /** Keys that may change while the broker runs are the housekeeping's, or read here. */
   changeSettings(values: Partial<StoreSettings>): void {
-    this.supervisor.post('housekeeping', { kind: 'settings', values })
+    for (const stage of ['housekeeping', 'ha'] as const) this.supervisor.post(stage, { kind: 'settings', values })
+  }
+
+  /** Where the master's HA port is, on a slave. */
+  followMaster(address: string): void {
+    this.supervisor.post('ha', { kind: 'haMaster', address })
   }
 
   /** Deletes expired segments now. */
@@ -226,11 +241,23 @@ export class Engine {
 
   /** Drains and stops all threads; the store is clean afterwards unless a stage failed. */
   async stop(): Promise<void> {
+    await this.leaveReplication()
     for (const stage of STAGES) await this.supervisor.stop(stage)
     const end = this.control.load('appended')
     const isWhole = (['flushed', 'dispatched', 'settled'] as const).every((name) => this.control.load(name) === end)
     this.metadata.abandon('the broker has stopped')
     await this.close(isWhole && !this.control.hasFlag(FLAGS.flushFailed) && !this.control.hasFlag(FLAGS.dispatchFailed))
+  }
+
+  /** Nothing comes from a master any more, and dispatch waits for no slave. */
+  private async leaveReplication(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    await new Promise<void>((resolve) => {
+      this.hasLeft = resolve
+      timer = setTimeout(resolve, LEAVE_MS_MAX)
+      this.supervisor.post('ha', { kind: 'haLeave' })
+    })
+    clearTimeout(timer)
   }
 
   /** After a failure: lets the flush thread sync what is appended if it still can, then ends all threads. */
@@ -268,11 +295,15 @@ function setPositions(control: ControlBlock, recovered: RecoveredStore, settings
   control.writer('settled').reset(recovered.settled)
   control.writer('dispatched').reset(recovered.dispatchFrom)
   control.writer('flushed').reset(recovered.end)
-  control.writer('replicated').reset(recovered.end)
+  // What slaves have they will say themselves.
+  control.writer('replicated').reset(recovered.min)
   control.writer('appended').reset(recovered.end)
   control.writer('allocated').reset(recovered.allocated)
   const flushed = settings.flushDiskType === 'SYNC_FLUSH' ? GATE.flushed : 0
-  control.setWord('gate', flushed | (settings.readUnCommitted ? GATE.openRead : 0))
+  // No slave is there yet: HA changes that.
+  const replicated = settings.brokerRole === 'SYNC_MASTER' ? GATE.degraded : 0
+  control.setWord('gate', flushed | replicated | (settings.readUnCommitted ? GATE.openRead : 0))
+  control.writer('received').reset(recovered.end)
 }
 
 export type { KnownQueue }

@@ -116,7 +116,7 @@ export class MessageService {
       clock,
       stageClock: this.stageClock,
       answer: (connection, outcome) => this.answer(connection, outcome),
-      waitMsMax: config.syncFlushTimeout,
+      limits: config,
     })
     this.checks = { settings: config, tagFilters: new TagFilters(), sqlFilters: new SqlFilters(), ...options }
     this.holds = new Holds({
@@ -154,7 +154,7 @@ export class MessageService {
       settings: config,
       clock: options.steady,
       queueIds: engine.queueIds,
-      messages: new MessageReader(control, table, limits, store.tests, damage),
+      messages: new MessageReader(control, table, limits, store.tests, damage, leavesOffsets(config)),
       damage,
       unitsOf: (queue) => store.unitsOf(queue),
       log: store.log,
@@ -412,6 +412,13 @@ export class MessageService {
 const ANSWER_CODES: Partial<Record<SendOutcome['status'], number>> = {
   ok: SEND_CODE.success,
   flushTimeout: SEND_CODE.flushDiskTimeout,
+  slaveUnavailable: SEND_CODE.slaveNotAvailable,
+  slaveTimeout: SEND_CODE.flushSlaveTimeout,
+}
+
+/** What a slave's queues say of an offset is not the last word, unless it is told so. */
+function leavesOffsets({ brokerRole, offsetCheckInSlave }: BrokerConfig): boolean {
+  return brokerRole === 'SLAVE' && !offsetCheckInSlave
 }
 
 function notAvailable(why: string): Refusal {

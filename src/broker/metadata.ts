@@ -41,6 +41,10 @@ export class DataVersion {
     this.stateVersion = integerOf(stateVersion)
   }
 
+  isSameAs(other: DataVersion): boolean {
+    return this.counter === other.counter && this.timestamp === other.timestamp
+  }
+
   toJSON(): { counter: number; timestamp: number; stateVersion?: number } {
     const { counter, timestamp, stateVersion } = this
     return stateVersion === undefined ? { counter, timestamp } : { counter, stateVersion, timestamp }

@@ -40,6 +40,7 @@ export class OwnMessages {
   /** Of the requests that make the broker store one. */
   readonly processors: [number, Processor][]
   private readonly options: OwnMessagesOptions
+  private readonly isSlave: boolean
 
   /** Throws StoreError METADATA_DAMAGED. */
   constructor(options: OwnMessagesOptions) {
@@ -48,6 +49,7 @@ export class OwnMessages {
     const { puts } = service
     const messages = new StoredMessages(store, control)
     this.options = options
+    this.isSlave = config.brokerRole === 'SLAVE'
     this.delay = new DelayService({
       ...tables,
       ...{ settings: config, control, table, submit, queueIds, metadata, puts, store, clock, log },
@@ -75,6 +77,8 @@ export class OwnMessages {
 
   start(schedule: Schedule): void {
     const { config } = this.options
+    // A slave's master delivers what is delayed, and asks about transactions.
+    if (this.isSlave) return
     schedule.add(config.flushDelayOffsetInterval, () => this.delay.persist())
     schedule.add(TIMER_MS, () => this.transactions.tick())
     schedule.add(config.transactionCheckInterval, () => void this.transactions.check())
@@ -83,12 +87,12 @@ export class OwnMessages {
 
   /** Every 100 ms. */
   tick(): void {
-    this.delay.tick()
+    if (!this.isSlave) this.delay.tick()
   }
 
   /** The clock was moved. */
   step(): void {
-    this.delay.step()
+    if (!this.isSlave) this.delay.step()
   }
 
   stop(): void {
@@ -96,6 +100,8 @@ export class OwnMessages {
   }
 
   close(): Promise<void> {
+    // delayOffset.json is the master's word.
+    if (this.isSlave) return Promise.resolve()
     return this.delay.close()
   }
 }

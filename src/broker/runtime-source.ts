@@ -12,6 +12,7 @@ import type { MessageService } from './message-service.ts'
 import type { OwnMessages } from './own-messages.ts'
 import type { Pool } from './pool.ts'
 import type { RuntimeSource, WaitingLine } from './processors/index.ts'
+import type { Replication } from './replication/index.ts'
 import type { WaitingKind } from './waiting-line.ts'
 
 export interface RuntimeOptions {
@@ -22,6 +23,7 @@ export interface RuntimeOptions {
   bootTimestamp: number
   store: MessageStore
   own: OwnMessages
+  replication: Pick<Replication, 'rows'>
   /** Connections whose sends wait for room. */
   waitingSends(): { count: number; headWaitMs: number }
   /** How long append has stood still. */
@@ -69,6 +71,7 @@ export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
     delayProgress: () => options.own.delay.progress(),
     more: () => ({
       ...positionRows(engine),
+      ...options.replication.rows(),
       ...stageRows(service.stageClock),
       basalt_pending_sends: String(service.acks.pending),
       basalt_held_pulls: String(service.holds.count),

@@ -29,6 +29,7 @@ const TESTED_MAX = 16_000
 /** Smallest record: what must be readable to know how long one is. */
 const RECORD_HEAD = 4
 const MEMORY_BYTES = totalmem()
+const SLAVE_RATIO_LESS = 10
 /** Each place is two preads: 512 cold ones keep a thread of the pool for seconds, not for minutes. */
 const PLACES_A_TASK = 512
 
@@ -36,7 +37,10 @@ export class StoreView implements MessageStore {
   readonly log: LogReader
   /** Bytes from the log's end within which messages count as "in memory". */
   get inMemoryBytes(): number {
-    return Math.floor((MEMORY_BYTES * this.options.settings.accessMessageInMemoryMaxRatio) / 100)
+    const { brokerRole, accessMessageInMemoryMaxRatio } = this.options.settings
+    // Back to the master earlier than from it: 4.9.8 means that, too, but looks at the role before its file is read.
+    const ratio = accessMessageInMemoryMaxRatio - (brokerRole === 'SLAVE' ? SLAVE_RATIO_LESS : 0)
+    return Math.floor((MEMORY_BYTES * Math.max(0, ratio)) / 100)
   }
   readonly tests: RecordTests
   private readonly options: StoreViewOptions

@@ -4,6 +4,7 @@
  *   line 0–7    positions, one 64-bit word each (bytes of the CommitLog)
  *   line 8–15   words, one 32-bit word each (wake words, epoch, gate, flags)
  *   line 16     clock offset, 64-bit
+ *   line 21–24  what came with replication: a position, words, the HA thread's waker
  *
  * A position has one writing thread and any number of readers. Reads and writes are Atomics on a BigInt64Array: never
  * torn, and published with everything that was written before. Each stage reads them once a batch, so that the price of
@@ -33,6 +34,10 @@ export const POSITIONS = {
   allocated: 5,
   /** All below is in ConsumeQueue and IndexFile, and those files are on disk. Writer: housekeeping. */
   settled: 6,
+  /** SLAVE: all bytes below are in the log, the last record may lack its end. Writer: append. */
+  received: 7,
+  /** Consumers were let see what is below while the gate had no slave; it does not hide it again. Writer: HA. */
+  released: 21,
 } as const
 export type PositionName = keyof typeof POSITIONS
 
@@ -54,11 +59,17 @@ export const WORDS = {
   fence: 19,
   /** Number of queues on which a pull waits; dispatch does not linger while it is above 0. */
   heldPulls: 20,
+  /** SLAVE: how often append has gone back to its last whole record. */
+  rewound: 22,
+  /** SLAVE: bytes of the master were no log, and append takes none until it has gone back. */
+  rejected: 23,
 } as const
 export type WordName = keyof typeof WORDS
 
 const CLOCK_LINE = 16
-const LINES = 21
+/** 64 bits, written once by the HA thread before it first sleeps. */
+const HA_WAKER_LINE = 24
+const LINES = 25
 /** Indexes of the words that are read for each message: a table that is asked by name costs 20 ns. */
 const EPOCH = WORDS.epoch * WORDS32
 const FENCE_STATE = WORDS.fence * WORDS32
@@ -66,8 +77,16 @@ const FLAG_BITS = WORDS.flags * WORDS32
 /** Behind the offset, on its line: not 0 once the clock was moved. */
 const CLOCK_MOVED = CLOCK_LINE * WORDS32 + 2
 
-/** What the gate names: committed is the smallest of appended and the positions whose bit is set. */
-export const GATE = { flushed: 1, replicated: 2, /** consumers may run ahead: readUnCommitted */ openRead: 4 } as const
+/**
+ * What the gate names: committed is the smallest of appended and the positions whose bit is set. Written at the start, then by
+ * HA alone, which puts `degraded` in the place of `replicated` while no slave is in sync.
+ */
+export const GATE = {
+  flushed: 1,
+  replicated: 2,
+  /** consumers may run ahead: readUnCommitted */ openRead: 4,
+  /** Senders were promised a slave and none is there: they are told so, and consumers do not wait. */ degraded: 8,
+} as const
 
 /** Who wakes the network thread: nobody, the last stage of its gate, or append too (a ring was full). */
 export const NETWORK = { awake: 0, gate: 1, append: 2 } as const
@@ -176,9 +195,18 @@ export class ControlBlock implements Clock {
     return Atomics.load(this.words, FENCE_STATE)
   }
 
-  /** What senders wait for: the smallest of appended and the positions that the gate names. */
+  /** What is safe to show: the smallest of appended and the positions that the gate names. */
   committed(): number {
     return this.smallest(this.word('gate'))
+  }
+
+  /** What senders were promised, whether or not a slave is there: below it they are answered OK. */
+  confirmed(): number {
+    const gate = this.word('gate')
+    let position = this.load('appended')
+    if ((gate & GATE.flushed) !== 0) position = Math.min(position, this.load('flushed'))
+    if ((gate & (GATE.replicated | GATE.degraded)) !== 0) position = Math.min(position, this.load('replicated'))
+    return position
   }
 
   /** What consumers and dispatch may see: `committed`, or appended with readUnCommitted. */
@@ -190,8 +218,19 @@ export class ControlBlock implements Clock {
   private smallest(gate: number): number {
     let position = this.load('appended')
     if ((gate & GATE.flushed) !== 0) position = Math.min(position, this.load('flushed'))
-    if ((gate & GATE.replicated) !== 0) position = Math.min(position, this.load('replicated'))
+    if ((gate & GATE.replicated) !== 0) {
+      position = Math.min(position, Math.max(this.load('replicated'), this.load('released')))
+    }
     return position
+  }
+
+  /** Handle of the HA thread's waker (native), 0 while it has none. */
+  get haWaker(): bigint {
+    return Atomics.load(this.positions, HA_WAKER_LINE * WORDS64)
+  }
+
+  set haWaker(handle: bigint) {
+    Atomics.store(this.positions, HA_WAKER_LINE * WORDS64, handle)
   }
 
   /** Milliseconds of the injected clock: the system's plus what tests moved it by. */

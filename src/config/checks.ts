@@ -10,6 +10,8 @@ const RECORD_EXTRA = 64 * KIB
 /** The least that it needs: fields, a topic of one letter, the blank at the end of a segment. */
 const RECORD_EXTRA_MIN = 91 + 1 + 8
 const UNIT_SIZE = 20
+/** Of RocketMQ's slave, less a header. */
+const RECEIVE_ROOM = 4 * MIB - 12
 
 /** How a check reads and names values. */
 export interface Context {
@@ -156,13 +158,18 @@ function checkPromises(context: Context): void {
   const { config } = context
   const todo = 'this version has no such mode yet; leave the key out'
   if (config.enableDLegerCommitLog) refuse(context, 'enableDLegerCommitLog', 'enableDLegerCommitLog is true', todo)
-  if (config.brokerRole === 'SLAVE')
-    refuse(context, 'brokerRole', 'brokerRole is SLAVE, but nothing would be replicated', todo)
-  if (config.brokerRole === 'SYNC_MASTER') {
-    context.warn(
-      'brokerRole',
-      'brokerRole is SYNC_MASTER, but no slave can connect yet: sends are answered SLAVE_NOT_AVAILABLE',
-    )
+  if (config.brokerRole === 'SLAVE' && config.brokerId < 1) {
+    const blame = context.isSet('brokerId') ? 'brokerId' : 'brokerRole'
+    const what = `brokerRole is SLAVE and brokerId ${config.brokerId}, but a slave's is above 0`
+    refuse(context, blame, what, 'set brokerId, another one for each slave of a brokerName')
+  }
+  if (config.brokerRole === 'SLAVE' && runsNameServer(config) && config.haMasterAddress === '') {
+    const what = 'brokerRole is SLAVE, and neither namesrvAddr nor haMasterAddress says where its master is'
+    context.warn('brokerRole', `${what}: nothing is replicated`)
+  }
+  if (config.haTransferBatchSize > RECEIVE_ROOM) {
+    const what = `haTransferBatchSize is ${config.haTransferBatchSize}: a slave of RocketMQ's has room for 4 MiB only`
+    context.warn('haTransferBatchSize', what)
   }
   if (config.enableCalcFilterBitMap && !config.enableConsumeQueueExt) {
     context.warn('enableCalcFilterBitMap', 'enableCalcFilterBitMap does nothing without enableConsumeQueueExt')

@@ -21,8 +21,10 @@ import { copyBytes, wakeNetwork } from '../native/index.ts'
 import { FIELD } from '../store/commitlog/record.ts'
 import { createTailWriter, type TailWriter } from '../store/commitlog/tail-writer.ts'
 import type { StageStart } from './messages.ts'
+import { ReceiveStage } from './receive.ts'
 import { ACK, ACK_STATUS, SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from './ring-records.ts'
 import { runStage, type Stage, type StageRuntime } from './run-stage.ts'
+import { waitsForMore, wakeDispatch, wakeHa } from './wake-others.ts'
 
 /** A blank needs 8 bytes, and a record never ends closer than that to the end of its file. */
 const BLANK_SIZE = 8
@@ -242,16 +244,9 @@ export class AppendStage implements Stage {
     this.submit.release()
     const gate = control.word('gate')
     if (this.start.settings.flushDiskType === 'SYNC_FLUSH') wake(control.words, ControlBlock.index('flush'))
-    if ((gate & (GATE.flushed | GATE.replicated)) === 0 || (gate & GATE.openRead) !== 0) this.wakeDispatch()
-    if ((gate & GATE.replicated) !== 0) wake(control.words, ControlBlock.index('ha'))
-    this.wakeNetworkIfWanted((gate & (GATE.flushed | GATE.replicated)) === 0)
-  }
-
-  private wakeDispatch(): void {
-    const { control } = this.runtime
-    const isUrgent = control.word('heldPulls') > 0
-    if (isUrgent) wakeUrgently(control.words, ControlBlock.index('dispatch'))
-    else wake(control.words, ControlBlock.index('dispatch'))
+    if (!waitsForMore(gate) || (gate & GATE.openRead) !== 0) wakeDispatch(control)
+    wakeHa(control)
+    this.wakeNetworkIfWanted(!waitsForMore(gate))
   }
 
   private wakeNetworkIfWanted(isLastStage: boolean): void {
@@ -265,4 +260,9 @@ export class AppendStage implements Stage {
   }
 }
 
-if (!isMainThread) runStage((start, runtime) => new AppendStage(start, runtime))
+if (!isMainThread) {
+  runStage((start, runtime) => {
+    const isSlave = start.settings.brokerRole === 'SLAVE'
+    return isSlave ? new ReceiveStage(start, runtime) : new AppendStage(start, runtime)
+  })
+}

@@ -62,6 +62,8 @@ export class DispatchStage implements Stage {
   private readonly unsaid = new Set<number>()
   private readonly hasUrgentWork: () => boolean
   private position: number
+  /** Up to here the gate has passed, and no whole record is below. */
+  private tried = 0
   /** End of the log at start; queues are complete once it is reached. */
   private readonly catchUpTo: number
   private isCaughtUp = false
@@ -99,7 +101,7 @@ export class DispatchStage implements Stage {
     if (this.definitions.hasNext() || this.minima !== undefined) return true
     if (this.runtime.control.load('retained') !== this.retained) return true
     if (this.forgets.some(({ below }) => below <= this.position)) return true
-    return !this.isWaitingForRetry() && this.runtime.control.visible() > this.position
+    return !this.isWaitingForRetry() && this.runtime.control.visible() > Math.max(this.position, this.tried)
   }
 
   step(): number {
@@ -109,7 +111,7 @@ export class DispatchStage implements Stage {
     if (this.isWaitingForRetry()) return done
     if (!this.isCaughtUp && this.position >= this.catchUpTo) done += this.try(() => this.finishCatchUp())
     let to = control.visible()
-    if (to <= this.position) return done
+    if (to <= Math.max(this.position, this.tried)) return done
     if (to - this.position < LINGER_BELOW_BYTES && this.isCaughtUp) {
       linger(control.words, ControlBlock.index('dispatch'), this.hasUrgentWork, LINGER_MS)
       to = control.visible()
@@ -134,7 +136,9 @@ export class DispatchStage implements Stage {
     const { dispatcher, queues } = this
     if (this.position < this.retained) this.position = this.retained
     const from = this.position
-    const position = dispatcher.dispatch(from, to, BATCH_BYTES_MAX)
+    const position = dispatcher.dispatch(from, to, BATCH_BYTES_MAX, this.runtime.control.load('appended'))
+    // The gate has passed a part of a record only: nothing can be done before it has passed the rest.
+    if (position === from) this.tried = to
     failpoint('mid-dispatch')
     let wakes = false
     for (let index = 0; index < dispatcher.touchedCount; index += 1) {

@@ -14,16 +14,15 @@
  */
 import { closeSync, fdatasyncSync, openSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
-import { ControlBlock, FLAGS, GATE, NETWORK, type PositionWriter } from '../concurrency/control-block.ts'
+import { FLAGS, GATE, type PositionWriter } from '../concurrency/control-block.ts'
 import { FENCE } from '../concurrency/fence.ts'
-import { wake, wakeUrgently } from '../concurrency/wake.ts'
 import { describe, StoreError } from '../errors.ts'
 import { failpoint, THREADS } from '../faults.ts'
-import { wakeNetwork } from '../native/index.ts'
 import { commitLogFolder, segmentPath, segmentStart } from '../store/commitlog/segments.ts'
 import { errnoOf } from '../store/metadata/durable-file.ts'
 import type { StageStart } from './messages.ts'
 import { runStage, type Stage, type StageRuntime } from './run-stage.ts'
+import { gateMoved, wakeHa } from './wake-others.ts'
 
 const PAGE = 4096
 const SYNC_IDLE_MS = 1000
@@ -39,6 +38,8 @@ export class FlushStage implements Stage {
   private readonly folder: string
   private readonly segmentSize: number
   private readonly isSyncFlush: boolean
+  /** HA sends or reports no further than what is flushed. */
+  private readonly isForHa: boolean
   /** Descriptors by segment start. */
   private readonly open = new Map<number, number>()
   /** Start of the first segment that was not there when it was looked for. */
@@ -54,7 +55,10 @@ export class FlushStage implements Stage {
     this.flushed = runtime.control.writer('flushed')
     this.folder = commitLogFolder(start.settings)
     this.segmentSize = start.settings.mappedFileSizeCommitLog
-    this.isSyncFlush = start.settings.flushDiskType === 'SYNC_FLUSH'
+    const { flushDiskType, brokerRole, slaveAckAfter, haTransferUnflushed } = start.settings
+    const acknowledgesFlushed = brokerRole === 'SLAVE' && slaveAckAfter === 'flush'
+    this.isSyncFlush = flushDiskType === 'SYNC_FLUSH' || acknowledgesFlushed
+    this.isForHa = acknowledgesFlushed || !haTransferUnflushed
     this.openedTo = segmentStart(this.flushed.load(), this.segmentSize)
     this.lastFlush = performance.now()
     this.lastThorough = this.lastFlush
@@ -152,6 +156,8 @@ export class FlushStage implements Stage {
    */
   private openAhead(): void {
     const allocated = this.runtime.control.load('allocated')
+    // A slave's empty store may have been made to begin far behind.
+    this.openedTo = Math.max(this.openedTo, segmentStart(this.flushed.load(), this.segmentSize))
     for (; this.openedTo < allocated; this.openedTo += this.segmentSize) {
       try {
         this.openSegment(this.openedTo)
@@ -190,14 +196,9 @@ export class FlushStage implements Stage {
 
   private wakeOthers(): void {
     const { control } = this.runtime
+    if (this.isForHa) wakeHa(control)
     const gate = control.word('gate')
-    if ((gate & GATE.flushed) === 0 && !this.hasFailed) return
-    const dispatch = ControlBlock.index('dispatch')
-    if (control.word('heldPulls') > 0) wakeUrgently(control.words, dispatch)
-    else wake(control.words, dispatch)
-    const network = ControlBlock.index('network')
-    if (Atomics.load(control.words, network) === NETWORK.awake) return
-    if (Atomics.exchange(control.words, network, NETWORK.awake) !== NETWORK.awake) wakeNetwork(this.start.waker)
+    if ((gate & GATE.flushed) !== 0 || this.hasFailed) gateMoved(control, this.start.waker)
   }
 }
 

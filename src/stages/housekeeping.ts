@@ -14,8 +14,10 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import type { ControlBlock } from '../concurrency/control-block.ts'
+import { describe } from '../errors.ts'
 import { THREADS } from '../faults.ts'
 import { Settler } from '../store/checkpoint/settler.ts'
+import { beginAt } from '../store/commitlog/begin-at.ts'
 import { PersistQueue } from '../store/metadata/persist-queue.ts'
 import { DiskState } from '../store/retention/disk-state.ts'
 import { DiskWatch } from '../store/retention/disk-watch.ts'
@@ -122,7 +124,18 @@ export class HousekeepingStage implements Stage {
     else if (message.kind === 'settings') Object.assign(this.start.settings, message.values)
     else if (message.kind === 'clean') this.retention.cleanNow()
     else if (message.kind === 'defined') this.settler.define(message.queue, message.topic, message.queueId, 0)
+    else if (message.kind === 'rebase') this.rebase(message.to)
     else if (message.kind === 'forget') this.settler.forget(message.queue)
+  }
+
+  private rebase(to: number): void {
+    try {
+      this.files.forget()
+      beginAt(this.start.settings, this.runtime.control, to)
+      this.runtime.post({ kind: 'rebased', error: undefined })
+    } catch (error) {
+      this.runtime.post({ kind: 'rebased', error: describe(error) })
+    }
   }
 
   private refreshPositions(now: number): void {

@@ -4,10 +4,11 @@
  * thread that sleeps in Atomics.wait gets no events.
  */
 import type { MessagePort } from 'node:worker_threads'
+import type { LinkState, SlaveState } from '../ha/index.ts'
 import type { TopicFilter } from '../store/dispatch/index.ts'
 import type { StoreSettings } from '../store/settings.ts'
 
-export type StageName = 'append' | 'flush' | 'housekeeping' | 'dispatch'
+export type StageName = 'append' | 'flush' | 'housekeeping' | 'dispatch' | 'ha'
 
 /** A queue as recovery found it. `queue` is its integer. */
 export interface KnownQueue {
@@ -30,6 +31,8 @@ export interface StageStart {
   acks: SharedArrayBuffer
   definitions: SharedArrayBuffer
   arrivals: SharedArrayBuffer
+  /** On a slave: from HA to append. */
+  receive?: SharedArrayBuffer
   stageClock: SharedArrayBuffer
   faults: SharedArrayBuffer | undefined
   settings: StoreSettings
@@ -62,6 +65,15 @@ export type FromStage =
   | { kind: 'filtersTaken'; version: number; position: number }
   /** Housekeeping: why senders are refused for lack of room (FLAGS.diskFull is up), or undefined: room has come. */
   | { kind: 'disk'; problem: string | undefined }
+  /** HA: the port for slaves; before `ready`. */
+  | { kind: 'haListening'; port: number }
+  /** HA: who follows this broker, and on a slave how the link to the master is. */
+  | { kind: 'replication'; slaves: SlaveState[]; link: { master: string; state: LinkState } | undefined }
+  /** HA: nobody waits for slaves any more, and nothing comes from a master. */
+  | { kind: 'haLeft' }
+  /** HA, inside a fence: an empty store is to begin at this offset. Housekeeping: it does, or why not. */
+  | { kind: 'rebase'; to: number }
+  | { kind: 'rebased'; error: string | undefined }
 
 /** Main → stage. */
 export type ToStage =
@@ -79,3 +91,12 @@ export type ToStage =
   | { kind: 'forget'; queue: number; topic: string; queueId: number; below: number }
   /** Dispatch: the SQL92 filters whose bits ConsumeQueueExt units get, all of them. */
   | { kind: 'filters'; version: number; filters: TopicFilter[] }
+  /** HA: the end; the others look at the word `stop`. */
+  | { kind: 'stop' }
+  /** HA: the broker stops. */
+  | { kind: 'haLeave' }
+  /** HA, on a slave: the master's HA address. */
+  | { kind: 'haMaster'; address: string }
+  /** Housekeeping: makes the empty store begin at this offset. HA: what became of it. */
+  | { kind: 'rebase'; to: number }
+  | { kind: 'rebased'; error: string | undefined }

@@ -71,6 +71,8 @@ export class Supervisor {
     if (running === undefined || running.hasEnded) return
     const { control } = this.options
     Atomics.or(control.words, ControlBlock.index('stop'), THREADS[name])
+    // It lives in an event loop, which no word wakes.
+    if (name === 'ha') this.post(name, { kind: 'stop' })
     wakeUrgently(control.words, ControlBlock.index(name))
     await running.ended
   }

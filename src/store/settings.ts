@@ -35,6 +35,20 @@ export interface StoreSettings {
   diskSpaceWarningLevelRatio: number
   /** Ours: consumers see messages before the gate's promise holds, as in RocketMQ 4.9. */
   readUnCommitted: boolean
+  brokerRole: 'ASYNC_MASTER' | 'SYNC_MASTER' | 'SLAVE'
+  bindAddress: string
+  haListenPort: number
+  haMasterAddress: string
+  haSendHeartbeatInterval: number
+  haHousekeepingInterval: number
+  haTransferBatchSize: number
+  haSlaveFallbehindMax: number
+  slaveTimeout: number
+  /** Ours: see config/keys. */
+  haTransferUnflushed: boolean
+  haTransfer: 'stream' | 'pull'
+  haFillFrom: 'first' | 'last'
+  slaveAckAfter: 'append' | 'flush'
   /** Ours: how the append thread writes: stores into the map, or pwrite of each batch. */
   tailWriter: 'map' | 'pwrite'
   /** Ours: bytes of the ring from network to append. */

@@ -14,8 +14,23 @@ test.each([
   ['sync flush: flushed', GATE.flushed, 70],
   ['sync replication: replicated', GATE.replicated, 50],
   ['both: the smaller', GATE.flushed | GATE.replicated, 50],
+  ['sync replication without a slave: appended', GATE.degraded, 100],
 ])('committed with %s', (_name, gate, expected) => {
   expect(block({ appended: 100, flushed: 70, replicated: 50 }, gate).committed()).toBe(expected)
+})
+
+test('senders are confirmed only what a slave has, whether one is there or not', () => {
+  for (const gate of [GATE.replicated, GATE.degraded]) {
+    expect(block({ appended: 100, flushed: 70, replicated: 50 }, gate).confirmed()).toBe(50)
+  }
+  expect(block({ appended: 100, flushed: 70, replicated: 50 }, GATE.flushed).confirmed()).toBe(70)
+})
+
+test('what was shown without a slave is not hidden when one is back, and not confirmed by that', () => {
+  const control = block({ appended: 100, replicated: 50 }, GATE.replicated)
+  control.writer('released').reset(80)
+  expect(control.committed()).toBe(80)
+  expect(control.confirmed()).toBe(50)
 })
 
 test('readUnCommitted lets consumers see what senders still wait for', () => {

@@ -138,7 +138,8 @@ describe('a mistake in the configuration', () => {
     ['listenPort=9876', 'nameServerInsidePort is 9876, as is listenPort', 'its own port'],
     ['listenPort=65535', 'haListenPort would be 65536', 'set haListenPort'],
     ['haListenPort=10909', 'haListenPort is 10909, as is fastListenPort', 'its own port'],
-    ['brokerRole=SLAVE\nbrokerId=1', 'nothing would be replicated', 'no such mode yet'],
+    ['brokerRole=SLAVE', "a slave's is above 0", 'set brokerId'],
+    ['brokerRole=SLAVE\nbrokerId=0', "a slave's is above 0", 'set brokerId'],
     ['enableDLegerCommitLog=true', 'enableDLegerCommitLog is true', 'no such mode yet'],
   ])('%j is an error with key, value, what is allowed, file and line', (text, what, allowed) => {
     const path = file(`# a comment\n${text}\n`)

@@ -17,6 +17,10 @@ export class ForbiddenTopics {
     }
   }
 
+  clear(): void {
+    this.groups.clear()
+  }
+
   /** Asked at every pull. */
   has(group: string, topic: string): boolean {
     if (this.groups.size === 0) return false

@@ -64,17 +64,38 @@ export class SubscriptionGroups {
   load(): void {
     const content = this.file.load()
     if (content === undefined) return
-    for (const [name, value] of entriesOf(content.subscriptionGroupTable)) {
+    for (const [name, group] of this.read(content.subscriptionGroupTable)) this.table.set(name, group)
+    this.forbidden.load(content.forbiddenTable)
+    this.dataVersion.assign(content.dataVersion)
+  }
+
+  /** Takes over what a slave's master has (the body of 201), as TopicTable.replace. */
+  replace(content: Record<string, unknown>): boolean {
+    const version = new DataVersion({ now: () => 0 })
+    version.assign(content.dataVersion)
+    const fresh = this.read(content.subscriptionGroupTable)
+    if (fresh.size === 0 || version.isSameAs(this.dataVersion)) return false
+    this.table.clear()
+    for (const [name, group] of fresh) this.table.set(name, group)
+    this.forbidden.clear()
+    this.forbidden.load(content.forbiddenTable)
+    this.changed().catch(() => {})
+    this.dataVersion.assign(content.dataVersion)
+    return true
+  }
+
+  private read(table: unknown): Map<string, SubscriptionGroupConfig> {
+    const groups = new Map<string, SubscriptionGroupConfig>()
+    for (const [name, value] of entriesOf(table)) {
       try {
         const fault = groupNameFault(name)
         if (fault !== undefined) throw new Error(fault)
-        this.table.set(name, readGroupConfig(value, name))
+        groups.set(name, readGroupConfig(value, name))
       } catch (error) {
         this.log.error(`group "${name}" of ${FILE} is left out: ${describe(error)}`, { file: FILE, group: name })
       }
     }
-    this.forbidden.load(content.forbiddenTable)
-    this.dataVersion.assign(content.dataVersion)
+    return groups
   }
 
   /** Only what is there. */

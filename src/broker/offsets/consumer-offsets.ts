@@ -17,14 +17,26 @@ const FILE = 'consumerOffset.json'
 /** Stands between topic and group in the file; legal in neither name. */
 const SEPARATOR = '@'
 
+/** An offset that a client has committed to a slave. */
+export interface CommittedHere {
+  readonly group: string
+  readonly topic: string
+  readonly queueId: number
+  readonly offset: number
+}
+
 export class ConsumerOffsets {
   private readonly topics = new Map<string, Map<string, Map<number, number>>>()
   private readonly log: Log
   private readonly file: TableFile
   private readonly resets = new PendingResets()
+  /** On a slave: what clients have committed here, and the master may not know. By key and queue. */
+  private readonly committedHere = new Map<string, Set<number>>()
+  private readonly isSlave: boolean
 
-  constructor(options: { store: MetadataStore; log: Log }) {
+  constructor(options: { store: MetadataStore; log: Log; settings?: { brokerRole: string } }) {
     this.log = options.log
+    this.isSlave = options.settings?.brokerRole === 'SLAVE'
     this.file = new TableFile(FILE, options.store, () => this.toText(), options.log)
   }
 
@@ -53,6 +65,7 @@ export class ConsumerOffsets {
     if (this.resets.has(group, topic, queueId)) return false
     const queues = this.queuesOf(topic, group)
     const former = queues.get(queueId)
+    if (this.isSlave) this.noteCommit(topic + SEPARATOR + group, queueId)
     if (former === offset) return true
     queues.set(queueId, offset)
     this.file.touch()
@@ -65,6 +78,57 @@ export class ConsumerOffsets {
       })
     }
     return true
+  }
+
+  /**
+   * Takes over what a slave's master has (the body of 43). Queues in which clients have come farther here, while the master
+   * was away, keep that: they are returned, and the master is to be told. RocketMQ's slave overwrites them, and the messages
+   * come again.
+   */
+  follow(table: unknown): CommittedHere[] {
+    const ahead: CommittedHere[] = []
+    for (const [key, queues] of entriesOf(table)) {
+      const at = key.indexOf(SEPARATOR)
+      for (const [queue, value] of entriesOf(queues)) {
+        const queueId = integerOf(queue)
+        const offset = integerOf(value)
+        if (at <= 0 || queueId === undefined || queueId < 0 || offset === undefined) continue
+        this.takeOver(key.slice(at + 1), key.slice(0, at), queueId, offset)
+      }
+    }
+    for (const [key, queues] of this.committedHere) {
+      const at = key.indexOf(SEPARATOR)
+      const [topic, group] = [key.slice(0, at), key.slice(at + 1)]
+      for (const queueId of queues) ahead.push({ group, topic, queueId, offset: this.query(group, topic, queueId) })
+    }
+    return ahead
+  }
+
+  /** The master has this one now. */
+  masterTook({ group, topic, queueId, offset }: CommittedHere): void {
+    if (this.query(group, topic, queueId) === offset) this.forgetCommit(topic + SEPARATOR + group, queueId)
+  }
+
+  private takeOver(group: string, topic: string, queueId: number, offset: number): void {
+    const queues = this.queuesOf(topic, group)
+    const own = queues.get(queueId)
+    const key = topic + SEPARATOR + group
+    if (own !== undefined && own > offset && this.committedHere.get(key)?.has(queueId) === true) return
+    this.forgetCommit(key, queueId)
+    if (own === offset) return
+    queues.set(queueId, offset)
+    this.file.touch()
+  }
+
+  private noteCommit(key: string, queueId: number): void {
+    const queues = this.committedHere.get(key)
+    if (queues === undefined) this.committedHere.set(key, new Set([queueId]))
+    else queues.add(queueId)
+  }
+
+  private forgetCommit(key: string, queueId: number): void {
+    const queues = this.committedHere.get(key)
+    if (queues?.delete(queueId) === true && queues.size === 0) this.committedHere.delete(key)
   }
 
   /** Sets an offset from the broker's side: the consumer's commits count for nothing until a pull has taken the reset. */

@@ -32,6 +32,7 @@ export interface PullDependencies {
     shortPollingTimeMills: number
     brokerRole: string
     slaveReadEnable: boolean
+    offsetCheckInSlave: boolean
   }
   clock: Clock
   queueIds: QueueIds
@@ -109,10 +110,18 @@ export class PullProcessor {
     if (reading.isUntested && filter.records !== undefined) this.filterCold(request, queue, filter.records.filter.plan)
     else if (reading.status === 'FOUND') this.deliver(request, queue)
     else {
-      const code = codeOf(reading.status, request.queueOffset)
+      const code = this.codeOf(reading.status, request.queueOffset)
       if (code === PULL_CODE.notFound && isFirst && this.hold(request)) return
       this.answerEmpty(request, code)
     }
+  }
+
+  /** A slave sends nobody to another offset of its own, unless it is told to: the consumer asks its master again. */
+  private codeOf(status: ReadStatus, requested: number): number {
+    const code = codeOf(status, requested)
+    const { brokerRole, offsetCheckInSlave } = this.deps.settings
+    if (code !== PULL_CODE.offsetMoved || brokerRole !== 'SLAVE' || offsetCheckInSlave) return code
+    return status === 'OFFSET_RESET' ? code : PULL_CODE.retryImmediately
   }
 
   private commit(request: PullRequest): void {

@@ -44,7 +44,7 @@ export type PutStatus = StoreStatus | 'unavailable' | 'busy' | 'illegal'
 
 export interface PutResult {
   status: PutStatus
-  /** Of a message that is stored (ok, flushTimeout). */
+  /** Of a message that is stored (isInLog). */
   physicalOffset: number
   queueOffset: number
   storeTimestamp: number
@@ -59,7 +59,7 @@ export interface PutOptions {
 }
 
 export interface InternalPutDependencies {
-  settings: { mappedFileSizeCommitLog: number; syncFlushTimeout: number }
+  settings: { mappedFileSizeCommitLog: number }
   storeHost: Host
   control: ControlBlock
   submit: RingProducer
@@ -203,8 +203,8 @@ export class InternalPut {
   }
 
   expect(completion: Completion, token: number, queueId: number, waits: boolean): void {
-    const { acks, control, settings } = this.deps
-    acks.expectOwn(completion, token, queueId, waits, control.now() + settings.syncFlushTimeout)
+    const { acks, control } = this.deps
+    acks.expectOwn(completion, token, queueId, waits, control.now())
     this.deps.claimed()
   }
 

@@ -27,6 +27,8 @@ export interface BrokerRegistrationOptions {
   readonly tls?: ClientTls | undefined
   /** Address of the NameServer inside this process. */
   readonly inside: string | undefined
+  /** What a NameServer says of this broker's master, where it is a slave. */
+  readonly onMaster: (answer: Pick<RegisterAnswer, 'masterAddr' | 'haServerAddr'>) => void
   /** brokerPermission was changed while the broker runs. */
   readonly onPermission: (permission: number) => void
 }
@@ -134,6 +136,7 @@ export class BrokerRegistration {
   }
 
   private take(answer: RegisterAnswer): void {
+    this.options.onMaster(answer)
     const ordered = this.orderTopics.take(answer, this.addresses())
     if (ordered !== undefined) this.options.topics.setOrdered(ordered)
   }

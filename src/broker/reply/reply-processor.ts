@@ -28,6 +28,7 @@ import { javaHash } from '../../store/commitlog/java-hash.ts'
 import { offsetMsgId } from '../../store/commitlog/offset-msg-id.ts'
 import { formatProperties, inJavaOrder, type Properties, parseProperties } from '../../store/commitlog/properties.ts'
 import { SYS_FLAG } from '../../store/commitlog/record.ts'
+import { isInLog } from '../acks.ts'
 import type { ProducerManager } from '../groups/index.ts'
 import type { InternalPut, PutResult } from '../put/index.ts'
 import type { Processor } from '../router.ts'
@@ -94,7 +95,7 @@ class ReplyProcessor {
       this.store(reply, queueId, properties, body, from),
     ])
     const { storeHost } = this.deps
-    const isStored = stored?.status === 'ok' || stored?.status === 'flushTimeout'
+    const isStored = stored !== undefined && isInLog(stored.status)
     return this.answer(request, fault === undefined ? RESPONSE.SUCCESS : RESPONSE.SYSTEM_ERROR, fault, {
       msgId: isStored ? offsetMsgId(storeHost, stored.physicalOffset) : '0',
       queueId,

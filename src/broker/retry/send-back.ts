@@ -90,7 +90,8 @@ async function sendBack(
     ? deadLetter(original, topicOf(context, deadLetterTopic(group), 1, 0))
     : retried(original, retry, config, capLevel(header.delayLevel || FIRST_LEVEL + original.reconsumeTimes, levelCount))
   const { status, remark, size } = await context.puts.put(copy)
-  if (status !== 'ok') {
+  // A copy that no slave has yet is a copy: an error here would have it sent back once more.
+  if (status !== 'ok' && !SLAVE_IS_MISSING.has(status)) {
     const why = remark === undefined ? '' : `: ${remark}`
     throw refuse(RESPONSE.SYSTEM_ERROR, `${STATUS_NAMES[status]}${why}`)
   }
@@ -100,10 +101,14 @@ async function sendBack(
   return answerTo(request, RESPONSE.SUCCESS)
 }
 
+const SLAVE_IS_MISSING: ReadonlySet<PutStatus> = new Set(['slaveUnavailable', 'slaveTimeout'])
+
 /** RocketMQ's names of what became of a put. */
 const STATUS_NAMES: Record<PutStatus, string> = {
   ok: 'PUT_OK',
   flushTimeout: 'FLUSH_DISK_TIMEOUT',
+  slaveUnavailable: 'SLAVE_NOT_AVAILABLE',
+  slaveTimeout: 'FLUSH_SLAVE_TIMEOUT',
   unavailable: 'SERVICE_NOT_AVAILABLE',
   busy: 'OS_PAGECACHE_BUSY',
   illegal: 'MESSAGE_ILLEGAL',

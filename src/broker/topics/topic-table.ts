@@ -77,16 +77,22 @@ export class TopicTable {
   load(): void {
     const content = this.file.load()
     if (content === undefined) return
-    for (const [name, value] of entriesOf(content.topicConfigTable)) {
+    for (const [name, topic] of this.read(content.topicConfigTable)) this.table.set(name, topic)
+    this.dataVersion.assign(content.dataVersion)
+  }
+
+  private read(table: unknown): Map<string, TopicConfig> {
+    const topics = new Map<string, TopicConfig>()
+    for (const [name, value] of entriesOf(table)) {
       const fault = topicNameFault(name)
       try {
         if (fault !== undefined) throw new Error(fault)
-        this.table.set(name, readTopicConfig(name, value))
+        topics.set(name, readTopicConfig(name, value))
       } catch (error) {
         this.log.error(`topic "${name}" of ${FILE} is left out: ${describe(error)}`, { file: FILE, topic: name })
       }
     }
-    this.dataVersion.assign(content.dataVersion)
+    return topics
   }
 
   get(name: string): TopicConfig | undefined {
@@ -194,6 +200,24 @@ export class TopicTable {
       this.log.info(`topic ${topic.topicName} is ${order ? '' : 'no longer '}ordered, as the NameServers say`)
     }
     this.changed({ kind: 'updated', topic: changed[0], incremental: false }).catch(() => {})
+  }
+
+  /**
+   * Takes over what a slave's master has (the body of 21), as a whole and with its version. False: that is what is here
+   * already, or nothing that could be all topics of a broker.
+   */
+  replace(content: Record<string, unknown>): boolean {
+    const version = new DataVersion({ now: () => 0 })
+    version.assign(content.dataVersion)
+    const fresh = this.read(content.topicConfigTable)
+    if (fresh.size === 0 || version.isSameAs(this.dataVersion)) return false
+    this.table.clear()
+    for (const [name, topic] of fresh) this.table.set(name, topic)
+    const [topic] = fresh.values()
+    this.changed({ kind: 'updated', topic, incremental: false }).catch(() => {})
+    // Behind changed(), which counts: the master's number is the one that is compared.
+    this.dataVersion.assign(content.dataVersion)
+    return true
   }
 
   /** For a change that is not in the table and that NameServers have to take: brokerPermission. */

@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
+import { isInLog } from '../acks.ts'
 import type { InternalPut, PutResult } from '../put/index.ts'
 import type { Host } from '../send/record-encoder.ts'
 import { PERM_READ_WRITE, type TopicTable } from '../topics/index.ts'
@@ -52,7 +53,7 @@ export class OpWriter {
 
 /** However late it is safe. */
 export function isStored({ status }: PutResult): boolean {
-  return status === 'ok' || status === 'flushTimeout'
+  return isInLog(status)
 }
 
 /** It can never be stored, whatever happens. */

@@ -9,6 +9,7 @@
 import { describe } from '../../errors.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
 import { physicalOffsetOf } from '../../store/commitlog/offset-msg-id.ts'
+import { isInLog } from '../acks.ts'
 import type { WaitingLine } from '../processors/index.ts'
 import { PERM_READ_WRITE } from '../topics/index.ts'
 import { TOPIC } from '../topics/names.ts'
@@ -77,7 +78,7 @@ export class Transactions {
     }
     this.deps.topics.createInternal({ topic: TOPIC.half, queueNums: 1, perm: PERM_READ_WRITE })
     const { status, remark } = await this.deps.puts.put(resumedCopyOf(message))
-    return status === 'ok' || status === 'flushTimeout' ? { code: RESPONSE.SUCCESS } : failed(remark ?? status)
+    return isInLog(status) ? { code: RESPONSE.SUCCESS } : failed(remark ?? status)
   }
 
   /** A round of checks, unless one runs. Settled when it is over; never rejects. */

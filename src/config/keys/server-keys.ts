@@ -60,6 +60,21 @@ export const OUR_BROKER_KEYS = {
   readUnCommitted: ours(
     bool(false, 'Consumers see messages before the promise to the sender holds, as in RocketMQ 4.9.'),
   ),
+  haTransferUnflushed: ours(
+    bool(
+      true,
+      'Slaves are sent what is not flushed here yet, as by RocketMQ; false: a slave is never ahead of the disk.',
+    ),
+  ),
+  haTransfer: ours(
+    choice('stream', ['stream', 'pull'], 'stream, or (to compare) the next transfer after the report of the last one.'),
+  ),
+  haFillFrom: ours(
+    choice('first', ['first', 'last'], "Where an empty slave begins: the master's first CommitLog file, or its last."),
+  ),
+  slaveAckAfter: ours(
+    choice('append', ['append', 'flush'], 'What a slave reports as stored: what is in its log, or on its disk.'),
+  ),
   stageClockSampling: ours(int(64, 0, INT_MAX, '1 in N', 'Sends that carry time stamps through the stages; 0: none.')),
   diskSpaceCleanForciblyRatio: live(ours(int(85, 10, 100, 'percent', 'Disk use above which segments of any age go.'))),
   diskSpaceWarningLevelRatio: live(ours(int(90, 10, 100, 'percent', 'Disk use above which sends are refused.'))),

@@ -79,16 +79,18 @@ export class Dispatcher {
   }
 
   /**
-   * Dispatches whole records from `from` while they start below `to` and until `maxBytes` are done. Returns the position
-   * reached, which is behind a record or at the start of a segment. All it did is in the page cache.
+   * Dispatches records from `from` that end at or below `to`, until `maxBytes` are done. Returns the position reached, which
+   * is behind a record or at the start of a segment. All it did is in the page cache.
+   *
+   * `to` may lie inside a record (what a slave has acknowledged may): whole ones are there up to `whole`.
    */
-  dispatch(from: number, to: number, maxBytes: number): number {
+  dispatch(from: number, to: number, maxBytes: number, whole = to): number {
     this.batch += 1
     this.touchedCount = 0
     this.position = from
     const limit = Math.min(to, from + maxBytes)
     try {
-      while (this.position < limit) this.dispatchSegment(limit, to)
+      while (this.position < limit && this.dispatchSegment(limit, to, whole));
     } catch (error) {
       if (!(error instanceof StoreError) || this.position === from) throw error
     }
@@ -119,8 +121,8 @@ export class Dispatcher {
     this.queueStore.close()
   }
 
-  /** Goes on within the segment that holds the position. */
-  private dispatchSegment(limit: number, to: number): void {
+  /** Goes on within the segment that holds the position. False: the next record, or the blank, does not end at or below `to`. */
+  private dispatchSegment(limit: number, to: number, whole: number): boolean {
     const { record, layout } = this
     const segment = this.source.segmentAt(this.position)
     if (segment === undefined) {
@@ -131,20 +133,23 @@ export class Dispatcher {
     }
     const { bytes, view, start } = segment
     const last = Math.min(limit, segment.end) - start
-    const end = Math.min(to, segment.end) - start
+    const end = Math.min(whole, segment.end) - start
     let at = this.position - start
     while (at < last) {
       const kind = layout.read(record, bytes, view, at, end)
       if (kind === 'record') {
+        if (start + record.at + record.totalSize > to) return false
         this.put(record, bytes, view, start)
         at = record.at + record.totalSize
       } else if (kind === 'blank' || this.segmentSize - at < BLANK_SIZE) {
+        if (segment.end > to) return false
         at = this.segmentSize
       } else {
         at = this.skipDamage(segment, at, end)
       }
       this.position = start + at
     }
+    return true
   }
 
   private put(record: RecordView, bytes: Uint8Array, view: DataView, segmentStart: number): void {

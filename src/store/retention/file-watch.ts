@@ -90,6 +90,11 @@ export class FileWatch {
     this.held.clear()
   }
 
+  /** All segments were taken away on purpose. */
+  forget(): void {
+    for (const start of [...this.held.keys()]) this.drop(start)
+  }
+
   private check(isLast: boolean): void {
     try {
       this.checkSegments(isLast)

@@ -9,6 +9,7 @@ import type { Connection } from '../../../src/remoting/index.ts'
 import { ACK, ACK_STATUS } from '../../../src/stages/ring-records.ts'
 
 const WAIT_MS = 100
+const SLAVE_MS = 60
 const SIZE = 10
 
 interface SendKind {
@@ -32,7 +33,7 @@ function setUp(gate: number = GATE.flushed) {
     clock,
     stageClock: new StageClock(createStageClock(), 0),
     answer: (_connection, outcome) => void answers.push({ id: outcome.opaque, outcome: { ...outcome } }),
-    waitMsMax: WAIT_MS,
+    limits: { syncFlushTimeout: WAIT_MS, slaveTimeout: SLAVE_MS },
   })
   let end = 0
   /** What append does with a claim. */
@@ -54,7 +55,7 @@ function setUp(gate: number = GATE.flushed) {
     stored: (outcome: SendOutcome) => void answers.push({ id: outcome.opaque, outcome: { ...outcome } }),
   }
   const expectSend = (id: number, kind: Partial<SendKind> & { connection?: Connection } = {}) => {
-    if (kind.isOwn) return acks.expectOwn(completion, id, id % 4, kind.waits ?? true, clock.ms + WAIT_MS)
+    if (kind.isOwn) return acks.expectOwn(completion, id, id % 4, kind.waits ?? true, clock.ms)
     acks.expect(
       {
         connection: kind.connection ?? ({ closed: false } as Connection),
@@ -66,7 +67,7 @@ function setUp(gate: number = GATE.flushed) {
         sizes: undefined,
         sample: -1,
       },
-      clock.ms + WAIT_MS,
+      clock.ms,
     )
   }
   const flush = (to: number) => control.writer('flushed').reset(to)
@@ -159,6 +160,45 @@ describe('a send', () => {
     expect(it.said()).toEqual(['1 flushTimeout'])
   })
 
+  describe('of a SYNC_MASTER', () => {
+    test('is answered when a slave has it, in time', () => {
+      const it = setUp(GATE.replicated)
+      it.expectSend(1)
+      it.expectSend(2)
+      it.append1()
+      it.append1()
+      it.control.writer('replicated').reset(SIZE)
+      it.acks.pump()
+      expect(it.said()).toEqual(['1 ok'])
+      it.clock.ms += SLAVE_MS
+      it.acks.pump()
+      expect(it.said()).toEqual(['1 ok', '2 slaveTimeout'])
+    })
+
+    test('without a slave is told so at once, but not before it is on disk where that is promised', () => {
+      const it = setUp(GATE.flushed | GATE.degraded)
+      it.expectSend(1)
+      it.append1()
+      it.acks.pump()
+      expect(it.said()).toEqual([])
+      it.flush(SIZE)
+      it.acks.pump()
+      expect(it.said()).toEqual(['1 slaveUnavailable'])
+    })
+
+    test('that has waited its time and whose slave is gone then hears of the time', () => {
+      const it = setUp(GATE.replicated)
+      it.expectSend(1)
+      it.append1()
+      it.clock.ms += SLAVE_MS
+      it.expectSend(2)
+      it.append1()
+      it.control.setWord('gate', GATE.degraded)
+      it.acks.pump()
+      expect(it.said()).toEqual(['1 slaveTimeout', '2 slaveUnavailable'])
+    })
+  })
+
   test('that is not appended yet has no deadline: append may be held, and nobody knows its place', () => {
     const it = setUp()
     it.expectSend(1)
@@ -186,10 +226,10 @@ describe("a message of the broker's own", () => {
       stored: ({ opaque }: SendOutcome) => {
         told.push(opaque)
         if (opaque === 0)
-          for (let id = 1; id < 5000; id += 1) it.acks.expectOwn(completion, id, 0, id % 2 === 0, it.clock.ms + WAIT_MS)
+          for (let id = 1; id < 5000; id += 1) it.acks.expectOwn(completion, id, 0, id % 2 === 0, it.clock.ms)
       },
     }
-    it.acks.expectOwn(completion, 0, 0, false, it.clock.ms + WAIT_MS)
+    it.acks.expectOwn(completion, 0, 0, false, it.clock.ms)
     it.expectSend(7)
     it.append1()
     it.append1()
@@ -280,6 +320,8 @@ type Step =
   | ({ kind: 'send' } & SendKind)
   | { kind: 'append'; count: number }
   | { kind: 'flush'; by: number }
+  | { kind: 'replicate'; by: number }
+  | { kind: 'slaves'; areThere: boolean }
   | { kind: 'time'; ms: number }
   | { kind: 'pump' }
 
@@ -294,16 +336,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record(sendKind) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('append' as const), count: fc.nat(4) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('flush' as const), by: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('replicate' as const), by: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('slaves' as const), areThere: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.nat(80) }) },
   { weight: 3, arbitrary: fc.constant({ kind: 'pump' as const }) },
 )
 
 test('property: the answers are those of a list that is walked through', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 120 }), fc.constantFrom(0, GATE.flushed), (steps, gate) => {
+    fc.property(fc.array(step, { maxLength: 120 }), fc.constantFrom(0, 1, 2, 3), (steps, gate) => {
       const it = setUp(gate)
-      const list: (SendKind & { id: number; deadline: number; end?: number; isBooked?: boolean; isDone?: boolean })[] =
-        []
+      const isSync = (gate & GATE.replicated) !== 0
+      let replicated = 0
+      let isDegraded = false
+      const list: (SendKind & { id: number; since: number; end?: number; isBooked?: boolean; isDone?: boolean })[] = []
       const model: string[] = []
       let appended = 0
       let flushed = 0
@@ -314,7 +360,7 @@ test('property: the answers are those of a list that is walked through', () => {
       for (const each of steps) {
         if (each.kind === 'send') {
           it.expectSend(list.length, each)
-          list.push({ ...each, id: list.length, deadline: it.clock.ms + WAIT_MS })
+          list.push({ ...each, id: list.length, since: it.clock.ms })
         } else if (each.kind === 'append') {
           for (const send of list.filter(({ end }) => end === undefined).slice(0, each.count)) {
             appended = it.append1(send.status)
@@ -323,6 +369,12 @@ test('property: the answers are those of a list that is walked through', () => {
         } else if (each.kind === 'flush') {
           flushed = Math.min(appended, flushed + each.by * SIZE)
           it.flush(flushed)
+        } else if (each.kind === 'replicate') {
+          replicated = Math.min(appended, replicated + each.by * SIZE)
+          it.control.writer('replicated').reset(replicated)
+        } else if (each.kind === 'slaves') {
+          isDegraded = isSync && !each.areThere
+          it.control.setWord('gate', isDegraded ? (gate & GATE.flushed) | GATE.degraded : gate)
         } else if (each.kind === 'time') it.clock.ms += each.ms
         else {
           it.acks.pump()
@@ -334,9 +386,14 @@ test('property: the answers are those of a list that is walked through', () => {
           }
           for (const send of list) {
             if (send.isDone) continue
-            if (send.isBooked && send.end! <= (gate === 0 ? appended : flushed)) finish(send, 'ok')
-            else if (send.isBooked && send.deadline <= it.clock.ms) finish(send, 'flushTimeout')
-            else break
+            if (send.isBooked !== true) break
+            const waited = it.clock.ms - send.since
+            const isFlushed = (gate & GATE.flushed) === 0 || send.end! <= flushed
+            const isReplicated = !isSync || send.end! <= replicated
+            if (!isFlushed && waited < WAIT_MS) break
+            if (!isReplicated && !isDegraded && waited < SLAVE_MS) break
+            if (isReplicated) finish(send, isFlushed ? 'ok' : 'flushTimeout')
+            else finish(send, waited >= SLAVE_MS ? 'slaveTimeout' : 'slaveUnavailable')
           }
         }
         expect(it.said()).toEqual(model)

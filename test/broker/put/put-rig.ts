@@ -42,7 +42,7 @@ export async function putRig(config: Partial<BrokerConfig> = {}) {
     clock: control,
     stageClock: new StageClock(engine.stageClock, 0),
     answer: () => {},
-    waitMsMax: settings.syncFlushTimeout,
+    limits: { syncFlushTimeout: settings.syncFlushTimeout, slaveTimeout: 3000 },
   })
   const state: { closed: Refusal | undefined; awaited: number } = { closed: undefined, awaited: 0 }
   const puts = new InternalPut({

@@ -1,0 +1,113 @@
+/**
+ * What a slave copies from its master beside the log: topics, offsets, delay progress, groups.
+ *
+ *   each 10 s   21 topics ─▶ 43 offsets ─▶ 45 delay offsets ─▶ 201 groups       a failure is logged, the next is asked
+ *                                └▶ 15 back to the master: what clients committed here while it was away
+ *
+ * Owns:      its connection to the master. Called by: Replication.
+ * Blocks on: nothing. Time from the schedule.
+ * Rules:     spec/ha.md §6. Differently: everything goes over the master's main port, and offsets find their way back.
+ */
+import { describe } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import { type RemotingCommand, request } from '../../remoting/command.ts'
+import { parse } from '../../remoting/fastjson.ts'
+import { REQUEST } from '../../remoting/request-codes.ts'
+import { RESPONSE } from '../../remoting/response-codes.ts'
+import { encodeHeader } from '../../remoting/schema.ts'
+import { UPDATE_CONSUMER_OFFSET } from '../../remoting/schemas/pull.ts'
+import type { MetadataStore } from '../../store/metadata/index.ts'
+import type { SubscriptionGroups } from '../groups/index.ts'
+import type { CommittedHere, ConsumerOffsets } from '../offsets/consumer-offsets.ts'
+import type { TopicTable } from '../topics/index.ts'
+
+export interface MetadataSyncOptions {
+  readonly client: { invoke(address: string, command: RemotingCommand, timeoutMs: number): Promise<RemotingCommand> }
+  readonly topics: Pick<TopicTable, 'replace'>
+  readonly groups: Pick<SubscriptionGroups, 'replace'>
+  readonly offsets: Pick<ConsumerOffsets, 'follow' | 'masterTook' | 'flush'>
+  readonly files: Pick<MetadataStore, 'save'>
+  readonly log: Log
+}
+
+const TIMEOUT_MS = 5000
+const DELAY_FILE = 'delayOffset.json'
+/** Offsets that go back in one round: a fail-over of thousands of queues takes a few rounds. */
+const SENT_BACK_MAX = 1000
+
+export class MetadataSync {
+  private readonly options: MetadataSyncOptions
+  private running: Promise<void> | undefined
+  private delays = ''
+  /** What went wrong last, by code: said once. */
+  private readonly said = new Map<number, string>()
+
+  constructor(options: MetadataSyncOptions) {
+    this.options = options
+  }
+
+  /** One round, unless one is under way. Never rejects. */
+  run(master: string): Promise<void> {
+    this.running ??= this.round(master).finally(() => {
+      this.running = undefined
+    })
+    return this.running
+  }
+
+  private async round(master: string): Promise<void> {
+    const { topics, groups, offsets, files, log } = this.options
+    await this.ask(master, REQUEST.GET_ALL_TOPIC_CONFIG, (_text, content) => {
+      if (topics.replace(content)) log.info(`topics taken over from master ${master}`)
+    })
+    await this.ask(master, REQUEST.GET_ALL_CONSUMER_OFFSET, async (_text, content) => {
+      await this.sendBack(master, offsets.follow(content.offsetTable))
+      await offsets.flush()
+    })
+    await this.ask(master, REQUEST.GET_ALL_DELAY_OFFSET, async (text) => {
+      if (text === this.delays) return
+      await files.save(DELAY_FILE, text)
+      this.delays = text
+    })
+    await this.ask(master, REQUEST.GET_ALL_SUBSCRIPTIONGROUP_CONFIG, (_text, content) => {
+      if (groups.replace(content)) log.info(`groups taken over from master ${master}`)
+    })
+  }
+
+  private async ask(
+    master: string,
+    code: number,
+    take: (text: string, content: Record<string, unknown>) => void | Promise<void>,
+  ): Promise<void> {
+    try {
+      const answer = await this.options.client.invoke(master, request(code), TIMEOUT_MS)
+      if (answer.code !== RESPONSE.SUCCESS) throw new Error(`code ${answer.code}, ${answer.remark ?? 'no remark'}`)
+      const text = Buffer.from(answer.body ?? []).toString()
+      const content = parse(text)
+      if (typeof content !== 'object' || content === null) throw new Error('its body is no object')
+      await take(text, content as Record<string, unknown>)
+      if (this.said.delete(code)) this.options.log.info(`request ${code} to master ${master} is answered again`)
+    } catch (error) {
+      this.complain(code, `request ${code} to master ${master} failed: ${describe(error)}; it is tried again`)
+    }
+  }
+
+  private async sendBack(master: string, ahead: readonly CommittedHere[]): Promise<void> {
+    const { client, offsets, log } = this.options
+    let taken = 0
+    for (const one of ahead.slice(0, SENT_BACK_MAX)) {
+      const { group: consumerGroup, topic, queueId, offset: commitOffset } = one
+      const header = encodeHeader(UPDATE_CONSUMER_OFFSET, { consumerGroup, topic, queueId, commitOffset })
+      const answer = await client.invoke(master, request(REQUEST.UPDATE_CONSUMER_OFFSET, header), TIMEOUT_MS)
+      if (answer.code !== RESPONSE.SUCCESS) throw new Error(`code ${answer.code}, ${answer.remark ?? 'no remark'}`)
+      offsets.masterTook(one)
+      taken += 1
+    }
+    if (taken > 0) log.info(`${taken} offsets that were committed here went to master ${master}`)
+  }
+
+  private complain(code: number, text: string): void {
+    if (this.said.get(code) === text) return
+    this.said.set(code, text)
+    this.options.log.warn(text)
+  }
+}

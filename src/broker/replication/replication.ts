@@ -1,0 +1,114 @@
+/**
+ * Replication as the broker sees it: who follows, whom it follows, and what would be lost now.
+ *
+ * Owns:      the last word of the HA thread, a slave's connection to its master's tables. Called by: broker.ts, the runtime
+ *            table.
+ */
+
+import type { ControlBlock } from '../../concurrency/control-block.ts'
+import type { BrokerConfig } from '../../config/index.ts'
+import type { Log } from '../../log.ts'
+import { RemotingClient } from '../../remoting/index.ts'
+import type { ClientTls } from '../../remoting/tls/index.ts'
+import type { FromStage } from '../../stages/messages.ts'
+import type { MetadataStore } from '../../store/metadata/index.ts'
+import type { RegisterAnswer } from '../registration/index.ts'
+import type { Schedule } from '../schedule.ts'
+import type { Tables } from '../tables.ts'
+import { MetadataSync } from './metadata-sync.ts'
+
+type Said = FromStage & { kind: 'replication' }
+
+export interface ReplicationOptions {
+  readonly config: BrokerConfig
+  readonly control: ControlBlock
+  /** Of a slave: where its master's HA port is. */
+  readonly followMaster: (address: string) => void
+  readonly tables: Pick<Tables, 'topics' | 'groups' | 'offsets'>
+  readonly files: MetadataStore
+  /** "host:port" of this broker. */
+  readonly ownAddress: () => string
+  readonly tls: ClientTls | undefined
+  readonly log: Log
+}
+
+/** RocketMQ's slave copies tables so often. */
+const SYNC_MS = 10_000
+
+export class Replication {
+  /** "host:port" of the master's port for requests, as the NameServers say; undefined while they know none. */
+  masterAddr: string | undefined
+  private readonly options: ReplicationOptions
+  private said: Said | undefined
+  private client: RemotingClient | undefined
+  private sync: MetadataSync | undefined
+  private isStarted = false
+  private hasSeenSlave = false
+
+  constructor(options: ReplicationOptions) {
+    this.options = options
+  }
+
+  /** The broker serves: now it may follow. */
+  start(schedule: Schedule): void {
+    const { config, followMaster, tables, files, tls, log } = this.options
+    if (config.brokerRole !== 'SLAVE') return
+    this.client = new RemotingClient({ log, tls })
+    this.sync = new MetadataSync({ client: this.client, ...tables, files, log })
+    this.isStarted = true
+    schedule.add(SYNC_MS, () => this.copyTables())
+    if (config.haMasterAddress !== '') followMaster(config.haMasterAddress)
+    this.copyTables()
+  }
+
+  async close(): Promise<void> {
+    this.isStarted = false
+    await this.client?.close()
+  }
+
+  private copyTables(): void {
+    const { masterAddr, isStarted, options } = this
+    if (masterAddr !== undefined && masterAddr !== options.ownAddress() && isStarted) void this.sync?.run(masterAddr)
+  }
+
+  /** What a NameServer answered to our registration. One that knows no master says nothing about the one we have. */
+  answered({ masterAddr, haServerAddr }: Pick<RegisterAnswer, 'masterAddr' | 'haServerAddr'>): void {
+    const { config, followMaster } = this.options
+    if (config.brokerRole !== 'SLAVE') return
+    if (masterAddr !== undefined && masterAddr !== this.masterAddr) {
+      this.masterAddr = masterAddr
+      this.copyTables()
+    }
+    if (haServerAddr !== undefined && config.haMasterAddress === '') followMaster(haServerAddr)
+  }
+
+  take(said: Said): void {
+    this.said = said
+  }
+
+  /** Rows of the runtime table: "what would I lose now", and on how many machines messages are. */
+  rows(): Record<string, string> {
+    const { config, control } = this.options
+    const appended = control.load('appended')
+    const unflushed = Math.max(0, appended - control.load('flushed'))
+    const rows: Record<string, string> = { basalt_unflushed_bytes: String(unflushed) }
+    if (this.said === undefined) return rows
+    const { slaves, link } = this.said
+    if (link !== undefined) rows.basalt_master = `${link.master} ${link.state}`
+    if (config.brokerRole === 'SLAVE') return rows
+    const known = slaves.filter(({ acknowledged }) => acknowledged >= 0)
+    this.hasSeenSlave ||= known.length > 0
+    // At the start the position says nothing: nobody has told yet what slaves have.
+    const most = this.hasSeenSlave ? control.load('replicated') : 0
+    rows.basalt_unreplicated_bytes = String(Math.max(0, appended - most))
+    const inSync = known.filter(({ isInSync }) => isInSync)
+    rows.basalt_unreplicated_ms = String(inSync.length === 0 ? -1 : Math.min(...inSync.map(({ behindMs }) => behindMs)))
+    rows.basalt_stored_on = `${inSync.length + 1} of ${slaves.length + 1}`
+    for (const [i, { address, acknowledged, isInSync, behindMs }] of slaves.entries()) {
+      const lag = acknowledged < 0 ? 'unknown' : String(Math.max(0, appended - acknowledged))
+      rows[`basalt_slave_${i}`] =
+        `${address} acknowledged=${acknowledged} behind=${lag} ms=${behindMs} inSync=${isInSync}`
+    }
+    return rows
+  }
+}

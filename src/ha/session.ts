@@ -1,0 +1,169 @@
+/**
+ * One slave's connection, on the master's side: a cursor in the log, and what the slave says it has.
+ *
+ *   first report ─▶ cursor ─▶ transfers from the map (leased until the socket's callback) ─▶ reports ─▶ acknowledged
+ *
+ * Owns:      the socket, its leases. Called by: HaMaster, on the HA thread.
+ * Invariant: acknowledged ≤ sent ≤ the log's end; a report that breaks it ends the connection.
+ * Blocks on: a cold page of the log while the kernel copies it into the socket.
+ * Rules:     spec/ha.md §2, §3.
+ */
+import type { Socket } from 'node:net'
+import type { LogReader } from '../store/commitlog/log-reader.ts'
+import { InSync, type SyncLimits } from './in-sync.ts'
+import { encodeTransferHeader, ReportSplitter } from './protocol.ts'
+import { faultOf, type LogRange, type Refusal, startOf } from './slave-reports.ts'
+
+export interface SessionSettings extends SyncLimits {
+  readonly haTransferBatchSize: number
+  readonly haSendHeartbeatInterval: number
+  readonly haHousekeepingInterval: number
+  readonly haTransfer: 'stream' | 'pull'
+}
+
+export interface SessionOptions {
+  readonly socket: Socket
+  readonly reader: LogReader
+  readonly settings: SessionSettings
+  /** What there is of the log, and how far it may be sent. */
+  readonly log: () => LogRange
+  readonly sendable: () => number
+  readonly now: () => number
+  /** The slave has acknowledged, or began. */
+  readonly onReport: (session: Session) => void
+  readonly onRefused: (session: Session, refusal: Refusal) => void
+}
+
+/** Bytes that wait in a socket before the next are read from the log. */
+const UNSENT_MAX = 1024 * 1024
+
+export class Session {
+  readonly remote: string
+  /** -1: no report yet. */
+  acknowledged = -1
+  /** Everything below was given to the socket. */
+  sent = -1
+  readonly inSync: InSync
+  private readonly options: SessionOptions
+  private readonly splitter = new ReportSplitter()
+  private startedAt = 0
+  private lastHeard: number
+  private lastWritten: number
+  isRefused = false
+
+  constructor(options: SessionOptions) {
+    const { socket, settings, now } = options
+    this.options = options
+    this.remote = `${socket.remoteAddress}:${socket.remotePort}`
+    this.inSync = new InSync(settings)
+    this.lastHeard = this.lastWritten = now()
+    socket.on('data', (chunk: Buffer) => this.take(chunk))
+    socket.on('drain', () => this.pump())
+  }
+
+  get hasBegun(): boolean {
+    return this.sent >= 0
+  }
+
+  /** Sends what is there, as far as the socket takes it. */
+  pump(): void {
+    if (!this.hasBegun || this.isRefused) return
+    const { socket, settings, sendable } = this.options
+    const limit = sendable()
+    if (this.sent >= limit || socket.writableLength >= UNSENT_MAX) return
+    socket.cork()
+    while (this.sent < limit && socket.writableLength < UNSENT_MAX) {
+      // Stop and wait, for the benchmark: the next piece goes when the last one is acknowledged.
+      if (settings.haTransfer === 'pull' && this.hasUnacknowledged()) break
+      if (!this.sendPiece(limit)) break
+    }
+    socket.uncork()
+  }
+
+  /** Heartbeats, and whether the slave still lives. False: it has been silent for too long. */
+  tick(now: number): boolean {
+    const { settings, socket } = this.options
+    if (now - this.lastHeard > settings.haHousekeepingInterval) return false
+    if (this.hasBegun && !this.isRefused && now - this.lastWritten > settings.haSendHeartbeatInterval) {
+      socket.write(encodeTransferHeader(this.sent, 0))
+      this.lastWritten = now
+    }
+    return true
+  }
+
+  close(): void {
+    this.options.socket.destroy()
+  }
+
+  /** The first bytes of an empty slave are acknowledged by no report: what it was sent is told from its start. */
+  private hasUnacknowledged(): boolean {
+    return this.sent > Math.max(this.acknowledged, this.startedAt)
+  }
+
+  private sendPiece(limit: number): boolean {
+    const { socket, reader, settings, log } = this.options
+    const offset = this.sent
+    const { segmentSize } = log()
+    const toFileEnd = segmentSize - (offset % segmentSize)
+    const length = Math.min(settings.haTransferBatchSize, toFileEnd, limit - offset)
+    const segment = reader.segmentAt(offset)
+    if (segment === undefined) {
+      // Every slot is on its way through a socket, or the file is gone.
+      const copy = reader.readCold(offset, length)
+      if (copy === undefined || copy.length < length) {
+        this.refuse({ code: 'TOO_OLD', text: `the log at ${offset}, where it is, has been removed by retention` })
+        return false
+      }
+      socket.write(encodeTransferHeader(offset, length))
+      socket.write(copy)
+    } else {
+      const { start, bytes } = segment
+      reader.lease(start)
+      socket.write(encodeTransferHeader(offset, length))
+      socket.write(bytes.subarray(offset - start, offset - start + length), () => {
+        reader.unlease(start)
+        if (this.sent < this.options.sendable()) this.pump()
+      })
+    }
+    this.sent = offset + length
+    this.lastWritten = this.options.now()
+    return true
+  }
+
+  private take(chunk: Buffer): void {
+    if (this.isRefused) return
+    this.lastHeard = this.options.now()
+    const reports = this.splitter.take(chunk)
+    for (let i = 0; i < reports.length && !this.isRefused; i += 1) {
+      if (this.hasBegun) this.acknowledge(reports[i])
+      else this.begin(reports[i], reports[i] === 0 && reports[i + 1] === 0)
+    }
+    if (reports.length === 0 || this.isRefused) return
+    this.options.onReport(this)
+    this.pump()
+  }
+
+  private begin(end: number, wantsAll: boolean): void {
+    const start = startOf(end, wantsAll, this.options.log())
+    if ('code' in start) {
+      this.refuse(start)
+      return
+    }
+    this.acknowledged = end
+    this.sent = this.startedAt = start.from
+    // Tells an empty slave where its log begins before any of it is there.
+    this.options.socket.write(encodeTransferHeader(start.from, 0))
+    this.lastWritten = this.options.now()
+  }
+
+  private acknowledge(end: number): void {
+    const fault = faultOf(end, this.acknowledged, this.sent)
+    if (fault !== undefined) this.refuse(fault)
+    else this.acknowledged = end
+  }
+
+  private refuse(refusal: Refusal): void {
+    this.isRefused = true
+    this.options.onRefused(this, refusal)
+  }
+}

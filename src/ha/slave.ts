@@ -1,0 +1,337 @@
+/**
+ * The slave's side: a connection to the master, whose bytes go to append as they come, and reports of what has arrived.
+ *
+ *   idle ─(address)─▶ rewinding ─▶ connecting ─▶ live ─▶ (closed, wrong, silent) ─▶ pause ─▶ rewinding …
+ *                     append goes back to its last whole record: each connection begins at one
+ *
+ * Owns:      the socket, the producer side of the receive ring. On the HA thread.
+ * Invariant: offsets given to append are contiguous. A report never exceeds what is in the log (slaveAckAfter=append) or on
+ *            disk (flush).
+ * Blocks on: nothing. A full ring pauses the socket.
+ * Rules:     spec/ha.md §4; what is done otherwise: §9 (first report at once, silence noticed, pauses).
+ */
+import { connect, type Socket } from 'node:net'
+import type { RingProducer } from '../concurrency/byte-ring.ts'
+import { ControlBlock } from '../concurrency/control-block.ts'
+import { wake } from '../concurrency/wake.ts'
+import { describe } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { StoreSettings } from '../store/settings.ts'
+import { encodeReport, TransferSplitter } from './protocol.ts'
+import { claimChunk, claimRewind } from './receive-ring.ts'
+
+export interface SlaveOptions {
+  readonly settings: StoreSettings
+  readonly control: ControlBlock
+  readonly ring: RingProducer
+  readonly log: Log
+  /** Monotonic, with what tests moved the clock by. */
+  readonly now: () => number
+  /** An empty store is to begin at this offset; `true` from rebased() tells that it does. */
+  readonly onRebase: (to: number) => void
+  /** Connected, disconnected. */
+  readonly onChanged: () => void
+}
+
+export type LinkState = 'idle' | 'rewinding' | 'connecting' | 'live' | 'rebasing' | 'pausing'
+
+const CONNECT_MS_MAX = 5000
+const PAUSE_MS_MIN = 250
+const PAUSE_MS_MAX = 5000
+/** A connection that stood for so long was a good one: the next try comes soon. */
+const GOOD_MS = 5000
+/** A chunk of a socket goes into the ring in pieces of this size at most: append takes one while the next is copied. */
+const PIECE = 64 * 1024
+const SAID_AGAIN_MS = 60_000
+
+export class HaSlave {
+  state: LinkState = 'idle'
+  /** host:port of the master's HA port. */
+  private address = ''
+  private readonly options: SlaveOptions
+  private socket: Socket | undefined
+  private splitter: TransferSplitter
+  /** Where the next byte belongs. */
+  private expected = 0
+  private reported = -1
+  private lastHeard = 0
+  private lastReport = 0
+  private connectedAt = 0
+  private pauseMs = PAUSE_MS_MIN
+  private resumeAt = 0
+  private rewinds = 0
+  /** What the ring had no room for. */
+  private backlog: Buffer[] = []
+  private backlogFrom = 0
+  private isStopped = false
+  private said = ''
+  private saidAt = Number.NEGATIVE_INFINITY
+  /** Not yet told where the master's log begins: from its first file on is asked for. */
+  private wantsAll: boolean
+  private readonly asksForAll: boolean
+
+  constructor(options: SlaveOptions) {
+    this.options = options
+    this.asksForAll = this.wantsAll = options.settings.haFillFrom === 'first'
+    this.splitter = this.newSplitter()
+  }
+
+  get master(): string {
+    return this.address
+  }
+
+  /** Where the master is now. A live connection is kept, as by RocketMQ. */
+  follow(address: string): void {
+    if (this.address === address) return
+    this.options.log.info(`the master's HA address is ${address}`)
+    this.address = address
+    if (this.state === 'idle') this.rewind()
+    else if (this.state === 'pausing') this.resumeAt = 0
+  }
+
+  /** Append has moved on, or flush. */
+  pump(): void {
+    const { control } = this.options
+    if (this.state === 'rewinding' && control.word('rewound') === this.rewinds) this.connect()
+    if (this.state !== 'live') return
+    if (control.word('rejected') !== 0) {
+      this.end('the master’s bytes do not continue this log', true)
+      return
+    }
+    this.feedBacklog()
+    const end = this.safeEnd()
+    if (end > this.reported) this.report(end)
+  }
+
+  hasWork(): boolean {
+    const { control } = this.options
+    if (this.state === 'rewinding') return control.word('rewound') === this.rewinds
+    if (this.state !== 'live') return false
+    return this.safeEnd() > this.reported || control.word('rejected') !== 0
+  }
+
+  /** Every 100 ms. */
+  tick(): void {
+    const now = this.options.now()
+    const { haHousekeepingInterval, haSendHeartbeatInterval } = this.options.settings
+    if (this.state === 'pausing' && now >= this.resumeAt) this.rewind()
+    else if (this.state === 'connecting' && now - this.connectedAt > CONNECT_MS_MAX) {
+      this.end(`no connection within ${CONNECT_MS_MAX} ms`)
+    } else if (this.state === 'live') {
+      if (now - this.lastHeard > haHousekeepingInterval)
+        this.end(`it has said nothing for ${haHousekeepingInterval} ms`)
+      else if (now - this.lastReport > haSendHeartbeatInterval) this.report(Math.max(this.reported, this.safeEnd()))
+    }
+    this.pump()
+  }
+
+  /** The store begins at that offset now: what follows is taken. */
+  rebased(to: number): void {
+    if (this.state !== 'rebasing') return
+    this.state = 'live'
+    this.expected = to
+    this.feedBacklog()
+  }
+
+  close(): void {
+    this.isStopped = true
+    this.socket?.destroy()
+    this.socket = undefined
+    this.state = 'idle'
+  }
+
+  private rewind(): void {
+    if (this.isStopped || this.address === '') {
+      this.state = 'idle'
+      return
+    }
+    const { control, ring } = this.options
+    if (!claimRewind(ring, this.rewinds + 1)) {
+      this.pause()
+      return
+    }
+    this.rewinds += 1
+    this.state = 'rewinding'
+    ring.commit()
+    wake(control.words, ControlBlock.index('append'))
+    this.pump()
+  }
+
+  private connect(): void {
+    const { control, now } = this.options
+    this.expected = control.load('received')
+    // Not before it is on disk: the first report acknowledges all of it.
+    if (this.safeEnd() < this.expected) {
+      this.pause()
+      return
+    }
+    this.state = 'connecting'
+    this.connectedAt = now()
+    const colon = this.address.lastIndexOf(':')
+    const socket = connect({
+      host: this.address.slice(0, colon),
+      port: Number(this.address.slice(colon + 1)),
+      noDelay: true,
+    })
+    this.socket = socket
+    this.splitter = this.newSplitter()
+    socket.on('connect', () => this.begin(socket))
+    socket.on('data', (chunk: Buffer) => this.take(socket, chunk))
+    socket.on('error', (error) => this.lost(socket, describe(error)))
+    socket.on('close', () => this.lost(socket, 'the master closed the connection'))
+  }
+
+  private begin(socket: Socket): void {
+    if (socket !== this.socket) return
+    this.state = 'live'
+    this.lastHeard = this.options.now()
+    // Twice in one segment: a master of ours sends everything then; RocketMQ's takes the last of what it reads.
+    socket.cork()
+    if (this.expected === 0 && this.asksForAll) socket.write(encodeReport(0))
+    this.report(this.expected)
+    socket.uncork()
+    this.options.onChanged()
+  }
+
+  private report(end: number): void {
+    this.socket?.write(encodeReport(end))
+    this.reported = end
+    this.lastReport = this.options.now()
+  }
+
+  /** What may be reported: in the log, or on disk. */
+  private safeEnd(): number {
+    const { control, settings } = this.options
+    const received = control.load('received')
+    return settings.slaveAckAfter === 'flush' ? Math.min(received, control.load('flushed')) : received
+  }
+
+  private take(socket: Socket, chunk: Buffer): void {
+    if (socket !== this.socket || (this.state !== 'live' && this.state !== 'rebasing')) return
+    this.lastHeard = this.options.now()
+    if (!this.splitter.take(chunk)) {
+      if (socket === this.socket) this.end('what it sent is no transfer')
+      return
+    }
+    this.commit()
+  }
+
+  private newSplitter(): TransferSplitter {
+    return new TransferSplitter({
+      frame: (offset, length) => this.frame(offset, length),
+      bytes: (chunk, from, to, offset) => this.bytes(chunk, from, to, offset),
+    })
+  }
+
+  private frame(offset: number, length: number): boolean {
+    const { settings } = this.options
+    if (this.state === 'rebasing') return true
+    if (offset !== this.expected) {
+      if (this.expected !== 0 || this.options.control.load('received') !== 0) {
+        this.end(`it sends from ${offset}, this log ends at ${this.expected}`, true)
+        return false
+      }
+      if (offset % settings.mappedFileSizeCommitLog !== 0) {
+        const size = settings.mappedFileSizeCommitLog
+        this.end(
+          `its log begins at ${offset}, no multiple of ${size}: mappedFileSizeCommitLog must be the same on both`,
+          true,
+        )
+        return false
+      }
+      // Two reports may have been cut into two segments. Once more, then it is so.
+      if (this.wantsAll && offset > 0) {
+        this.wantsAll = false
+        this.end(`it sends from ${offset}, not from its first file; asking once more`)
+        return false
+      }
+      this.state = 'rebasing'
+      this.expected = offset
+      this.options.log.info(`this empty store begins at ${offset}, where the master begins to send`)
+      this.options.onRebase(offset)
+      return true
+    }
+    if (length > 0) this.pauseMs = PAUSE_MS_MIN
+    return true
+  }
+
+  private bytes(chunk: Buffer, from: number, to: number, offset: number): boolean {
+    if (this.backlog.length > 0 || this.state === 'rebasing') this.keep(chunk.subarray(from, to), offset)
+    else {
+      const done = this.feed(chunk, from, to, offset)
+      if (done < to) this.keep(chunk.subarray(done, to), offset + done - from)
+    }
+    this.expected = offset + to - from
+    return true
+  }
+
+  /** Bytes that have to wait: the socket gives no more until they are gone. */
+  private keep(piece: Buffer, offset: number): void {
+    if (this.backlog.length === 0) this.backlogFrom = offset
+    this.backlog.push(piece)
+    this.socket?.pause()
+  }
+
+  private feedBacklog(): void {
+    if (this.backlog.length === 0) return
+    while (this.backlog.length > 0) {
+      const [piece] = this.backlog
+      const done = this.feed(piece, 0, piece.length, this.backlogFrom)
+      this.backlogFrom += done
+      if (done < piece.length) {
+        this.backlog[0] = piece.subarray(done)
+        break
+      }
+      this.backlog.shift()
+    }
+    this.commit()
+    if (this.backlog.length === 0) this.socket?.resume()
+  }
+
+  /** Copies into the ring what it takes; returns where it stopped. */
+  private feed(chunk: Buffer, from: number, to: number, offset: number): number {
+    let at = from
+    while (at < to) {
+      const length = Math.min(PIECE, to - at)
+      if (!claimChunk(this.options.ring, chunk, at, length, offset + at - from)) break
+      at += length
+    }
+    return at
+  }
+
+  private commit(): void {
+    const { control, ring } = this.options
+    ring.commit()
+    wake(control.words, ControlBlock.index('append'))
+  }
+
+  private lost(socket: Socket, why: string): void {
+    if (socket === this.socket) this.end(why)
+  }
+
+  /** `isSerious`: somebody has to do something. */
+  private end(why: string, isSerious = false): void {
+    const { log, now } = this.options
+    const stood = this.state === 'live' || this.state === 'rebasing'
+    if (why !== this.said || now() - this.saidAt > SAID_AGAIN_MS) {
+      this.said = why
+      this.saidAt = now()
+      const text = `master ${this.address}: ${why}`
+      if (isSerious) log.error(`${text}; this slave cannot follow it. Remove this store to fill it again`)
+      else log.warn(`${text}; trying again`)
+    }
+    if (stood && now() - this.connectedAt > GOOD_MS && !isSerious) this.pauseMs = PAUSE_MS_MIN
+    this.socket?.destroy()
+    this.socket = undefined
+    this.backlog = []
+    this.pause(isSerious)
+    if (stood) this.options.onChanged()
+  }
+
+  private pause(isSerious = false): void {
+    this.state = 'pausing'
+    if (isSerious) this.pauseMs = PAUSE_MS_MAX
+    this.resumeAt = this.options.now() + this.pauseMs
+    this.pauseMs = Math.min(PAUSE_MS_MAX, this.pauseMs * 2)
+  }
+}

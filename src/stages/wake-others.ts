@@ -1,0 +1,31 @@
+/** Who is told when a position has moved. Each costs one atomic load while the other side is awake. */
+import { ControlBlock, GATE, NETWORK } from '../concurrency/control-block.ts'
+import { ASLEEP, AWAKE, wake, wakeUrgently } from '../concurrency/wake.ts'
+import { wakeNetwork } from '../native/index.ts'
+
+const HA = ControlBlock.index('ha')
+
+export function wakeDispatch(control: ControlBlock): void {
+  const dispatch = ControlBlock.index('dispatch')
+  if (control.word('heldPulls') > 0) wakeUrgently(control.words, dispatch)
+  else wake(control.words, dispatch)
+}
+
+/** A position of the gate, or the gate, has moved: dispatch and the network thread look. */
+export function gateMoved(control: ControlBlock, waker: bigint): void {
+  wakeDispatch(control)
+  const network = ControlBlock.index('network')
+  if (Atomics.load(control.words, network) === NETWORK.awake) return
+  if (Atomics.exchange(control.words, network, NETWORK.awake) !== NETWORK.awake) wakeNetwork(waker)
+}
+
+/** The HA thread lives in an event loop, and says that it sleeps only while there is somebody to send to. */
+export function wakeHa(control: ControlBlock): void {
+  if (Atomics.load(control.words, HA) !== ASLEEP) return
+  if (Atomics.compareExchange(control.words, HA, ASLEEP, AWAKE) === ASLEEP) wakeNetwork(control.haWaker)
+}
+
+/** Whether the gate waits for something beside append. */
+export function waitsForMore(gate: number): boolean {
+  return (gate & (GATE.flushed | GATE.replicated)) !== 0
+}

@@ -27,7 +27,7 @@ export interface SlaveOptions {
   readonly log: Log
   /** Monotonic, with what tests moved the clock by. */
   readonly now: () => number
-  /** An empty store is to begin at this offset; `true` from rebased() tells that it does. */
+  /** An empty store is to begin at this offset; rebased() tells that it does. */
   readonly onRebase: (to: number) => void
   /** Connected, disconnected. */
   readonly onChanged: () => void
@@ -126,10 +126,9 @@ export class HaSlave {
   }
 
   /** The store begins at that offset now: what follows is taken. */
-  rebased(to: number): void {
+  rebased(): void {
     if (this.state !== 'rebasing') return
     this.state = 'live'
-    this.expected = to
     this.feedBacklog()
   }
 
@@ -225,9 +224,8 @@ export class HaSlave {
 
   private frame(offset: number, length: number): boolean {
     const { settings } = this.options
-    if (this.state === 'rebasing') return true
     if (offset !== this.expected) {
-      if (this.expected !== 0 || this.options.control.load('received') !== 0) {
+      if (this.state !== 'live' || this.expected !== 0 || this.options.control.load('received') !== 0) {
         this.end(`it sends from ${offset}, this log ends at ${this.expected}`, true)
         return false
       }

@@ -176,7 +176,7 @@ class HaStage implements EventStage {
       return
     }
     this.fence.open(to)
-    this.slave?.rebased(to)
+    this.slave?.rebased()
   }
 }
 

@@ -28,7 +28,11 @@ export interface Node {
 async function startNode(config: Partial<BrokerConfig>, folder?: string): Promise<Node> {
   const lines = capturedLog()
   // Its files are looked at when it has stopped.
-  const broker = await startTestBroker({ config: { ...TINY, ...config }, log: lines, folder: folder ?? scratchFolder() })
+  const broker = await startTestBroker({
+    config: { ...TINY, ...config },
+    log: lines,
+    folder: folder ?? scratchFolder(),
+  })
   const client = new TestClient(broker.address)
   let isClosed = false
   const close = async () => {

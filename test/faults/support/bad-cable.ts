@@ -43,6 +43,12 @@ export class BadCable implements AsyncDisposable {
     for (const socket of this.sockets) socket.pause()
   }
 
+  /** The cable is in again: who was on it is told that his connection is gone, new ones pass. */
+  thaw(): void {
+    this.isFrozen = false
+    for (const socket of this.sockets) socket.destroy()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.sockets) socket.destroy()
     await new Promise<void>((resolve) => this.server.close(() => resolve()))

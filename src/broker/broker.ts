@@ -217,7 +217,9 @@ class Broker implements BrokerHandle {
     this.ownMessages = own
     const replication = new Replication({
       ...{ config, control, tables, files: engine.metadata, log, tls: access.clientTls },
+      ...{ store: view, queues: () => queueIds.all() },
       followMaster: (address) => engine.followMaster(address),
+      verified: (other) => engine.verified(other),
       ownAddress: () => this.addresses.broker,
     })
     this.replication = replication
@@ -317,7 +319,7 @@ class Broker implements BrokerHandle {
       else this.log.error(`sends are refused: ${message.problem}`)
     } else if (message.kind === 'unwritable') this.service?.setWriteProblem(message.problem)
     else if (message.kind === 'filtersTaken') this.tables?.filters.trust(message.version, message.position)
-    else if (message.kind === 'replication') this.replication?.take(message)
+    else if (message.kind === 'replication' || message.kind === 'haVerify') this.replication?.take(message)
     else if (message.kind === 'retired') this.view?.log.dropBelow(message.below)
   }
 

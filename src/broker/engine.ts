@@ -249,6 +249,10 @@ export class Engine {
     await this.close(isWhole && !this.control.hasFlag(FLAGS.flushFailed) && !this.control.hasFlag(FLAGS.dispatchFailed))
   }
 
+  verified(other: string | undefined): void {
+    this.supervisor.post('ha', { kind: 'haVerified', other })
+  }
+
   /** Nothing comes from a master any more, and dispatch waits for no slave. */
   private async leaveReplication(): Promise<void> {
     let timer: NodeJS.Timeout | undefined

@@ -1,7 +1,7 @@
 /**
  * The slave's side: a connection to the master, whose bytes go to append as they come, and reports of what has arrived.
  *
- *   idle ─(address)─▶ rewinding ─▶ connecting ─▶ live ─▶ (closed, wrong, silent) ─▶ pause ─▶ rewinding …
+ *   idle ─(address)─▶ rewinding ─▶ verifying ─▶ connecting ─▶ live ─▶ (closed, wrong, silent) ─▶ pause ─▶ rewinding …
  *                     append goes back to its last whole record: each connection begins at one
  *
  * Owns:      the socket, the producer side of the receive ring. On the HA thread.
@@ -29,13 +29,16 @@ export interface SlaveOptions {
   readonly now: () => number
   /** An empty store is to begin at this offset; rebased() tells that it does. */
   readonly onRebase: (to: number) => void
+  /** Asks whether the master's log is this one; verified() takes the answer. */
+  readonly onVerify: () => void
   /** Connected, disconnected. */
   readonly onChanged: () => void
 }
 
-export type LinkState = 'idle' | 'rewinding' | 'connecting' | 'live' | 'rebasing' | 'pausing'
+export type LinkState = 'idle' | 'rewinding' | 'verifying' | 'connecting' | 'live' | 'rebasing' | 'pausing'
 
 const CONNECT_MS_MAX = 5000
+const VERIFY_MS_MAX = 6000
 const PAUSE_MS_MIN = 250
 const PAUSE_MS_MAX = 5000
 /** A connection that stood for so long was a good one: the next try comes soon. */
@@ -92,7 +95,7 @@ export class HaSlave {
   /** Append has moved on, or flush. */
   pump(): void {
     const { control } = this.options
-    if (this.state === 'rewinding' && control.word('rewound') === this.rewinds) this.connect()
+    if (this.state === 'rewinding' && control.word('rewound') === this.rewinds) this.verify()
     if (this.state !== 'live') return
     if (control.word('rejected') !== 0) {
       this.end('the master’s bytes do not continue this log', true)
@@ -115,6 +118,7 @@ export class HaSlave {
     const now = this.options.now()
     const { haHousekeepingInterval, haSendHeartbeatInterval } = this.options.settings
     if (this.state === 'pausing' && now >= this.resumeAt) this.rewind()
+    else if (this.state === 'verifying' && now - this.connectedAt > VERIFY_MS_MAX) this.connect()
     else if (this.state === 'connecting' && now - this.connectedAt > CONNECT_MS_MAX) {
       this.end(`no connection within ${CONNECT_MS_MAX} ms`)
     } else if (this.state === 'live') {
@@ -154,6 +158,20 @@ export class HaSlave {
     ring.commit()
     wake(control.words, ControlBlock.index('append'))
     this.pump()
+  }
+
+  /** `other`: why the master's log is another one. */
+  verified(other: string | undefined): void {
+    if (this.state !== 'verifying') return
+    if (other === undefined) this.connect()
+    else this.end(other, true)
+  }
+
+  private verify(): void {
+    this.state = 'verifying'
+    this.connectedAt = this.options.now()
+    if (this.options.control.load('received') === 0) this.connect()
+    else this.options.onVerify()
   }
 
   private connect(): void {

@@ -58,6 +58,7 @@ class HaStage implements EventStage {
       this.slave = new HaSlave({
         ...{ settings, control, log, now, onChanged, ring: new RingProducer(receive) },
         onRebase: (to) => this.rebase(to),
+        onVerify: () => runtime.post({ kind: 'haVerify' }),
       })
     }
   }
@@ -79,6 +80,7 @@ class HaStage implements EventStage {
 
   take(message: ToStage): void {
     if (message.kind === 'haMaster') this.slave?.follow(message.address)
+    else if (message.kind === 'haVerified') this.slave?.verified(message.other)
     else if (message.kind === 'haLeave') this.leave()
     else if (message.kind === 'rebased') this.rebased(message.error)
     else if (message.kind === 'settings') Object.assign(this.start.settings, message.values)

@@ -69,6 +69,8 @@ export type FromStage =
   | { kind: 'haListening'; port: number }
   /** HA: who follows this broker, and on a slave how the link to the master is. */
   | { kind: 'replication'; slaves: SlaveState[]; link: { master: string; state: LinkState } | undefined }
+  /** HA, on a slave: is the master's log this one? */
+  | { kind: 'haVerify' }
   /** HA: nobody waits for slaves any more, and nothing comes from a master. */
   | { kind: 'haLeft' }
   /** HA, inside a fence: an empty store is to begin at this offset. Housekeeping: it does, or why not. */
@@ -97,6 +99,8 @@ export type ToStage =
   | { kind: 'haLeave' }
   /** HA, on a slave: the master's HA address. */
   | { kind: 'haMaster'; address: string }
+  /** HA, on a slave: why the master's log is another one; undefined where it is this one, or nobody can tell. */
+  | { kind: 'haVerified'; other: string | undefined }
   /** Housekeeping: makes the empty store begin at this offset. HA: what became of it. */
   | { kind: 'rebase'; to: number }
   | { kind: 'rebased'; error: string | undefined }

@@ -34,3 +34,24 @@ test('a slave that is ahead of its restarted master is found, named and not coun
   await ahead.close()
   expect(logBytes(folder, 0, long).equals(bytes)).toBe(true)
 })
+
+test('records of one size: the slave of another history is found by its last message', async () => {
+  const same = (client: Node['client'], count: number, name: string) =>
+    Promise.all(Array.from({ length: count }, (_, i) => client.send('T', Buffer.alloc(1000, `${name} ${i % 10} `))))
+  const master = await startMaster({ brokerRole: 'ASYNC_MASTER' })
+  await same(master.client, 50, 'one')
+  const slave = await startSlave(master)
+  await until(() => end(slave) === end(master))
+  const { folder } = slave.broker
+  await until(() => slave.broker.handle.engine.control.load('dispatched') === end(slave))
+  await slave.close()
+  await master.close()
+  const other = await startMaster()
+  await same(other.client, 80, 'two')
+  expect(end(other)).toBeGreaterThan(end(slave))
+  const stray = await startSlave(other, {}, folder)
+  await until(() => stray.lines.of('error').some((line) => line.includes('has another message than this log')))
+  expect(end(stray)).toBe(end(slave))
+  expect(replicated(other)).toBe(0)
+  expect((await other.client.send('T', 'x')).code).toBe(SLAVE_NOT_AVAILABLE)
+})

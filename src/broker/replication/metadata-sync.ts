@@ -38,6 +38,7 @@ const SENT_BACK_MAX = 1000
 export class MetadataSync {
   private readonly options: MetadataSyncOptions
   private running: Promise<void> | undefined
+  private isDue = false
   private delays = ''
   /** What went wrong last, by code: said once. */
   private readonly said = new Map<number, string>()
@@ -46,12 +47,20 @@ export class MetadataSync {
     this.options = options
   }
 
-  /** One round, unless one is under way. Never rejects. */
+  /** One round; behind the one that is under way. Never rejects. */
   run(master: string): Promise<void> {
-    this.running ??= this.round(master).finally(() => {
+    this.isDue = true
+    this.running ??= this.rounds(master).finally(() => {
       this.running = undefined
     })
     return this.running
+  }
+
+  private async rounds(master: string): Promise<void> {
+    while (this.isDue) {
+      this.isDue = false
+      await this.round(master)
+    }
   }
 
   private async round(master: string): Promise<void> {

@@ -8,7 +8,7 @@
 import type { ControlBlock } from '../../concurrency/control-block.ts'
 import type { BrokerConfig } from '../../config/index.ts'
 import type { Log } from '../../log.ts'
-import { RemotingClient } from '../../remoting/index.ts'
+import { RemotingClient, type RemotingCommand } from '../../remoting/index.ts'
 import type { ClientTls } from '../../remoting/tls/index.ts'
 import type { FromStage } from '../../stages/messages.ts'
 import type { MetadataStore } from '../../store/metadata/index.ts'
@@ -16,6 +16,7 @@ import type { RegisterAnswer } from '../registration/index.ts'
 import type { Schedule } from '../schedule.ts'
 import type { Tables } from '../tables.ts'
 import { MetadataSync } from './metadata-sync.ts'
+import { otherHistory, type SameHistoryOptions } from './same-history.ts'
 
 type Said = FromStage & { kind: 'replication' }
 
@@ -24,6 +25,10 @@ export interface ReplicationOptions {
   readonly control: ControlBlock
   /** Of a slave: where its master's HA port is. */
   readonly followMaster: (address: string) => void
+  /** Of a slave: why the master's log is another one than this. */
+  readonly verified: (other: string | undefined) => void
+  readonly store: SameHistoryOptions['store']
+  readonly queues: SameHistoryOptions['queues']
   readonly tables: Pick<Tables, 'topics' | 'groups' | 'offsets'>
   readonly files: MetadataStore
   /** "host:port" of this broker. */
@@ -34,6 +39,7 @@ export interface ReplicationOptions {
 
 /** RocketMQ's slave copies tables so often. */
 const SYNC_MS = 10_000
+const VERIFY_MS = 3000
 
 export class Replication {
   /** "host:port" of the master's port for requests, as the NameServers say; undefined while they know none. */
@@ -66,6 +72,14 @@ export class Replication {
     await this.client?.close()
   }
 
+  /** The HA thread is about to connect. */
+  private async verify(): Promise<void> {
+    const { client, masterAddr, options } = this
+    if (client === undefined || masterAddr === undefined) return options.verified(undefined)
+    const invoke = (command: RemotingCommand) => client.invoke(masterAddr, command, VERIFY_MS)
+    options.verified(await otherHistory({ store: options.store, queues: options.queues, invoke }))
+  }
+
   private copyTables(): void {
     const { masterAddr, isStarted, options } = this
     if (masterAddr !== undefined && masterAddr !== options.ownAddress() && isStarted) void this.sync?.run(masterAddr)
@@ -82,8 +96,9 @@ export class Replication {
     if (haServerAddr !== undefined && config.haMasterAddress === '') followMaster(haServerAddr)
   }
 
-  take(said: Said): void {
-    this.said = said
+  take(said: Said | { kind: 'haVerify' }): void {
+    if (said.kind === 'haVerify') void this.verify()
+    else this.said = said
   }
 
   /** Rows of the runtime table: "what would I lose now", and on how many machines messages are. */

@@ -2,10 +2,12 @@
  * Request 25 on a running broker: of every key that the table says changes at once, that it does. A key that is missing here
  * fails the last test.
  */
+
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LiveReadLimits } from '../../src/broker/pull/read-limits.ts'
+import { GATE } from '../../src/concurrency/control-block.ts'
 import { type AnyKey, KEYS, resolveConfig } from '../../src/config/index.ts'
 import { startNamesrv } from '../../src/namesrv/index.ts'
 import { REQUEST } from '../../src/remoting/index.ts'
@@ -155,6 +157,17 @@ describe('at once', () => {
       const began = performance.now()
       const answer = await client.send('Routed', 'x').finally(() => broker.faults.set('holdSync', 0))
       expect([answer.code, performance.now() - began < 3000]).toEqual([10, true])
+    })
+  })
+
+  test('slaveTimeout: a send does not wait longer for a slave', async () => {
+    const { control } = broker.handle.engine
+    await withKey('slaveTimeout', 50, async () => {
+      // As of a SYNC_MASTER whose slave stands still.
+      control.setWord('gate', GATE.replicated)
+      const began = performance.now()
+      const answer = await client.send('Routed', 'x').finally(() => control.setWord('gate', 0))
+      expect([answer.code, performance.now() - began < 3000]).toEqual([12, true])
     })
   })
 

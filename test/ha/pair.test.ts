@@ -74,6 +74,38 @@ test('one of two slaves is enough', async () => {
   await until(async () => (await master.client.send('T', 'x')).code === OK)
 })
 
+test.each([
+  { name: 'stop and wait', ofMaster: { haTransfer: 'pull' as const, haTransferBatchSize: 1000 }, ofSlave: {} },
+  {
+    name: 'nothing is sent that is not flushed',
+    ofMaster: { haTransferUnflushed: false, flushDiskType: 'SYNC_FLUSH' as const },
+    ofSlave: {},
+  },
+  { name: 'the slave reports what is on its disk', ofMaster: {}, ofSlave: { slaveAckAfter: 'flush' as const } },
+  {
+    name: 'all on disk',
+    ofMaster: { flushDiskType: 'SYNC_FLUSH' as const },
+    ofSlave: { flushDiskType: 'SYNC_FLUSH' as const, slaveAckAfter: 'flush' as const },
+  },
+  {
+    name: 'the log is written through a map',
+    ofMaster: { tailWriter: 'map' as const },
+    ofSlave: { tailWriter: 'map' as const },
+  },
+])('$name: confirmed by the slave, the same log', async ({ ofMaster, ofSlave }) => {
+  const master = await startMaster(ofMaster)
+  const slave = await startSlave(master, ofSlave)
+  await until(async () => (await master.client.send('T', 'x')).code === OK)
+  expect(new Set(await sendMany(master, 200))).toEqual(new Set([OK]))
+  const { control } = slave.broker.handle.engine
+  if (ofSlave.slaveAckAfter === 'flush') expect(control.load('flushed')).toBe(end(master))
+  expect(end(slave)).toBe(end(master))
+  for (const { broker } of [master, slave]) expect(broker.handle.engine.control.brokenInvariant()).toBeUndefined()
+  const to = end(slave)
+  await slave.close()
+  expect(logBytes(slave.broker.folder, 0, to).equals(logBytes(master.broker.folder, 0, to))).toBe(true)
+})
+
 describe('a slave that comes later', () => {
   test('gets the whole log from a master of ours', async () => {
     const master = await startMaster({ brokerRole: 'ASYNC_MASTER' })

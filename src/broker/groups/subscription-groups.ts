@@ -79,8 +79,8 @@ export class SubscriptionGroups {
     for (const [name, group] of fresh) this.table.set(name, group)
     this.forbidden.clear()
     this.forbidden.load(content.forbiddenTable)
-    this.changed().catch(() => {})
     this.dataVersion.assign(content.dataVersion)
+    this.file.persist().catch(() => {})
     return true
   }
 
@@ -169,6 +169,8 @@ export class SubscriptionGroups {
   }
 
   private changed(): Promise<void> {
+    // A slave's file and version are its master's.
+    if (this.settings.brokerRole === 'SLAVE') return Promise.resolve()
     this.dataVersion.next()
     return this.file.persist()
   }

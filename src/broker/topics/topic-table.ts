@@ -214,14 +214,15 @@ export class TopicTable {
     this.table.clear()
     for (const [name, topic] of fresh) this.table.set(name, topic)
     const [topic] = fresh.values()
-    this.changed({ kind: 'updated', topic, incremental: false }).catch(() => {})
-    // Behind changed(), which counts: the master's number is the one that is compared.
     this.dataVersion.assign(content.dataVersion)
+    this.file.persist().catch(() => {})
+    void this.tell({ kind: 'updated', topic, incremental: false })
     return true
   }
 
   /** For a change that is not in the table and that NameServers have to take: brokerPermission. */
   newVersion(): void {
+    if (this.isSlave) return
     this.dataVersion.next()
     this.file.persist().catch(() => {})
   }
@@ -292,11 +293,20 @@ export class TopicTable {
 
   /** Rejects when topics.json could not be written; what listeners do fails by itself. */
   private async changed(change: TopicChange): Promise<void> {
+    // A slave's file and version are its master's: what it makes by itself lasts until that one's table comes.
+    if (this.isSlave) return this.tell(change)
     this.dataVersion.next()
     const saved = this.file.persist()
-    const told = this.listeners.map((listener) => listener(change))
-    await Promise.allSettled(told)
+    await this.tell(change)
     await saved
+  }
+
+  private async tell(change: TopicChange): Promise<void> {
+    await Promise.allSettled(this.listeners.map((listener) => listener(change)))
+  }
+
+  private get isSlave(): boolean {
+    return this.settings.brokerRole === 'SLAVE'
   }
 }
 

@@ -12,6 +12,7 @@
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import { type ControlBlock, GATE } from '../concurrency/control-block.ts'
+import { describe } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { LogReader } from '../store/commitlog/log-reader.ts'
 import type { StoreSettings } from '../store/settings.ts'
@@ -70,6 +71,7 @@ export class HaMaster {
       this.server.once('error', reject)
       this.server.listen(haListenPort, bindAddress, () => {
         this.server.off('error', reject)
+        this.server.on('error', (error) => this.options.log.warn(`the port for slaves: ${describe(error)}`))
         const address = this.server.address()
         resolve(typeof address === 'object' && address !== null ? address.port : haListenPort)
       })
@@ -100,7 +102,7 @@ export class HaMaster {
   /** True while there is something to send that could be sent now. */
   hasWork(): boolean {
     const limit = this.sendable()
-    for (const session of this.sessions) if (session.hasBegun && session.sent < limit) return true
+    for (const session of this.sessions) if (session.canSend(limit)) return true
     return false
   }
 

@@ -67,17 +67,20 @@ export class Session {
 
   /** Sends what is there, as far as the socket takes it. */
   pump(): void {
-    if (!this.hasBegun || this.isRefused) return
-    const { socket, settings, sendable } = this.options
+    const { socket, sendable } = this.options
     const limit = sendable()
-    if (this.sent >= limit || socket.writableLength >= UNSENT_MAX) return
+    if (!this.canSend(limit)) return
     socket.cork()
-    while (this.sent < limit && socket.writableLength < UNSENT_MAX) {
-      // Stop and wait, for the benchmark: the next piece goes when the last one is acknowledged.
-      if (settings.haTransfer === 'pull' && this.hasUnacknowledged()) break
-      if (!this.sendPiece(limit)) break
-    }
+    while (this.canSend(limit) && this.sendPiece(limit));
     socket.uncork()
+  }
+
+  /** False too while the socket is full, or stop-and-wait waits: the socket's drain, or a report, comes back here. */
+  canSend(limit: number): boolean {
+    if (!this.hasBegun || this.isRefused || this.sent >= limit) return false
+    const { socket, settings } = this.options
+    if (socket.writableLength >= UNSENT_MAX) return false
+    return settings.haTransfer === 'stream' || !this.hasUnacknowledged()
   }
 
   /** Heartbeats, and whether the slave still lives. False: it has been silent for too long. */

@@ -45,6 +45,7 @@ export class Replication {
   /** "host:port" of the master's port for requests, as the NameServers say; undefined while they know none. */
   masterAddr: string | undefined
   private readonly options: ReplicationOptions
+  private haServerAddr: string | undefined
   private said: Said | undefined
   private client: RemotingClient | undefined
   private sync: MetadataSync | undefined
@@ -63,7 +64,8 @@ export class Replication {
     this.sync = new MetadataSync({ client: this.client, ...tables, files, log })
     this.isStarted = true
     schedule.add(SYNC_MS, () => this.copyTables())
-    if (config.haMasterAddress !== '') followMaster(config.haMasterAddress)
+    const address = config.haMasterAddress || this.haServerAddr
+    if (address !== undefined) followMaster(address)
     this.copyTables()
   }
 
@@ -89,11 +91,13 @@ export class Replication {
   answered({ masterAddr, haServerAddr }: Pick<RegisterAnswer, 'masterAddr' | 'haServerAddr'>): void {
     const { config, followMaster } = this.options
     if (config.brokerRole !== 'SLAVE') return
+    this.haServerAddr = haServerAddr ?? this.haServerAddr
     if (masterAddr !== undefined && masterAddr !== this.masterAddr) {
       this.masterAddr = masterAddr
       this.copyTables()
     }
-    if (haServerAddr !== undefined && config.haMasterAddress === '') followMaster(haServerAddr)
+    // Not before what is here can be compared with what the master has.
+    if (haServerAddr !== undefined && config.haMasterAddress === '' && this.isStarted) followMaster(haServerAddr)
   }
 
   take(said: Said | { kind: 'haVerify' }): void {

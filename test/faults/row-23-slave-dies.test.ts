@@ -4,13 +4,15 @@
  */
 import { expect, onTestFinished, test } from 'vitest'
 import { freeBrokerPort } from '../../tools/apache/process.mjs'
-import { logBytes, logStart, until } from '../ha/support.ts'
+import { end, logBytes, logStart, sendMany, startMaster, startSlave, until } from '../ha/support.ts'
 import { scratchFolder } from '../store/scratch.ts'
 import { TestClient } from '../support/client.ts'
 import { startBrokerProcess, TINY } from './support/broker-process.ts'
 import { positionsIn, verifyStore } from './support/verify-store.ts'
 
 const OK = 0
+const SLAVE_NOT_AVAILABLE = 11
+const FLUSH_SLAVE_TIMEOUT = 12
 const SIZE = TINY.mappedFileSizeCommitLog
 const QUEUES = 4
 const LIST_MAX = 1000
@@ -118,4 +120,24 @@ test('a sync pair: the slave dies and comes back, then the master dies; nothing 
   expect(here).toBeGreaterThan(2 * SIZE)
   const from = logStart(folders.slave, SIZE)
   expect(logBytes(folders.slave, from, here, SIZE).equals(logBytes(folders.master, from, here, SIZE))).toBe(true)
+})
+
+test('a slave whose disk is full costs its timeout once; it goes on by itself when there is room', async () => {
+  const master = await startMaster({ slaveTimeout: 300 })
+  const slave = await startSlave(master)
+  await until(async () => (await master.client.send('T', 'x')).code === OK)
+  slave.broker.faults.set('diskFull', 1)
+  // Past the segments that are there already.
+  const codes = await sendMany(master, 600)
+  expect(codes).toContain(SLAVE_NOT_AVAILABLE)
+  expect(codes.filter((code) => code === FLUSH_SLAVE_TIMEOUT).length).toBeLessThan(codes.length / 2)
+  const from = performance.now()
+  expect((await master.client.send('T', 'x')).code).toBe(SLAVE_NOT_AVAILABLE)
+  expect(performance.now() - from).toBeLessThan(250)
+  slave.broker.faults.set('diskFull', 0)
+  await until(async () => (await master.client.send('T', 'x')).code === OK, 20_000)
+  await until(() => end(slave) === end(master))
+  const to = end(slave)
+  await slave.close()
+  expect(logBytes(slave.broker.folder, 0, to).equals(logBytes(master.broker.folder, 0, to))).toBe(true)
 })

@@ -28,6 +28,7 @@ import { type RecoveredStore, recoverStore } from '../store/recovery/recover-sto
 import type { StoreSettings } from '../store/settings.ts'
 import { abandonStoreFolder, closeStoreFolder, openStoreFolder, type StoreFolder } from '../store/store-folder.ts'
 import { QueueIds } from './queue-ids.ts'
+import { HaDoor } from './replication/ha-door.ts'
 
 export interface EngineOptions {
   settings: StoreSettings
@@ -68,6 +69,9 @@ export class Engine {
   /** Port for slaves. */
   haPort = 0
   private hasLeft: () => void = () => {}
+  /** The HA thread runs: from the start, or since a slave has come to an ASYNC_MASTER. */
+  private isReplicating: boolean
+  private door: HaDoor | undefined
   /** Queues of deleted topics that dispatch has not removed. */
   private readonly forgetting = new Map<string, number>()
 
@@ -77,10 +81,11 @@ export class Engine {
     let engine: Engine | undefined
     try {
       engine = new Engine(options, folder)
-      engine.supervisor.start(STAGES)
+      engine.supervisor.start(STAGES.filter((stage) => stage !== 'ha' || engine?.isReplicating === true))
       engine.recover(options.log)
       await engine.supervisor.begin(engine.recovered.queues)
       await engine.caughtUp()
+      if (!engine.isReplicating) await engine.openDoor()
       return engine
     } catch (error) {
       if (engine?.found !== undefined) await engine.abandon()
@@ -96,6 +101,7 @@ export class Engine {
   private constructor(options: EngineOptions, folder: StoreFolder) {
     const { settings, log } = options
     this.settings = settings
+    this.isReplicating = settings.brokerRole !== 'ASYNC_MASTER'
     this.folder = folder
     this.control = ControlBlock.create()
     this.table = QueueTable.create()
@@ -253,8 +259,25 @@ export class Engine {
     this.supervisor.post('ha', { kind: 'haVerified', other })
   }
 
+  private async openDoor(): Promise<void> {
+    const { bindAddress, haListenPort } = this.settings
+    this.door = await HaDoor.open(bindAddress, haListenPort, () => this.startReplication())
+    this.haPort = this.door.port
+    // The thread takes over the same port.
+    this.settings.haListenPort = this.haPort
+  }
+
+  private startReplication(): void {
+    this.isReplicating = true
+    this.supervisor.start(['ha'])
+    // A failure is told to whoever owns the supervisor.
+    this.supervisor.begin([], ['ha']).catch(() => {})
+  }
+
   /** Nothing comes from a master any more, and dispatch waits for no slave. */
   private async leaveReplication(): Promise<void> {
+    this.door?.close()
+    if (!this.isReplicating) return
     let timer: NodeJS.Timeout | undefined
     await new Promise<void>((resolve) => {
       this.hasLeft = resolve
@@ -269,6 +292,7 @@ export class Engine {
     if (!this.control.hasFlag(FLAGS.flushFailed)) {
       await Promise.race([this.supervisor.stop('flush'), new Promise((resolve) => setTimeout(resolve, 1000).unref())])
     }
+    this.door?.close()
     await this.supervisor.terminate()
     this.metadata.abandon('the broker has failed')
     await this.close(false)

@@ -1,5 +1,6 @@
 /**
- * HA: the thread of replication. It listens on the HA port in every role, and on a slave it follows the master.
+ * HA: the thread of replication. It listens on the HA port in every role, and on a slave it follows the master. An ASYNC_MASTER
+ * starts it when the first slave comes (broker/replication/ha-door.ts).
  *
  *   append (flush) moves ─▶ waker ─▶ sessions send ─▶ reports ─▶ replicated, gate ─▶ dispatch, network
  *   slave:  socket ─▶ receive ring ─▶ append moves ─▶ waker ─▶ report

@@ -54,9 +54,9 @@ export class Supervisor {
   }
 
   /** Resolves when all threads are in their loops. */
-  async begin(knownQueues: KnownQueue[]): Promise<void> {
-    for (const name of this.stages.keys()) this.post(name, { kind: 'begin', knownQueues })
-    await Promise.all([...this.stages.values()].map((stage) => stage.ready))
+  async begin(knownQueues: KnownQueue[], names: readonly StageName[] = [...this.stages.keys()]): Promise<void> {
+    for (const name of names) this.post(name, { kind: 'begin', knownQueues })
+    await Promise.all(names.map((name) => this.stages.get(name)?.ready))
   }
 
   post(name: StageName, message: ToStage): void {

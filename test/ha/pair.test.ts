@@ -1,5 +1,6 @@
 /** A master and its slaves: what senders, consumers and administrators see of replication. */
 import { describe, expect, test } from 'vitest'
+import { THREADS } from '../../src/testing/index.ts'
 import { end, logBytes, logStart, runtime, sendMany, startMaster, startSlave, TINY, until } from './support.ts'
 
 const OK = 0
@@ -45,6 +46,22 @@ test('a slave that stands still costs its timeout once, then sends are answered 
   await until(async () => (await master.client.send('T', 'x')).code === OK)
   expect(control.brokenInvariant()).toBeUndefined()
   expect(end(slave)).toBe(end(master))
+})
+
+test('the death of the HA thread ends the broker, with its name', async () => {
+  const { broker } = await startMaster()
+  broker.faults.set('killThread', THREADS.ha)
+  await expect(broker.handle.closed).rejects.toThrow(/the ha thread failed/)
+})
+
+test('an ASYNC_MASTER says where it stands before a slave has come, and starts the HA thread with the first', async () => {
+  const master = await startMaster({ brokerRole: 'ASYNC_MASTER' })
+  await sendMany(master, 5)
+  const alone = await runtime(master)
+  expect(alone).toMatchObject({ basalt_stored_on: '1 of 1', basalt_unreplicated_bytes: String(end(master)) })
+  const slave = await startSlave(master)
+  await until(() => end(slave) === end(master))
+  await until(async () => (await runtime(master)).basalt_stored_on === '2 of 2')
 })
 
 test('WAIT=false is not waited for, a batch waits as one', async () => {

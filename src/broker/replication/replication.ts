@@ -39,6 +39,7 @@ export interface ReplicationOptions {
 
 /** RocketMQ's slave copies tables so often. */
 const SYNC_MS = 10_000
+const NOBODY: Pick<Said, 'slaves' | 'link'> = { slaves: [], link: undefined }
 const VERIFY_MS = 3000
 
 export class Replication {
@@ -111,8 +112,7 @@ export class Replication {
     const appended = control.load('appended')
     const unflushed = Math.max(0, appended - control.load('flushed'))
     const rows: Record<string, string> = { basalt_unflushed_bytes: String(unflushed) }
-    if (this.said === undefined) return rows
-    const { slaves, link } = this.said
+    const { slaves, link } = this.said ?? NOBODY
     if (link !== undefined) rows.basalt_master = `${link.master} ${link.state}`
     if (config.brokerRole === 'SLAVE') return rows
     const known = slaves.filter(({ acknowledged }) => acknowledged >= 0)

@@ -15,7 +15,7 @@ import { UNIT_SIZE } from './unit.ts'
 export type QueueSettings = Pick<StoreSettings, 'storePathRootDir' | 'mappedFileSizeConsumeQueue'>
 
 /** First chunk of a new file, and the largest by which it grows. */
-const CHUNK_MIN = 16 * 1024
+const CHUNK_MIN = 4 * 1024
 const CHUNK_MAX = 1024 * 1024
 const NAME = /^\d{20}$/
 

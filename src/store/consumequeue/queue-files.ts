@@ -9,6 +9,7 @@ import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, renameSync,
 import { join } from 'node:path'
 import { describe, StoreError } from '../../errors.ts'
 import { fallocate } from '../../native/index.ts'
+import { offsetName } from '../offset-name.ts'
 import { FOLDERS, type StoreSettings } from '../settings.ts'
 import { UNIT_SIZE } from './unit.ts'
 
@@ -37,7 +38,7 @@ export function queueFolder(settings: QueueSettings, topic: string, queueId: num
 }
 
 export function queueFilePath(folder: string, start: number): string {
-  return join(folder, String(start).padStart(20, '0'))
+  return join(folder, offsetName(start))
 }
 
 /** Files of one queue, oldest first. What is not a ConsumeQueue file is left out and told to `onStray`. */

@@ -101,9 +101,9 @@ export class Retention {
 
   private *work(): Round {
     const { settings } = this.options
-    const segments = listSegments(this.folder, settings.mappedFileSizeCommitLog)
     const decision = this.decide()
-    if (decision.reason !== undefined) yield* this.removeSegments(segments, decision)
+    // Listed only then: a round comes every ten seconds, and each segment is asked for its size.
+    if (decision.reason !== undefined) yield* this.removeSegments(decision)
     const min = this.retained.load()
     if (min <= this.cleanedBelow) return
     this.cleanedBelow = min
@@ -126,9 +126,10 @@ export class Retention {
     )
   }
 
-  private *removeSegments(segments: Segment[], decision: CleanDecision): Round {
+  private *removeSegments(decision: CleanDecision): Round {
     const { settings, control, clock, log } = this.options
     const { mappedFileSizeCommitLog: segmentSize } = settings
+    const segments = listSegments(this.folder, segmentSize)
     const appended = control.load('appended')
     const inUse = appended - (appended % segmentSize)
     const keepFrom = Math.min(control.load('settled'), control.load('dispatched'), control.load('flushed'), inUse)

@@ -1,6 +1,7 @@
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
@@ -19,14 +20,15 @@ import org.apache.rocketmq.common.message.MessageExt;
  *
  * Options: namesrv, topic, group, count, seed, max, threads, plan, checks, orphans, after, immunity (seconds),
  *          trace (true/false), idle (ends so many ms after the last check or send), stay (or so many after the last send),
- *          waits (how many checks are answered finally before it ends).
+ *          waits (how many transactions are answered finally before it ends).
  * Prints:  HALF key hash decision queueId queueOffset offsetMsgId msgId | TRY key why | DECIDED key decision |
  *          CHECK key hash answer checkTimes msgId offsetMsgId queueOffset topic queueId | SENT count | DONE
  */
 public final class Transact {
     private static final Map<String, LocalTransactionState> decisions = new ConcurrentHashMap<>();
     private static final Map<String, Integer> checked = new ConcurrentHashMap<>();
-    private static final AtomicInteger answered = new AtomicInteger();
+    /** Ids of what was answered finally; on a busy machine one may be asked about again before its answer has arrived. */
+    private static final Set<String> answered = ConcurrentHashMap.newKeySet();
     private static volatile long last = System.currentTimeMillis();
 
     public static void main(String[] args) throws Exception {
@@ -73,7 +75,7 @@ public final class Transact {
                     message.getUserProperty("TRANSACTION_CHECK_TIMES"), message.getTransactionId(), message.getMsgId(), message.getQueueOffset(),
                     message.getTopic(), message.getQueueId());
                 if (state != LocalTransactionState.UNKNOW) {
-                    answered.incrementAndGet();
+                    answered.add(message.getTransactionId());
                 }
                 return state;
             }
@@ -97,7 +99,7 @@ public final class Transact {
         System.out.flush();
         last = System.currentTimeMillis();
         long sent = last;
-        while (System.currentTimeMillis() - last < idle && System.currentTimeMillis() - sent < stay && (waits == 0 || answered.get() < waits)) {
+        while (System.currentTimeMillis() - last < idle && System.currentTimeMillis() - sent < stay && (waits == 0 || answered.size() < waits)) {
             Thread.sleep(20);
         }
         // Answers to checks leave one-way.

@@ -85,7 +85,7 @@ export function pushConsumer(scratch: Scratch, version: string, options: Options
   }
 }
 
-/** Options of Retry.java: namesrv, topic, group, fail, orderly, max, level, gots, idle. */
+/** Options of Retry.java: namesrv, topic, group, fail, orderly, max, level, gots, linger, idle. */
 export function failingConsumer(scratch: Scratch, version: string, options: Options) {
   const program = start(scratch, version, 'Retry', options)
   return {

@@ -19,8 +19,8 @@ import org.apache.rocketmq.common.message.MessageExt;
  * send that fails is tried again with the same key until it is stored, so the broker may die in between.
  *
  * Options: namesrv, topic, group, count, seed, max, threads, plan, checks, orphans, after, immunity (seconds),
- *          trace (true/false), idle (ends so many ms after the last check or send), stay (or so many after the last send),
- *          waits (how many transactions are answered finally before it ends).
+ *          trace (true/false), idle (ends so many ms after the last check or send), asks (or when so many transactions have been
+ *          asked about), waits (how many transactions are answered finally before it ends).
  * Prints:  HALF key hash decision queueId queueOffset offsetMsgId msgId | TRY key why | DECIDED key decision |
  *          CHECK key hash answer checkTimes msgId offsetMsgId queueOffset topic queueId | SENT count | DONE
  */
@@ -42,7 +42,7 @@ public final class Transact {
         long seed = Common.number(args, "seed", 1);
         int max = Common.number(args, "max", 1024);
         int idle = Common.number(args, "idle", 0);
-        int stay = Common.number(args, "stay", Integer.MAX_VALUE);
+        int asks = Common.number(args, "asks", Integer.MAX_VALUE);
         int waits = Common.number(args, "waits", 0);
         TransactionMQProducer producer = Boolean.parseBoolean(Common.option(args, "trace", "false"))
             ? traced(Common.option(args, "group", "TransactProducer"))
@@ -98,8 +98,7 @@ public final class Transact {
         Common.say("SENT", count);
         System.out.flush();
         last = System.currentTimeMillis();
-        long sent = last;
-        while (System.currentTimeMillis() - last < idle && System.currentTimeMillis() - sent < stay && (waits == 0 || answered.size() < waits)) {
+        while (System.currentTimeMillis() - last < idle && checked.size() < asks && (waits == 0 || answered.size() < waits)) {
             Thread.sleep(20);
         }
         // Answers to checks leave one-way.

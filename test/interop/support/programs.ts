@@ -120,7 +120,7 @@ export interface Checked {
   queueId: number
 }
 
-/** Options of Transact.java: namesrv, topic, group, count, seed, plan, checks, orphans, after, immunity, trace, idle, stay, waits. */
+/** Options of Transact.java: namesrv, topic, group, count, seed, plan, checks, orphans, after, immunity, trace, idle, asks, waits. */
 export function transactions(scratch: Scratch, version: string, options: Options) {
   const program = start(scratch, version, 'Transact', options)
   const halves = () =>

@@ -16,7 +16,6 @@ test('messages that expire before a group has read them are told an hour before 
       deleteCommitLogFilesInterval: 1,
       cleanResourceInterval: 100,
       flushConsumeQueueThoroughInterval: 100,
-      deleteWhen: '99',
     },
     log: { info: say, warn: say, error: say },
   })

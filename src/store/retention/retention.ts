@@ -128,14 +128,18 @@ export class Retention {
 
   /** End of what reaches its age within AHEAD_MS. Looks at few files: those that it knows of are not asked again. */
   private soonExpired(segments: Segment[]): number {
-    const { settings, clock } = this.options
+    const { settings, control, clock } = this.options
     const time = clock.now() + AHEAD_MS - settings.fileReservedTime * HOUR_MS
+    const size = settings.mappedFileSizeCommitLog
+    const appended = control.load('appended')
     let below = this.announcedBelow
-    for (const { start, path } of segments.slice(0, -1)) {
+    for (const { start, path } of segments) {
       if (start < below) continue
+      // The one in use, and those that are made ahead.
+      if (start + size > appended) break
       const status = statSync(path, { throwIfNoEntry: false })
       if (status === undefined || status.mtimeMs > time) break
-      below = start + settings.mappedFileSizeCommitLog
+      below = start + size
     }
     return below
   }

@@ -27,9 +27,11 @@ import { OwnMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
 import type { InternalPut } from './put/index.ts'
-import { announcedAddress, announcement, BrokerRegistration, ipOf } from './registration/index.ts'
+import { announce, announcedAddress, type BrokerAddresses, BrokerRegistration, ipOf } from './registration/index.ts'
 import { Router } from './router.ts'
 import { Schedule } from './schedule.ts'
+import { LOOK_MS } from './stall-watch.ts'
+import { startTogether } from './start-together.ts'
 import { StoreView } from './store-view.ts'
 import { Tables } from './tables.ts'
 import type { Transactions } from './transaction/index.ts'
@@ -45,8 +47,7 @@ export interface BrokerOptions {
 }
 
 export interface BrokerHandle {
-  /** "host:port" as clients are told; `namesrv` where one runs inside. */
-  readonly addresses: { readonly broker: string; readonly fast: string; readonly namesrv: string | undefined }
+  readonly addresses: BrokerAddresses
   readonly store: { readonly folder: string; readonly recoveredMs: number; readonly found: string }
   readonly config: BrokerConfig
   /** Fulfilled once it is closed; rejected when a failure ended it. */
@@ -61,7 +62,7 @@ export interface BrokerHandle {
   readonly own: { readonly transactions: Transactions; readonly puts: InternalPut }
 }
 
-const TIMER_MS = 100
+const TIMER_MS = LOOK_MS
 const DRAIN_MS_MAX = 1000
 const SCAN_MS = 10_000
 const FILTERS_MS = 10_000
@@ -86,7 +87,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<BrokerHa
 class Broker implements BrokerHandle {
   readonly config: BrokerConfig
   readonly closed: Promise<void>
-  addresses: BrokerHandle['addresses'] = { broker: '', fast: '', namesrv: undefined }
+  addresses: BrokerAddresses = { broker: '', origin: '', fast: '', namesrv: undefined }
   store: BrokerHandle['store'] = { folder: '', recoveredMs: 0, found: '' }
   private readonly resolved: Resolved<'broker'>
   private readonly log: Log
@@ -99,6 +100,7 @@ class Broker implements BrokerHandle {
   private ownMessages: OwnMessages | undefined
   private registration: BrokerRegistration | undefined
   private tables: Tables | undefined
+  private administration: Administration | undefined
   private ports: Ports | undefined
   private schedule: Schedule | undefined
   private timer: NodeJS.Timeout | undefined
@@ -134,7 +136,7 @@ class Broker implements BrokerHandle {
   async start(): Promise<void> {
     const { config, log } = this
     const began = performance.now()
-    const [engine, namesrv] = await settled([
+    const [engine, namesrv] = await startTogether([
       Engine.start({
         settings: config,
         faults: this.faults,
@@ -238,12 +240,12 @@ class Broker implements BrokerHandle {
     this.service = service
     const own = new OwnMessages({ config, engine, tables, store: view, service, storeHost, clock, log })
     this.ownMessages = own
-    const administration = new Administration({
+    this.administration = new Administration({
       ...{ config, configuration: access.configuration, engine, service, store: view, pool, tables, own, clock, log },
       brokerAddress: () => this.addresses.broker,
       waitingSends: () => this.ports?.waitingSends(performance.now()) ?? { count: 0, headWaitMs: 0 },
-      tickMs: TIMER_MS,
     })
+    const { administration } = this
     const processors = new Map([...administration.processors, ...own.processors])
     access.install(processors)
     const ports = new Ports({
@@ -260,10 +262,11 @@ class Broker implements BrokerHandle {
     service.setStorePort(main)
     this.addresses = {
       broker: `${announced.host}:${main}`,
+      origin: announced.origin,
       fast: `${announced.host}:${fast}`,
       namesrv: this.namesrv?.address,
     }
-    log.info(announcement(this.addresses.broker, announced), this.addresses)
+    announce(log, this.addresses, announced)
     this.registration = new BrokerRegistration({
       ...{ config, topics: tables.topics, clock: steady, log, inside: this.namesrv?.address },
       tls: access.clientTls,
@@ -320,6 +323,7 @@ class Broker implements BrokerHandle {
       else this.log.error(`sends are refused: ${message.problem}`)
     } else if (message.kind === 'unwritable') this.service?.setWriteProblem(message.problem)
     else if (message.kind === 'filtersTaken') this.tables?.filters.trust(message.version, message.position)
+    else if (message.kind === 'expiring') this.administration?.expiring(message.below)
     else if (message.kind === 'retired') this.view?.log.dropBelow(message.below)
   }
 
@@ -385,15 +389,4 @@ class Broker implements BrokerHandle {
       await new Promise((resolve) => setTimeout(resolve, 2))
     }
   }
-}
-
-/** Both or neither: the first failure is thrown after the other has settled, so that nothing is left half started. */
-async function settled(
-  starts: [Promise<Engine>, Promise<NamesrvHandle> | undefined],
-): Promise<[Engine, NamesrvHandle | undefined]> {
-  const [engine, namesrv] = await Promise.allSettled(starts)
-  if (engine.status === 'fulfilled' && namesrv.status === 'fulfilled') return [engine.value, namesrv.value]
-  if (engine.status === 'fulfilled') await engine.value.stop()
-  if (namesrv.status === 'fulfilled') await namesrv.value?.close()
-  throw engine.status === 'rejected' ? engine.reason : (namesrv as PromiseRejectedResult).reason
 }

@@ -38,6 +38,7 @@ import { RefusedRequest } from './router.ts'
 import type { Host } from './send/record-encoder.ts'
 import { type Refusal, SEND_CODE } from './send/send-checks.ts'
 import { SendProcessor } from './send/send-processor.ts'
+import { StallWatch } from './stall-watch.ts'
 import type { BrokerStats } from './stats/index.ts'
 import { StatsCounters } from './stats-counters.ts'
 import type { StoreView } from './store-view.ts'
@@ -74,6 +75,7 @@ export class MessageService {
   readonly holds: Holds
   /** Messages that the broker stores itself. */
   readonly puts: InternalPut
+  readonly stalls: StallWatch
   private readonly options: MessageServiceOptions
   private readonly sends: SendProcessor
   private readonly pulls: PullProcessor
@@ -86,7 +88,6 @@ export class MessageService {
   private waitsForRoom = false
   private retry: NodeJS.Timeout | undefined
   private closedBecause: string | undefined
-  private stalled: Refusal | undefined
   /** Why there is no room on the disk, while senders are refused for it. */
   private diskProblem: string | undefined
   /** Why ConsumeQueue or index cannot be written, while that is so. */
@@ -118,6 +119,8 @@ export class MessageService {
       answer: (connection, outcome) => this.answer(connection, outcome),
       waitMsMax: config.syncFlushTimeout,
     })
+    const waiting = () => engine.submit.used
+    this.stalls = new StallWatch({ control, settings: config, waiting, log: options.log })
     this.checks = { settings: config, tagFilters: new TagFilters(), sqlFilters: new SqlFilters(), ...options }
     this.holds = new Holds({
       control,
@@ -202,30 +205,8 @@ export class MessageService {
 
   /** Refuses a send that has waited too long for room, naming who is behind. */
   busy(connection: Connection, fields: SendFields, waitedMs: number, size: number): void {
-    const remark = `${tooLateText(waitedMs, size)}; ${this.behind()}`
+    const remark = `${tooLateText(waitedMs, size)}; ${this.stalls.behind()}`
     this.refuseSend(connection, fields, { code: SEND_CODE.systemBusy, remark })
-  }
-
-  /**
-   * Append has stood still for so long (0: it has not): beyond osPageCacheBusyTimeOutMills a send is refused at once instead
-   * of being put behind those that nobody takes.
-   */
-  setStalled(ms: number): void {
-    const { brokerFastFailureEnable, osPageCacheBusyTimeOutMills } = this.options.config
-    this.stalled =
-      brokerFastFailureEnable && ms > osPageCacheBusyTimeOutMills
-        ? {
-            code: SEND_CODE.systemBusy,
-            remark: `[PCBUSY_CLEAN_QUEUE]broker busy, start flow control for a while: append stands still for ${Math.round(ms)}ms; ${this.behind()}`,
-          }
-        : undefined
-  }
-
-  private behind(): string {
-    const { control, submit } = this.options.engine
-    const unflushed = control.load('appended') - control.load('flushed')
-    const undispatched = control.visible() - control.load('dispatched')
-    return `append has ${submit.used} bytes to take, flush is ${unflushed} bytes behind, dispatch ${undispatched}`
   }
 
   /** Whatever the other threads have published since: called by the waker, and now and then by a timer. */
@@ -344,7 +325,7 @@ export class MessageService {
   /** A flag may be up a moment before its reason has come. */
   private unavailable(): Refusal | undefined {
     if (this.closedBecause !== undefined) return notAvailable(this.closedBecause)
-    if (this.stalled !== undefined) return this.stalled
+    if (this.stalls.refusal !== undefined) return this.stalls.refusal
     const { control } = this.options.engine
     const { config } = this.options
     if (control.flags === 0) return config.brokerRole === 'SLAVE' ? notAvailable('the broker is a slave') : undefined

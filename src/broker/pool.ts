@@ -11,6 +11,7 @@ import { RESPONSE } from '../remoting/response-codes.ts'
 import { threadArguments } from '../stages/thread-arguments.ts'
 import type { FilteredRecords, FilterRecordsRequest } from '../store/commitlog/index.ts'
 import type {
+  FirstUnitsTask,
   FoundUnits,
   ListedUnit,
   ListUnitsTask,
@@ -78,6 +79,10 @@ export class Pool {
 
   lookUpUnits(task: Omit<LookUpUnitsTask, 'settings'>): Promise<FoundUnits> {
     return this.run('query', 'lookUpUnits', task)
+  }
+
+  firstUnits(task: Omit<FirstUnitsTask, 'settings'>): Promise<Float64Array> {
+    return this.run('query', 'firstUnits', task)
   }
 
   listUnits(task: Omit<ListUnitsTask, 'settings'>): Promise<ListedUnit[]> {

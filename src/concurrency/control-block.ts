@@ -54,11 +54,13 @@ export const WORDS = {
   fence: 19,
   /** Number of queues on which a pull waits; dispatch does not linger while it is above 0. */
   heldPulls: 20,
+  /** Odd while the flush thread waits for an fdatasync of the CommitLog; it counts them. Writer: flush. */
+  syncing: 21,
 } as const
 export type WordName = keyof typeof WORDS
 
 const CLOCK_LINE = 16
-const LINES = 21
+const LINES = 22
 /** Indexes of the words that are read for each message: a table that is asked by name costs 20 ns. */
 const EPOCH = WORDS.epoch * WORDS32
 const FENCE_STATE = WORDS.fence * WORDS32

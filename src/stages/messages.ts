@@ -54,6 +54,8 @@ export type FromStage =
   | { kind: 'forgotten'; queue: number; topic: string; queueId: number }
   /** Housekeeping wrote a metadata file, or could not. */
   | { kind: 'persisted'; ticket: number; error: string | undefined }
+  /** Housekeeping removes what is below this offset: within the hour, at the next deleteWhen, or now for want of room. */
+  | { kind: 'expiring'; below: number }
   /** Housekeeping removed segments below this offset. */
   | { kind: 'retired'; below: number }
   /** Dispatch: why queues or index cannot be written (FLAGS.dispatchFailed is up), or undefined: they can again. */

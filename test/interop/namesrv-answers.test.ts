@@ -45,16 +45,18 @@ const UNLIKE_5_3: Record<string, string> = {
 
 const waitFor = (difference: string | undefined) => (/nothing/.test(difference ?? '') ? NO_ANSWER_MS : ANSWER_MS_MAX)
 
+/** Ours says behind Apache's words how many brokers it knows: users see at once that they asked the wrong NameServer. */
+const WHO_IS_HERE = /\n(No broker is|\d+ broker names? (is|are)) registered with this NameServer.*$/
+
 /** 5.3 says stateVersion where it is 0, and has another address for its FAQ. */
 function likeOurs(said: Said | undefined): Said | undefined {
   if (said === undefined) return undefined
   const body = said.body as Record<string, unknown> | undefined
   const version = body !== undefined && body.stateVersion === 0 && 'counter' in body
   const { stateVersion, ...rest } = version ? body : { ...body, stateVersion: undefined }
-  const remark = said.remark?.replace(
-    'https://rocketmq.apache.org/docs/bestPractice/06FAQ',
-    'http://rocketmq.apache.org/docs/faq/',
-  )
+  const remark = said.remark
+    ?.replace('https://rocketmq.apache.org/docs/bestPractice/06FAQ', 'http://rocketmq.apache.org/docs/faq/')
+    .replace(WHO_IS_HERE, '')
   return { ...said, remark, body: version ? rest : said.body }
 }
 

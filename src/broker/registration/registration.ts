@@ -44,6 +44,9 @@ const UNREGISTER_TIMEOUT_MS = 3_000
 const STEP_MS = 500
 /** A burst of created topics shares one registration: each carries the whole table. */
 const GATHER_MS = 5
+/** The larger the table, the longer it gathers: registering is to take a fifth of the time at most. */
+const GATHER_FACTOR = 4
+const GATHER_MS_MAX = 1000
 
 export class Registration {
   private readonly options: RegistrationOptions
@@ -51,6 +54,7 @@ export class Registration {
   private readonly links = new Map<string, NamesrvLink>()
   private timer: NodeJS.Timeout | undefined
   private gathering: NodeJS.Timeout | undefined
+  private gatherMs = GATHER_MS
   private stopped = false
   private permission: number
 
@@ -154,8 +158,12 @@ export class Registration {
     if (this.stopped) return 0
     this.gathering ??= setTimeout(() => {
       this.gathering = undefined
-      void this.registerAll()
-    }, GATHER_MS)
+      const began = performance.now()
+      void this.registerAll().then(() => {
+        const wish = (performance.now() - began) * GATHER_FACTOR
+        this.gatherMs = Math.min(Math.max(GATHER_MS, wish), GATHER_MS_MAX)
+      })
+    }, this.gatherMs)
     return 0
   }
 

@@ -203,16 +203,18 @@ export class SendProcessor {
     if (topics.isForbiddenToSend(name)) {
       return { code: SEND_CODE.noPermission, remark: `Sending message to topic[${name}] is forbidden.` }
     }
-    const config =
-      topics.get(name) ??
-      topics.autoCreate({
-        topic: name,
-        defaultTopic: bytes.toString('utf8', fields.defaultTopicStart, fields.defaultTopicEnd),
-        queueNums: fields.defaultTopicQueueNums,
-        unitMode: fields.unitMode,
-        remote: connection.remoteAddress,
-      })
-    return config === undefined ? unknownTopic(name) : this.remember(config.topicName)
+    const known = topics.get(name)
+    if (known !== undefined) return this.remember(known.topicName)
+    const defaultTopic = bytes.toString('utf8', fields.defaultTopicStart, fields.defaultTopicEnd)
+    const created = topics.autoCreate({
+      topic: name,
+      defaultTopic,
+      queueNums: fields.defaultTopicQueueNums,
+      unitMode: fields.unitMode,
+      remote: connection.remoteAddress,
+    })
+    if (created === undefined) return unknownTopic(name, topics.whyNotCreated(defaultTopic))
+    return this.remember(created.topicName)
   }
 
   private remember(name: string): SendTarget {

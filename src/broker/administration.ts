@@ -93,7 +93,7 @@ export class Administration {
   tick(): void {
     const now = performance.now()
     this.append.look(now)
-    this.options.service.setStalled(this.append.stalledMs)
+    this.options.service.availability.setStalled(this.append.stalledMs)
     this.options.pool.tick(now)
   }
 

@@ -315,10 +315,10 @@ class Broker implements BrokerHandle {
 
   private stageSaid(_stage: StageName, message: FromStage): void {
     if (message.kind === 'disk') {
-      this.service?.setDiskProblem(message.problem)
+      this.service?.availability.setDiskProblem(message.problem)
       if (message.problem === undefined) this.log.info('there is room on the disk again: sends are taken')
       else this.log.error(`sends are refused: ${message.problem}`)
-    } else if (message.kind === 'unwritable') this.service?.setWriteProblem(message.problem)
+    } else if (message.kind === 'unwritable') this.service?.availability.setWriteProblem(message.problem)
     else if (message.kind === 'filtersTaken') this.tables?.filters.trust(message.version, message.position)
     else if (message.kind === 'retired') this.view?.log.dropBelow(message.below)
   }

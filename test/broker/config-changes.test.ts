@@ -120,6 +120,18 @@ describe('at once', () => {
     expect(await client.send('Routed', Buffer.alloc(101))).toMatchObject({ code: 0 })
   })
 
+  test('traceOn, regionId: answers to sends say so, those that refuse too', async () => {
+    const said = async (topic = 'Routed') => (await client.send(topic, 'x')).ext
+    expect(await said()).toMatchObject({ TRACE_ON: 'true', MSG_REGION: 'DefaultRegion' })
+    await withKey('traceOn', false, () =>
+      withKey('regionId', 'Elsewhere', async () => {
+        expect(await said()).toMatchObject({ TRACE_ON: 'false', MSG_REGION: 'Elsewhere' })
+        expect(await said('SCHEDULE_TOPIC_XXXX')).toEqual({ TRACE_ON: 'false', MSG_REGION: 'Elsewhere' })
+      }),
+    )
+    expect(await said()).toMatchObject({ TRACE_ON: 'true', MSG_REGION: 'DefaultRegion' })
+  })
+
   test('longPollingEnable, shortPollingTimeMills: a pull is held as long as they say', async () => {
     await withKey('longPollingEnable', false, () =>
       withKey('shortPollingTimeMills', 50, async () => {

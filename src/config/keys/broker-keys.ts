@@ -4,7 +4,7 @@
  */
 import { hostname } from 'node:os'
 import { ADDRESSES } from '../syntax.ts'
-import { bool, fixed, INT_MAX, int, type KeyTable, LONG_MAX, later, live, text, unused } from './key.ts'
+import { bool, fixed, INT_MAX, int, type KeyTable, LONG_MAX, live, text, unused } from './key.ts'
 
 const threads = (value: number, name: string) =>
   unused('threads are fixed stages', int(value, 0, INT_MAX, 'count', name))
@@ -38,8 +38,8 @@ export const BROKER_KEYS = {
   brokerTopicEnable: bool(true, "The topic with the broker's name is readable and writable."),
   traceTopicEnable: bool(false, 'Create the topic for message traces.'),
   msgTraceTopicName: text('RMQ_SYS_TRACE_TOPIC', 'Topic for message traces.'),
-  traceOn: later(bool(true, 'Tell clients to trace.')),
-  regionId: text('DefaultRegion', 'Region that answers to sends name.'),
+  traceOn: live(bool(true, 'Tell producers to trace what they send.')),
+  regionId: live(text('DefaultRegion', 'Region that answers to sends name.')),
   messageStorePlugIn: fixed(unused('there are no plug-ins', text('', 'Class of a store plug-in.'))),
   flushConsumerOffsetInterval: wait(5000, 'Between two writes of consumerOffset.json.'),
   flushConsumerOffsetHistoryInterval: unused(

@@ -26,6 +26,7 @@ import type { ConsumerOffsets } from './offsets/index.ts'
 import { DamageLog } from './pull/damage.ts'
 import { Holds } from './pull/holds.ts'
 import { MessageReader } from './pull/message-reader.ts'
+import { OffsetMoved } from './pull/offset-moved.ts'
 import { admitPull, type PullChecks } from './pull/pull-checks.ts'
 import { PullProcessor } from './pull/pull-processor.ts'
 import { PULL_CODE, type PullRequest, pullRequestOf, refusePull } from './pull/pull-request.ts'
@@ -138,6 +139,7 @@ export class MessageService {
       awaitRoom: () => this.submissions.awaitRoom(),
     })
     const damage = new DamageLog({ settings: config, log: options.log, nameOf })
+    const offsetMoved = new OffsetMoved({ settings: config, puts: this.puts, storeHost, clock, log: options.log })
     const limits = new LiveReadLimits(config, store)
     this.pulls = new PullProcessor({
       checks: this.checks,
@@ -153,6 +155,7 @@ export class MessageService {
       holds: () => this.holds,
       offsets: options.offsets,
       refuse: (request, code, remark) => refusePull(request, code, remark),
+      moved: (request, offsetNew, status) => offsetMoved.tell(request, offsetNew, status),
       counted: (request, messages, bytes, coldMs) => this.counters.get(request, messages, bytes, coldMs),
       missed: () => {
         stats.getMiss += 1

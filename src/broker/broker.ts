@@ -3,7 +3,7 @@
  * nobody named another.
  *
  *   start   NameServer ─▶ engine (store recovered, caught up) ─▶ tables ─▶ ports ─▶ registered ─▶ ready
- *   close   unregistered ─▶ sends refused, what waits is answered ─▶ ports ─▶ tables written ─▶ engine drained
+ *   close   unregistered ─▶ sends refused, what waits is answered ─▶ ports ─▶ log flushed ─▶ tables written ─▶ engine stopped
  *   failure a stage died: everybody who waits gets an error, what is appended is flushed if it can be, `closed` rejects
  */
 import { resolve } from 'node:path'
@@ -184,7 +184,7 @@ class Broker implements BrokerHandle {
   async giveUp(): Promise<void> {
     this.closing ??= Promise.resolve()
     await this.stopServing()
-    if (this.failure === undefined) await this.started?.stop().catch(() => {})
+    if (this.failure === undefined) await this.started?.stop(() => this.writeTables()).catch(() => {})
     else await this.started?.abandon().catch(() => {})
     this.view?.close()
     await this.pool?.close()
@@ -273,7 +273,13 @@ class Broker implements BrokerHandle {
       onPermission: () => service.holds.releaseAll(),
     })
     await this.registration.start()
-    access.follow({ engine, acks: service.acks, topics: tables.topics, registration: () => this.registration })
+    access.follow({
+      engine,
+      acks: service.acks,
+      topics: tables.topics,
+      stats: tables.stats,
+      registration: () => this.registration,
+    })
     this.startTimers(steady, tables, service, administration)
     if (this.schedule !== undefined) access.startWatching(this.schedule)
     const { min, end, readFrom } = engine.recovered
@@ -296,7 +302,10 @@ class Broker implements BrokerHandle {
     schedule.add(SCAN_MS, () => tables.scan())
     this.view?.holdTail()
     schedule.add(TIMER_MS, () => this.view?.holdTail())
-    schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
+    schedule.add(
+      () => config.flushConsumerOffsetInterval,
+      () => void tables.offsets.flush(),
+    )
     this.ownMessages?.start(schedule)
     schedule.add(FILTERS_MS, () => {
       tables.filters.clean()
@@ -338,7 +347,7 @@ class Broker implements BrokerHandle {
     try {
       await this.registration?.unregister()
       await this.stopServing()
-      if (failure === undefined) await this.engine.stop()
+      if (failure === undefined) await this.engine.stop(() => this.writeTables())
       else await this.engine.abandon()
     } finally {
       this.view?.close()
@@ -372,7 +381,10 @@ class Broker implements BrokerHandle {
     await this.ports?.close()
     await this.registration?.close()
     await this.access?.close()
-    if (this.failure !== undefined) return
+  }
+
+  /** Behind the last flush: what they count is on disk. */
+  private async writeTables(): Promise<void> {
     await this.ownMessages?.close()
     await this.tables?.save()
   }

@@ -19,6 +19,7 @@ import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
 import { Access, namesrvConfigOf } from './access.ts'
 import { Administration } from './administration.ts'
+import type { BrokerHandle, BrokerOptions } from './broker-handle.ts'
 import { Engine } from './engine.ts'
 import { publishFilters } from './filter/index.ts'
 import { foundText } from './found-text.ts'
@@ -26,40 +27,14 @@ import { MessageService } from './message-service.ts'
 import { OwnMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
-import type { InternalPut } from './put/index.ts'
 import { announcedAddress, announcement, BrokerRegistration, ipOf } from './registration/index.ts'
 import { Router } from './router.ts'
 import { Schedule } from './schedule.ts'
 import { StoreView } from './store-view.ts'
 import { Tables } from './tables.ts'
-import type { Transactions } from './transaction/index.ts'
 import { Verification } from './verification.ts'
 
-export interface BrokerOptions {
-  /** A checked configuration; `config` is resolved otherwise. */
-  resolved?: Resolved<'broker'>
-  /** RocketMQ's keys and ours. */
-  config?: Partial<BrokerConfig>
-  log?: Log
-  faults?: FaultSwitches
-}
-
-export interface BrokerHandle {
-  /** "host:port" as clients are told; `namesrv` where one runs inside. */
-  readonly addresses: { readonly broker: string; readonly fast: string; readonly namesrv: string | undefined }
-  readonly store: { readonly folder: string; readonly recoveredMs: number; readonly found: string }
-  readonly config: BrokerConfig
-  /** Fulfilled once it is closed; rejected when a failure ended it. */
-  readonly closed: Promise<void>
-  close(): Promise<void>
-  /** Messages of its topics that the group has not committed yet. */
-  lag(group: string): number
-  /** Moves the clock that this broker sees, and does what is due by then. For tests. */
-  advance(milliseconds: number): void
-  readonly engine: Engine
-  /** Rounds of transaction checks, and messages of the broker's own. For tests. */
-  readonly own: { readonly transactions: Transactions; readonly puts: InternalPut }
-}
+export type { BrokerHandle, BrokerOptions } from './broker-handle.ts'
 
 const TIMER_MS = 100
 const DRAIN_MS_MAX = 1000

@@ -31,6 +31,7 @@ import { aclProcessors } from './processors/acl-admin.ts'
 import type { Registration } from './registration/index.ts'
 import type { Processor } from './router.ts'
 import type { Schedule } from './schedule.ts'
+import type { BrokerStats } from './stats/index.ts'
 import type { TopicTable } from './topics/index.ts'
 
 export interface AccessOptions {
@@ -44,6 +45,7 @@ export interface Followers {
   engine: { changeSettings(values: Partial<StoreSettings>): void }
   acks: { waitMsMax: number }
   topics: Pick<TopicTable, 'openAutoCreation'>
+  stats: Pick<BrokerStats, 'reconsider'>
   registration(): Pick<Registration, 'step' | 'followPermission'> | undefined
 }
 
@@ -115,12 +117,13 @@ export class Access {
   }
 
   /** Tells of changes those who do not read a key where it is used. Answers wait until the NameServers know. */
-  follow({ engine, acks, topics, registration }: Followers): void {
+  follow({ engine, acks, topics, stats, registration }: Followers): void {
     const { config } = this
     this.configuration.onChange(async (changes) => {
       engine.changeSettings(Object.fromEntries(changes.map(({ key, to }) => [key, to])))
       acks.waitMsMax = config.syncFlushTimeout
       const keys = new Set(changes.map(({ key }) => key))
+      if (keys.has('enableDetailStat')) stats.reconsider()
       if (keys.has('autoCreateTopicEnable')) await topics.openAutoCreation()
       if (keys.has('namesrvAddr')) registration()?.step()
       if (keys.has('brokerPermission')) await registration()?.followPermission()

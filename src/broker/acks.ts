@@ -18,7 +18,7 @@ import { stampSample } from '../metrics/stage-clock.ts'
 import type { Connection } from '../remoting/connection.ts'
 import { ACK, ACK_STATUS } from '../stages/ring-records.ts'
 
-export const STORE_STATUS = {
+const STORE_STATUS = {
   ok: 'ok',
   flushTimeout: 'flushTimeout',
   /** The epoch changed between claim and append: nothing is stored. */

@@ -3,7 +3,7 @@
  * nobody named another.
  *
  *   start   NameServer ─▶ engine (store recovered, caught up) ─▶ tables ─▶ ports ─▶ registered ─▶ ready
- *   close   unregistered ─▶ sends refused, what waits is answered ─▶ ports ─▶ tables written ─▶ engine drained
+ *   close   unregistered ─▶ sends refused, what waits is answered ─▶ ports ─▶ log flushed ─▶ tables written ─▶ engine stopped
  *   failure a stage died: everybody who waits gets an error, what is appended is flushed if it can be, `closed` rejects
  */
 import { resolve } from 'node:path'
@@ -19,6 +19,7 @@ import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
 import { Access, namesrvConfigOf } from './access.ts'
 import { Administration } from './administration.ts'
+import type { BrokerHandle, BrokerOptions } from './broker-handle.ts'
 import { Engine } from './engine.ts'
 import { publishFilters } from './filter/index.ts'
 import { foundText } from './found-text.ts'
@@ -26,7 +27,6 @@ import { MessageService } from './message-service.ts'
 import { OwnMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
-import type { InternalPut } from './put/index.ts'
 import { announce, announcedAddress, type BrokerAddresses, BrokerRegistration, ipOf } from './registration/index.ts'
 import { Router } from './router.ts'
 import { Schedule } from './schedule.ts'
@@ -34,33 +34,9 @@ import { LOOK_MS } from './stall-watch.ts'
 import { startTogether } from './start-together.ts'
 import { StoreView } from './store-view.ts'
 import { Tables } from './tables.ts'
-import type { Transactions } from './transaction/index.ts'
 import { Verification } from './verification.ts'
 
-export interface BrokerOptions {
-  /** A checked configuration; `config` is resolved otherwise. */
-  resolved?: Resolved<'broker'>
-  /** RocketMQ's keys and ours. */
-  config?: Partial<BrokerConfig>
-  log?: Log
-  faults?: FaultSwitches
-}
-
-export interface BrokerHandle {
-  readonly addresses: BrokerAddresses
-  readonly store: { readonly folder: string; readonly recoveredMs: number; readonly found: string }
-  readonly config: BrokerConfig
-  /** Fulfilled once it is closed; rejected when a failure ended it. */
-  readonly closed: Promise<void>
-  close(): Promise<void>
-  /** Messages of its topics that the group has not committed yet. */
-  lag(group: string): number
-  /** Moves the clock that this broker sees, and does what is due by then. For tests. */
-  advance(milliseconds: number): void
-  readonly engine: Engine
-  /** Rounds of transaction checks, and messages of the broker's own. For tests. */
-  readonly own: { readonly transactions: Transactions; readonly puts: InternalPut }
-}
+export type { BrokerHandle, BrokerOptions } from './broker-handle.ts'
 
 const TIMER_MS = LOOK_MS
 const DRAIN_MS_MAX = 1000
@@ -186,7 +162,7 @@ class Broker implements BrokerHandle {
   async giveUp(): Promise<void> {
     this.closing ??= Promise.resolve()
     await this.stopServing()
-    if (this.failure === undefined) await this.started?.stop().catch(() => {})
+    if (this.failure === undefined) await this.started?.stop(() => this.writeTables()).catch(() => {})
     else await this.started?.abandon().catch(() => {})
     this.view?.close()
     await this.pool?.close()
@@ -276,7 +252,13 @@ class Broker implements BrokerHandle {
       onPermission: () => service.holds.releaseAll(),
     })
     await this.registration.start()
-    access.follow({ engine, acks: service.acks, topics: tables.topics, registration: () => this.registration })
+    access.follow({
+      engine,
+      acks: service.acks,
+      topics: tables.topics,
+      stats: tables.stats,
+      registration: () => this.registration,
+    })
     this.startTimers(steady, tables, service, administration)
     if (this.schedule !== undefined) access.startWatching(this.schedule)
     const { min, end, readFrom } = engine.recovered
@@ -299,7 +281,10 @@ class Broker implements BrokerHandle {
     schedule.add(SCAN_MS, () => tables.scan())
     this.view?.holdTail()
     schedule.add(TIMER_MS, () => this.view?.holdTail())
-    schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
+    schedule.add(
+      () => config.flushConsumerOffsetInterval,
+      () => void tables.offsets.flush(),
+    )
     this.ownMessages?.start(schedule)
     schedule.add(FILTERS_MS, () => {
       tables.filters.clean()
@@ -318,10 +303,10 @@ class Broker implements BrokerHandle {
 
   private stageSaid(_stage: StageName, message: FromStage): void {
     if (message.kind === 'disk') {
-      this.service?.setDiskProblem(message.problem)
+      this.service?.availability.setDiskProblem(message.problem)
       if (message.problem === undefined) this.log.info('there is room on the disk again: sends are taken')
       else this.log.error(`sends are refused: ${message.problem}`)
-    } else if (message.kind === 'unwritable') this.service?.setWriteProblem(message.problem)
+    } else if (message.kind === 'unwritable') this.service?.availability.setWriteProblem(message.problem)
     else if (message.kind === 'filtersTaken') this.tables?.filters.trust(message.version, message.position)
     else if (message.kind === 'expiring') this.administration?.expiring(message.below)
     else if (message.kind === 'retired') this.view?.log.dropBelow(message.below)
@@ -342,7 +327,7 @@ class Broker implements BrokerHandle {
     try {
       await this.registration?.unregister()
       await this.stopServing()
-      if (failure === undefined) await this.engine.stop()
+      if (failure === undefined) await this.engine.stop(() => this.writeTables())
       else await this.engine.abandon()
     } finally {
       this.view?.close()
@@ -376,7 +361,10 @@ class Broker implements BrokerHandle {
     await this.ports?.close()
     await this.registration?.close()
     await this.access?.close()
-    if (this.failure !== undefined) return
+  }
+
+  /** Behind the last flush: what they count is on disk. */
+  private async writeTables(): Promise<void> {
     await this.ownMessages?.close()
     await this.tables?.save()
   }

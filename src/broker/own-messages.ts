@@ -75,9 +75,15 @@ export class OwnMessages {
 
   start(schedule: Schedule): void {
     const { config } = this.options
-    schedule.add(config.flushDelayOffsetInterval, () => this.delay.persist())
+    schedule.add(
+      () => config.flushDelayOffsetInterval,
+      () => this.delay.persist(),
+    )
     schedule.add(TIMER_MS, () => this.transactions.tick())
-    schedule.add(config.transactionCheckInterval, () => void this.transactions.check())
+    schedule.add(
+      () => config.transactionCheckInterval,
+      () => void this.transactions.check(),
+    )
     this.delay.start()
   }
 

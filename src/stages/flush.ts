@@ -73,7 +73,7 @@ export class FlushStage implements Stage {
   }
 
   step(): number {
-    while (this.runtime.receive() !== undefined);
+    this.takeMessages()
     const now = performance.now()
     this.openAhead()
     if (this.hasFailed || !this.isDue(now)) {
@@ -94,6 +94,12 @@ export class FlushStage implements Stage {
   close(): void {
     for (const fd of this.open.values()) closeSync(fd)
     this.open.clear()
+  }
+
+  private takeMessages(): void {
+    for (let message = this.runtime.receive(); message !== undefined; message = this.runtime.receive()) {
+      if (message.kind === 'settings') Object.assign(this.start.settings, message.values)
+    }
   }
 
   private isDue(now: number): boolean {

@@ -71,7 +71,7 @@ export type ToStage =
   | { kind: 'begin'; knownQueues: KnownQueue[] }
   /** Housekeeping: write `text` to config/<file> durably (temporary file, sync, rename, folder sync, .bak kept). */
   | { kind: 'persist'; ticket: number; file: string; text: string }
-  /** Housekeeping: these settings have changed. */
+  /** Housekeeping, flush: these settings have changed. */
   | { kind: 'settings'; values: Partial<StoreSettings> }
   /** Housekeeping: delete expired segments now, whatever the hour. */
   | { kind: 'clean' }

@@ -153,7 +153,7 @@ export class SubscriptionGroups {
   }
 }
 
-export function defaultGroup(groupName: string): SubscriptionGroupConfig {
+function defaultGroup(groupName: string): SubscriptionGroupConfig {
   return {
     groupName,
     consumeEnable: true,

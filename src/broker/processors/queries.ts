@@ -8,9 +8,6 @@ import type { Processor } from '../router.ts'
 import type { AdminContext } from './context.ts'
 import { checkTopic, refuse } from './support.ts'
 
-/** RocketMQ's maxMsgsNumBatch. */
-const QUERY_MESSAGES_MAX = 64
-
 /** Largest time that Date takes; tools ask up to Long.MAX_VALUE. */
 const DATE_MS_MAX = 8.64e15
 
@@ -27,7 +24,7 @@ async function byKey({ store, settings }: AdminContext, request: RemotingCommand
   checkTopic(topic)
   if (header.maxNum < 0) throw refuse(RESPONSE.SYSTEM_ERROR, `maxNum is ${header.maxNum}, allowed are 0 and more`)
   const wished = header.uniqueKeyQuery ? settings.defaultQueryMaxNum : header.maxNum
-  const maxNum = Math.min(wished, QUERY_MESSAGES_MAX)
+  const maxNum = Math.min(wished, settings.maxMsgsNumBatch)
   const found = await store.queryByKey({ topic, key, maxNum, beginTimestamp, endTimestamp })
   const answer =
     found.records.length > 0

@@ -26,20 +26,28 @@ export interface RegistrationOptions {
   readonly onPermission?: (permission: number) => void
   /** At each step, before what is due: where the list of addresses is kept up. */
   readonly onStep?: () => void
-  /** registerNameServerPeriod, clamped to 10–60 s. Default 30 s. */
-  readonly periodMs?: number
-  /** registerBrokerTimeoutMills. Default 6 s. */
-  readonly timeoutMs?: number
-  /** forceRegister. false: the periodic registration asks first whether it is needed. Default true. */
-  readonly force?: boolean
-  /** compressedRegister. Default false. */
-  readonly compressed?: boolean
+  /** Read at each registration. */
+  readonly settings?: Partial<RegistrationSettings>
 }
 
-const PERIOD_MS = 30_000
+export interface RegistrationSettings {
+  /** Clamped to 10–60 s. */
+  readonly registerNameServerPeriod: number
+  readonly registerBrokerTimeoutMills: number
+  /** false: the periodic registration asks first whether it is needed. */
+  readonly forceRegister: boolean
+  readonly compressedRegister: boolean
+}
+
+/** RocketMQ's. */
+const DEFAULTS: RegistrationSettings = {
+  registerNameServerPeriod: 30_000,
+  registerBrokerTimeoutMills: 6_000,
+  forceRegister: true,
+  compressedRegister: false,
+}
 const PERIOD_MS_MIN = 10_000
 const PERIOD_MS_MAX = 60_000
-const TIMEOUT_MS = 6_000
 const UNREGISTER_TIMEOUT_MS = 3_000
 const STEP_MS = 500
 /** A burst of created topics shares one registration: each carries the whole table. */
@@ -61,7 +69,7 @@ export class Registration {
   constructor(options: RegistrationOptions) {
     this.options = options
     this.permission = options.broker().brokerPermission
-    const { client, clock, log, broker, topics, onAnswer } = options
+    const { client, clock, log, broker, topics, onAnswer, settings = {} } = options
     this.linkOptions = {
       client,
       clock,
@@ -69,10 +77,21 @@ export class Registration {
       broker,
       topics,
       onAnswer,
-      periodMs: Math.min(Math.max(options.periodMs ?? PERIOD_MS, PERIOD_MS_MIN), PERIOD_MS_MAX),
-      timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-      force: options.force ?? true,
-      compressed: options.compressed ?? false,
+      get periodMs() {
+        return Math.min(
+          Math.max(settings.registerNameServerPeriod ?? DEFAULTS.registerNameServerPeriod, PERIOD_MS_MIN),
+          PERIOD_MS_MAX,
+        )
+      },
+      get timeoutMs() {
+        return settings.registerBrokerTimeoutMills ?? DEFAULTS.registerBrokerTimeoutMills
+      },
+      get force() {
+        return settings.forceRegister ?? DEFAULTS.forceRegister
+      },
+      get compressed() {
+        return settings.compressedRegister ?? DEFAULTS.compressedRegister
+      },
     }
   }
 

@@ -31,7 +31,7 @@ import { announcedAddress, announcement, BrokerRegistration, ipOf } from './regi
 import { Router } from './router.ts'
 import { Schedule } from './schedule.ts'
 import { StoreView } from './store-view.ts'
-import { Tables } from './tables.ts'
+import { restoreTopics, Tables } from './tables.ts'
 import type { Transactions } from './transaction/index.ts'
 import { Verification } from './verification.ts'
 
@@ -224,6 +224,7 @@ class Broker implements BrokerHandle {
     const { control, table, queueIds } = engine
     const view = new StoreView({ settings: config, control, table, queueIds, log: new LogReader(config), pool })
     this.view = view
+    const found = restoreTopics(tables, queueIds, view, { log, queueNumsMin: config.defaultTopicQueueNums })
     const service = new MessageService({
       config,
       engine,
@@ -244,6 +245,7 @@ class Broker implements BrokerHandle {
       waitingSends: () => this.ports?.waitingSends(performance.now()) ?? { count: 0, headWaitMs: 0 },
       tickMs: TIMER_MS,
     })
+    for (const topic of found) administration.deleted(topic)
     const processors = new Map([...administration.processors, ...own.processors])
     access.install(processors)
     const ports = new Ports({

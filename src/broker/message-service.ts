@@ -56,7 +56,7 @@ export interface MessageServiceOptions {
   stats: BrokerStats
   storeHost: Host
   clock: Clock
-  /** For the deadlines of held pulls: they do not move when the system's time is set. */
+  /** For the deadlines of sends and held pulls: they do not move when the system's time is set. */
   steady: Clock
   log: Log
   /** The rings have room again. */
@@ -97,7 +97,7 @@ export class MessageService {
   }
 
   constructor(options: MessageServiceOptions) {
-    const { engine, config, storeHost, clock, store } = options
+    const { engine, config, storeHost, store } = options
     const { control, table } = engine
     this.options = options
     this.hostHex = hexOf(storeHost)
@@ -113,7 +113,7 @@ export class MessageService {
     this.acks = new Acks({
       ring: engine.acks,
       control,
-      clock,
+      clock: options.steady,
       stageClock: this.stageClock,
       answer: (connection, outcome) => this.answer(connection, outcome),
       waitMsMax: config.syncFlushTimeout,
@@ -336,6 +336,7 @@ export class MessageService {
 
   private commit(): void {
     this.uncommitted = 0
+    this.acks.turnEnded()
     const { submit, control } = this.options.engine
     submit.commit()
     wake(control.words, ControlBlock.index('append'))

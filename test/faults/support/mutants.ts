@@ -53,8 +53,8 @@ export const hasty: { broker: Mutant[]; namesrv: Mutant[] } = {
     mutant('silence is judged before the sockets are read', [
       { file: 'broker/broker.js', from: 'setImmediate(() => schedule.step())', to: 'schedule.step()' },
     ]),
-    mutant('idle connections are judged before they are read', [
-      { file: 'remoting/server.js', from: 'setImmediate(() => this.look(everyMs))', to: 'this.look(everyMs)' },
+    mutant('connections are called idle for its own silence', [
+      { file: 'remoting/server.js', from: 'pauseMs > PAUSE_MS_MIN', to: 'false' },
     ]),
     mutant('locks do not expire', [
       { file: 'broker/groups/queue-locks.js', from: 'LOCK_MS_MAX = 60_000', to: 'LOCK_MS_MAX = 6_000_000' },

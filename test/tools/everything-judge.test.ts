@@ -151,6 +151,12 @@ test('a delivery that was due while the broker was down is late by the rest only
   expect(judge(evidence)).toMatchObject({ problems: [], lateness: { max: 300, maxExcused: 20_300 } })
 })
 
+test('a stamp that is a little early is told, and no more: nobody saw the message before its time', () => {
+  const evidence = goodRun()
+  record(evidence, 'EvDelayed', 'delayed-0').storedAt -= 1
+  expect(judge(evidence)).toMatchObject({ problems: [], lateness: { max: 0, stampedEarly: 1 } })
+})
+
 type Mutation = [what: string, rule: RegExp, change: (evidence: Evidence) => unknown]
 
 const MUTATIONS: Mutation[] = [
@@ -213,8 +219,8 @@ const MUTATIONS: Mutation[] = [
   ['a queue has a hole', /^queue offsets: EvOrdered\/0: 5 behind 3/, (e) => remove(e, 'EvOrdered', 'ordered-4')],
   [
     'a delayed message comes before its time',
-    /^delays: delayed-0 came 1 ms before/,
-    (e) => (record(e, 'EvDelayed', 'delayed-0').storedAt -= 1),
+    /^delays: delayed-0 came 6 ms before/,
+    (e) => (record(e, 'EvDelayed', 'delayed-0').storedAt -= 6),
   ],
   [
     'it is seen before its time',

@@ -11,6 +11,11 @@ import { named, placeOf, said } from './ledger.mjs'
 
 const SCHEDULE = 'SCHEDULE_TOPIC_XXXX'
 const HALF = 'RMQ_SYS_TRANS_HALF_TOPIC'
+/**
+ * Append reads the clock once for all that one drain of its ring takes: what is claimed meanwhile is stamped that much too
+ * early. What consumers see is held to the millisecond.
+ */
+const STAMP_MS_MAX = 5
 const GIVEN_UP = 'TRANS_CHECK_MAX_TIME_TOPIC'
 
 /**
@@ -29,6 +34,7 @@ export function judgeDelays({ sent, seen, outages }, stored, problems, lateMsMax
   /** @type {number[]} */
   const late = []
   let maxExcused = 0
+  let stampedEarly = 0
   /** @type {Map<string, number>} */
   const due = new Map()
   for (const ack of sent.acks) {
@@ -50,7 +56,8 @@ export function judgeDelays({ sent, seen, outages }, stored, problems, lateMsMax
       if (since === undefined) continue
       const dueAt = since.storedAt + delayMs
       if (at === 0) due.set(ack.key, dueAt)
-      if (record.storedAt < dueAt)
+      if (record.storedAt < dueAt) stampedEarly += 1
+      if (record.storedAt < dueAt - STAMP_MS_MAX)
         problems.add('delays', `${ack.key} came ${dueAt - record.storedAt} ms before its time`)
       const lateMs = record.storedAt - dueAt
       const excused = Math.max(0, lateMs - downMs(outages, dueAt, record.storedAt))
@@ -67,7 +74,7 @@ export function judgeDelays({ sent, seen, outages }, stored, problems, lateMsMax
   }
   late.sort((a, b) => a - b)
   const at = (/** @type {number} */ share) => late[Math.min(late.length - 1, Math.floor(late.length * share))] ?? 0
-  return { count: late.length, p50: at(0.5), p99: at(0.99), max: late.at(-1) ?? 0, maxExcused }
+  return { count: late.length, p50: at(0.5), p99: at(0.99), max: late.at(-1) ?? 0, maxExcused, stampedEarly }
 }
 
 /**

@@ -42,7 +42,7 @@ export const LATE_MS_MAX = 10_000
  * @typedef {object} Verdict
  * @property {Row[]} rows
  * @property {string[]} problems each a broken promise; empty when all were kept
- * @property {{count: number, p50: number, p99: number, max: number, maxExcused: number}} lateness ms of delayed messages, time down taken off; maxExcused: with it
+ * @property {{count: number, p50: number, p99: number, max: number, maxExcused: number, stampedEarly: number}} lateness ms of delayed messages, time down taken off; maxExcused: with it; stampedEarly: how many say that they were stored a little before their time
  */
 
 /** Problems by what they are about: some of each are shown, all are counted. */

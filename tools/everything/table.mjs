@@ -23,7 +23,7 @@ export function report({ rows, problems, lateness, counts, sent, outages }) {
     `topics made ${counts.topicsMade}, deleted ${counts.topicsDeleted} · changes of queue numbers ${counts.resizes}`,
     `records read from the store ${counts.stored} · one-way sends ${sent.oneways.length} · transactions asked for ${sent.checks.size}`,
     `questions answered ${questions.right}, not ${questions.unanswered} · asked at the end ${questions.lastCount}, failed ${questions.last.length}`,
-    `delayed messages late by: p50 ${lateness.p50}, p99 ${lateness.p99}, most ${lateness.max} ms with a broker up (${lateness.maxExcused} ms with the time down)`,
+    `delayed messages late by: p50 ${lateness.p50}, p99 ${lateness.p99}, most ${lateness.max} ms with a broker up (${lateness.maxExcused} ms with the time down), stamped a little early ${lateness.stampedEarly}`,
     `why sends failed: ${[...sent.reasons].map(([why, count]) => `${why} (${count})`).join(' · ') || 'none did'}`,
     '',
     ...(problems.length === 0 ? ['every promise was kept'] : [`BROKEN: ${problems.length}`, ...problems]),

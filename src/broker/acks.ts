@@ -99,11 +99,15 @@ export class Acks {
 
   private readonly ring: RingConsumer
   private readonly control: ControlBlock
+  /** Steady: a system's time that is set makes nobody wait longer, and declares nothing late that is not. */
   private readonly clock: Clock
   private readonly stageClock: StageClock
   private readonly answer: Answer
-  /** No deadline is further away than this. */
+  /** How long a send waits for the gate. */
   waitMsMax: number
+  /** The time of this turn of the event loop, once it was asked for: a look at the clock costs 1 % of a send. */
+  private turnNow = 0
+  private isTurnTimed = false
   private readonly outcome: SendOutcome = {
     status: 'ok',
     opaque: 0,
@@ -121,7 +125,7 @@ export class Acks {
     clock: Clock
     stageClock: StageClock
     answer: Answer
-    /** No deadline is further away than this. */
+    /** How long a send waits for the gate. */
     waitMsMax: number
   }) {
     this.ring = options.ring
@@ -133,7 +137,7 @@ export class Acks {
   }
 
   /** Remembers a send whose record has been claimed in the submit ring, in the order of the claims. */
-  expect(send: PendingSend, deadline: number): void {
+  expect(send: PendingSend): void {
     if (this.tail - this.head === this.capacity) this.grow()
     const at = this.tail & (this.capacity - 1)
     this.connections[at] = send.connection
@@ -143,12 +147,12 @@ export class Acks {
     this.samples[at] = send.sample
     this.serializes[at] = send.serialize
     this.flags[at] = (send.waits ? FLAG_WAITS : 0) | (send.isOneway ? FLAG_ONEWAY : 0)
-    this.deadlines[at] = deadline
+    this.deadlines[at] = this.deadline()
     this.tail += 1
   }
 
   /** The same for a message of the broker's own; `token` comes back as the outcome's opaque. */
-  expectOwn(completion: Completion, token: number, queueId: number, waits: boolean, deadline: number): void {
+  expectOwn(completion: Completion, token: number, queueId: number, waits: boolean): void {
     if (this.tail - this.head === this.capacity) this.grow()
     const at = this.tail & (this.capacity - 1)
     this.completions[at] = completion
@@ -156,8 +160,13 @@ export class Acks {
     this.queueIds[at] = queueId
     this.samples[at] = -1
     this.flags[at] = FLAG_OWN | (waits ? FLAG_WAITS : 0)
-    this.deadlines[at] = deadline
+    this.deadlines[at] = this.deadline()
     this.tail += 1
+  }
+
+  /** A turn of the event loop is over, or so much of it that the time is to be looked at again. */
+  turnEnded(): void {
+    this.isTurnTimed = false
   }
 
   /** Takes what append has answered and answers what the gate has passed or time has overtaken. Returns how many. */
@@ -172,11 +181,7 @@ export class Acks {
       if ((this.flags[at] & FLAG_DONE) === 0) {
         if (this.ends[at] <= committed) this.finish(at, 'ok')
         else if (this.deadlines[at] <= now) this.finish(at, 'flushTimeout')
-        else {
-          // The clock was set back: nobody waits longer for that.
-          if (this.deadlines[at] - now > this.waitMsMax) this.deadlines[at] = now + this.waitMsMax
-          break
-        }
+        else break
       }
       this.head += 1
     }
@@ -218,6 +223,14 @@ export class Acks {
       this.statuses[at] = ACK_STATUS.oldEpoch
       this.finish(at, 'oldEpoch')
     }
+  }
+
+  private deadline(): number {
+    if (!this.isTurnTimed) {
+      this.turnNow = this.clock.now()
+      this.isTurnTimed = true
+    }
+    return this.turnNow + this.waitMsMax
   }
 
   private book(): void {

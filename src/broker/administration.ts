@@ -99,7 +99,8 @@ export class Administration {
     void this.unread.expire(below)
   }
 
-  private deleted(topic: string): void {
+  /** Its queues, offsets and counters go; twice when a start has found it again. */
+  deleted(topic: string): void {
     const { engine, tables, config } = this.options
     this.forget(topic, engine.queueIds.leave(topic))
     tables.offsets.removeTopic(topic)

@@ -33,7 +33,7 @@ import { Schedule } from './schedule.ts'
 import { LOOK_MS } from './stall-watch.ts'
 import { startTogether } from './start-together.ts'
 import { StoreView } from './store-view.ts'
-import { Tables } from './tables.ts'
+import { restoreTopics, Tables } from './tables.ts'
 import { Verification } from './verification.ts'
 
 export type { BrokerHandle, BrokerOptions } from './broker-handle.ts'
@@ -202,6 +202,7 @@ class Broker implements BrokerHandle {
     const { control, table, queueIds } = engine
     const view = new StoreView({ settings: config, control, table, queueIds, log: new LogReader(config), pool })
     this.view = view
+    const found = restoreTopics(tables, queueIds, view, { log, queueNumsMin: config.defaultTopicQueueNums })
     const service = new MessageService({
       config,
       engine,
@@ -222,6 +223,7 @@ class Broker implements BrokerHandle {
       waitingSends: () => this.ports?.waitingSends(performance.now()) ?? { count: 0, headWaitMs: 0 },
     })
     const { administration } = this
+    for (const topic of found) administration.deleted(topic)
     const processors = new Map([...administration.processors, ...own.processors])
     access.install(processors)
     const ports = new Ports({

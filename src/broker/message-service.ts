@@ -59,7 +59,7 @@ export interface MessageServiceOptions {
   stats: BrokerStats
   storeHost: Host
   clock: Clock
-  /** For the deadlines of held pulls: they do not move when the system's time is set. */
+  /** For the deadlines of sends and held pulls: they do not move when the system's time is set. */
   steady: Clock
   log: Log
   /** The rings have room again. */
@@ -86,12 +86,17 @@ export class MessageService {
   private readonly checks: PullChecks
 
   constructor(options: MessageServiceOptions) {
-    const { engine, config, storeHost, clock, store, stats } = options
+    const { engine, config, storeHost, store, stats, clock } = options
     const { control, table, submit } = engine
     this.options = options
     this.stalls = new StallWatch({ control, settings: config, waiting: () => submit.used, log: options.log })
     this.availability = new StoreAvailability({ settings: config, control, stalls: this.stalls })
-    this.submissions = new Submissions(control, submit, () => this.pump())
+    this.submissions = new Submissions({
+      control,
+      submit,
+      pump: () => this.pump(),
+      committed: () => this.acks.turnEnded(),
+    })
     this.answers = new SendAnswers({
       ...{ settings: config, stats, storeHost },
       failure: () => this.availability.reason,
@@ -107,7 +112,7 @@ export class MessageService {
     this.acks = new Acks({
       ring: engine.acks,
       control,
-      clock,
+      clock: options.steady,
       stageClock: this.stageClock,
       answer: (connection, outcome) => this.answers.answer(connection, outcome),
       waitMsMax: config.syncFlushTimeout,

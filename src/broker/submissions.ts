@@ -14,10 +14,17 @@ const ROOM_RETRY_MS = 1
 /** 32 sends take the network thread about 0.1 ms. */
 const UNCOMMITTED_MAX = 32
 
+export interface SubmissionsOptions {
+  control: ControlBlock
+  submit: RingProducer
+  /** Looks whether there is room. */
+  pump(): void
+  /** A turn of the event loop is over, or so much of it that append is told. */
+  committed(): void
+}
+
 export class Submissions {
-  private readonly control: ControlBlock
-  private readonly submit: RingProducer
-  private readonly pump: () => void
+  private readonly options: SubmissionsOptions
   private isCommitDue = false
   /** Sends and definitions claimed since the last commit. */
   private uncommitted = 0
@@ -28,11 +35,8 @@ export class Submissions {
     if (this.uncommitted > 0) this.commit()
   }
 
-  /** `pump` looks whether there is room. */
-  constructor(control: ControlBlock, submit: RingProducer, pump: () => void) {
-    this.control = control
-    this.submit = submit
-    this.pump = pump
+  constructor(options: SubmissionsOptions) {
+    this.options = options
   }
 
   /**
@@ -53,7 +57,7 @@ export class Submissions {
   }
 
   awaitRoom(): void {
-    const { control } = this
+    const { control, pump } = this.options
     this.commit()
     this.waitsForRoom = true
     Atomics.store(control.words, ControlBlock.index('network'), NETWORK.append)
@@ -62,7 +66,7 @@ export class Submissions {
     if (this.hasRoom() && this.retry === undefined) {
       this.retry = setTimeout(() => {
         this.retry = undefined
-        this.pump()
+        pump()
       }, ROOM_RETRY_MS)
     }
   }
@@ -79,12 +83,15 @@ export class Submissions {
    * pause and resume sockets without end.
    */
   private hasRoom(): boolean {
-    return this.submit.used <= this.submit.capacity / 2
+    const { submit } = this.options
+    return submit.used <= submit.capacity / 2
   }
 
   private commit(): void {
+    const { submit, control, committed } = this.options
     this.uncommitted = 0
-    this.submit.commit()
-    wake(this.control.words, ControlBlock.index('append'))
+    committed()
+    submit.commit()
+    wake(control.words, ControlBlock.index('append'))
   }
 }

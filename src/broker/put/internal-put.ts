@@ -59,7 +59,7 @@ export interface PutOptions {
 }
 
 export interface InternalPutDependencies {
-  settings: { mappedFileSizeCommitLog: number; syncFlushTimeout: number }
+  settings: { mappedFileSizeCommitLog: number }
   storeHost: Host
   control: ControlBlock
   submit: RingProducer
@@ -203,8 +203,7 @@ export class InternalPut {
   }
 
   expect(completion: Completion, token: number, queueId: number, waits: boolean): void {
-    const { acks, control, settings } = this.deps
-    acks.expectOwn(completion, token, queueId, waits, control.now() + settings.syncFlushTimeout)
+    this.deps.acks.expectOwn(completion, token, queueId, waits)
     this.deps.claimed()
   }
 

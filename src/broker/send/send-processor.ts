@@ -30,7 +30,6 @@ export interface SendSettings {
   startAcceptSendRequestTimeStamp: number
   maxMessageSize: number
   mappedFileSizeCommitLog: number
-  syncFlushTimeout: number
   rejectTransactionMessage: boolean
 }
 
@@ -312,7 +311,7 @@ export class SendProcessor {
     pending.isOneway = (fields.flag & 2) !== 0
     pending.sizes = sizes
     pending.sample = sample
-    deps.acks.expect(pending, this.now + deps.settings.syncFlushTimeout)
+    deps.acks.expect(pending)
     this.isInClaim = false
     deps.claimed()
   }

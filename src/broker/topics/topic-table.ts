@@ -57,6 +57,7 @@ export class TopicTable {
   readonly systemTopics: ReadonlySet<string>
   private readonly table = new Map<string, TopicConfig>()
   private readonly listeners: TopicListener[] = []
+  private noteDeletion: (topic: string) => Promise<void> = () => Promise.resolve()
   private readonly settings: BrokerSettings
   private readonly log: Log
   private readonly limited: LimitedLog
@@ -189,8 +190,15 @@ export class TopicTable {
     const topic = this.table.get(name)
     if (topic === undefined) return false
     this.table.delete(name)
-    await this.changed({ kind: 'deleted', topic, incremental: true })
+    // First: a start that finds its records and no entry here has to know why.
+    const noted = this.noteDeletion(name)
+    await Promise.all([noted, this.changed({ kind: 'deleted', topic, incremental: true })])
     return true
+  }
+
+  /** Called at each deletion, before topics.json is written without the topic. */
+  onDeletion(note: (topic: string) => Promise<void>): void {
+    this.noteDeletion = note
   }
 
   /**

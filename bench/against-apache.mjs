@@ -2,8 +2,10 @@
 /**
  * How far ahead of Apache RocketMQ is Basalt on this machine, and where does it lose?
  *
- *     npm run bench:apache -- [--rounds 3] [--seconds 3] [--cells 1,64,256,64x1,drain,start,idle] [--flush async,sync]
- *                             [--servers apache,basalt,bare] [--version 4.9.7] [--folder DIR]
+ *     npm run bench:apache -- [--rounds 3] [--seconds 3] [--cells 1,64,256,64x1,drain,pull32,push,start,idle] [--flush async,sync]
+ *                             [--servers apache,basalt,bare] [--version 4.9.7] [--folder DIR] [--before DIR]
+ *
+ * --before DIR: another build of ours takes Apache's place (what did a change cost?).
  *
  * Setup: the same generator process and the same frames for all; 1 KiB, 4 queues, loopback, one machine shared by server
  * and generator; alternating rounds on fresh stores, JVM warmed up for 6 s; the servers that wait are stopped (SIGSTOP).
@@ -12,7 +14,7 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { resolveApache } from '../tools/apache/fetch.mjs'
 import { processStats } from './load/proc.mjs'
@@ -27,17 +29,22 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '3' },
     warmup: { type: 'string', default: '6' },
-    cells: { type: 'string', default: '1,64,256,64x1,drain,start,idle' },
+    cells: { type: 'string', default: '1,64,256,64x1,drain,pull32,push,start,idle' },
     flush: { type: 'string', default: 'async,sync' },
     servers: { type: 'string', default: 'apache,basalt,bare' },
     version: { type: 'string', default: '4.9.7' },
     size: { type: 'string', default: '1024' },
     folder: { type: 'string', default: tmpdir() },
+    before: { type: 'string' },
   },
 })
 const rounds = Number(values.rounds)
 const wanted = values.cells.split(',')
-let kinds = /** @type {('apache' | 'basalt' | 'bare')[]} */ (values.servers.split(','))
+/** Whom we are compared with. */
+const other = values.before === undefined ? 'apache' : 'before'
+let kinds = /** @type {import('./load/servers.mjs').Kind[]} */ (
+  values.servers.split(',').map((kind) => (kind === 'apache' ? other : kind))
+)
 const jars = kinds.includes('apache') ? resolveApache(values.version) : undefined
 if (jars !== undefined && !jars.available) {
   console.error(`*** Apache RocketMQ ${values.version} IS LEFT OUT: ${jars.reason} ***`)
@@ -73,6 +80,7 @@ for (const flush of values.flush.split(',')) {
     folder,
     kinds,
     version: values.version,
+    ...(values.before === undefined ? {} : { before: resolve(values.before) }),
   }
   const rows = []
   for (const cell of CELLS.filter(
@@ -90,7 +98,7 @@ for (const flush of values.flush.split(',')) {
       .flatMap(([key, measured]) => compare(key, measured))
     if (ratios.length > 0)
       console.log(
-        `\n${table(['Basalt / Apache', 'msgs/s', 'p50', 'p99', 'CPU a message', 'msgs/s against bare'], ratios)}`,
+        `\n${table([`Basalt / ${other}`, 'msgs/s', 'p50', 'p99', 'CPU a message', 'msgs/s against bare'], ratios)}`,
       )
   }
 }
@@ -100,19 +108,19 @@ process.exit(0)
 
 /** @param {string} key @param {Record<string, any[]>} measured */
 function compare(key, measured) {
-  const { apache, basalt, bare } = measured
-  if (apache === undefined || basalt === undefined) return []
-  const ratio = (/** @type {any[]} */ other, /** @type {(one: any) => number} */ pick) =>
-    interval(ratioInterval(basalt.map(pick), other.map(pick)))
+  const { [other]: theirs, basalt, bare } = measured
+  if (theirs === undefined || basalt === undefined) return []
+  const ratio = (/** @type {any[]} */ others, /** @type {(one: any) => number} */ pick) =>
+    interval(ratioInterval(basalt.map(pick), others.map(pick)))
   const latency = (/** @type {string} */ name) =>
-    apache[0].latency === undefined ? '-' : ratio(apache, (one) => one.latency[name])
+    theirs[0].latency === undefined ? '-' : ratio(theirs, (one) => one.latency[name])
   return [
     [
       key.split('/')[1],
-      ratio(apache, (one) => one.rate),
+      ratio(theirs, (one) => one.rate),
       latency('p50'),
       latency('p99'),
-      ratio(apache, (one) => one.serverCpuUs),
+      ratio(theirs, (one) => one.serverCpuUs),
       bare === undefined ? '-' : ratio(bare, (one) => one.rate),
     ],
   ]
@@ -127,7 +135,11 @@ async function startAndIdle() {
   }
   for (let round = 0; round < rounds; round++) {
     for (const kind of kinds.filter((one) => one !== 'bare')) {
-      const server = await startServer(kind, { folder: join(folder, `${kind}-start`), version: values.version })
+      const server = await startServer(kind, {
+        folder: join(folder, `${kind}-start`),
+        version: values.version,
+        before: values.before,
+      })
       result.start[kind].push(server.readyMs)
       if (wanted.includes('idle') && round < 3) {
         await new Promise((done) => setTimeout(done, IDLE_MS / 2))

@@ -103,6 +103,7 @@ class Line {
       ring: engine.acks,
       control: engine.control,
       clock: engine.control,
+      waitMsMax: DEADLINE_MS,
       stageClock: new StageClock(engine.stageClock, 0),
       answer: (_, outcome) => {
         if (outcome.status !== 'ok') throw new Error(`a send was answered ${outcome.status}`)
@@ -139,7 +140,6 @@ class Line {
     if (this.isStopping || this.ready.length === 0) return
     const { submit, control } = this.engine
     const began = performance.now()
-    const deadline = control.now() + DEADLINE_MS
     while (this.ready.length > 0) {
       const queueId = this.next % QUEUES
       if (!this.claimer.claim(this.queues[queueId], queueId, control.epoch)) throw new Error('the submit ring is full')
@@ -148,8 +148,9 @@ class Line {
       this.since[slot] = began
       this.pending.opaque = slot
       this.pending.queueId = queueId
-      this.acks.expect(this.pending, deadline)
+      this.acks.expect(this.pending)
     }
+    this.acks.turnEnded()
     submit.commit()
     wake(control.words, ControlBlock.index('append'))
   }

@@ -1,5 +1,5 @@
-// The long forms: the fault campaign with all its rounds, the suite on every supported Node, ten minutes of steady load,
-// and the comparison with Apache. Hours, not minutes: `npm run campaign`.
+// The long forms: the fault campaign with all its rounds, ten minutes of everything at once in each flush mode and with each client,
+// the suite on every supported Node, ten minutes of steady load, and the comparison with Apache. Hours, not minutes: `npm run campaign`.
 import { spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const steps = [
   ['faults', ['tools/faults.mjs'], { BASALT_CAMPAIGN: 'long' }],
+  ['everything at once', ['tools/everything.mjs', '--client', '4.9.7'], {}],
+  ['everything at once, client 5.3.3', ['tools/everything.mjs', '--client', '5.3.3', '--flush', 'SYNC_FLUSH'], {}],
   ['tests on Node 22 and 24', ['tools/nodes.mjs'], {}],
   ['steady load', ['bench/steady.mjs'], {}],
   ['against Apache', ['bench/against-apache.mjs', '--rounds', '10'], {}],

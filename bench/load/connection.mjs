@@ -105,6 +105,8 @@ export async function openCalls(address) {
         connection.socket.write(requestFrame(code, extFields, opaque, body))
       })
     },
+    /** Frames whose answers nobody waits for. @param {Uint8Array} frames */
+    write: (frames) => void connection.socket.write(frames),
     close: () => connection.close(),
   }
 }

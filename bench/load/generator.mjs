@@ -5,17 +5,19 @@
  *     node bench/load/generator.mjs '{"mode":"send","address":"127.0.0.1:10911","pid":4711,"topic":"Bench","connections":1,
  *       "depth":64,"bodySize":1024,"queues":4,"warmupMs":1000,"durationMs":3000}'
  *
- * Modes:  send (closed loop), open (with "rate", messages a second), drain (with "count" or all that is there).
+ * Modes:  send (closed loop), open (with "rate", messages a second), drain (with "count" or all that is there), push (sends at
+ *         "rate" to held pulls; the latency is that of the message until it has come back).
  * Prints: one line of JSON: rate, latency in µs (p50, p99, p999, max), generator CPU µs a message and, where `pid` is
  *         given, the server's CPU µs a message, RssAnon and threads at the end.
  */
 
 import { createTopic, drain, maxOffsets } from './drain.mjs'
 import { processStats } from './proc.mjs'
+import { push } from './push.mjs'
 import { startSending } from './send.mjs'
 
 /**
- * @typedef {{mode: 'send' | 'open' | 'drain', address: string, pid?: number, topic: string, connections?: number, depth?: number,
+ * @typedef {{mode: 'send' | 'open' | 'drain' | 'push', address: string, pid?: number, topic: string, connections?: number, depth?: number,
  *   bodySize?: number, queues?: number, rate?: number, warmupMs?: number, durationMs?: number, count?: number, from?: number[],
  *   create?: boolean}} LoadOptions
  *   create: make the topic first (default true)
@@ -42,8 +44,21 @@ export async function runLoad(options) {
       count: options.count ?? there,
     })
     return report(result.count, result.seconds, process.cpuUsage(own), before, server(), {
-      latencyOfPull: result.latency,
+      latency: result.latency,
       mibPerSecond: result.bytes / result.seconds / 2 ** 20,
+    })
+  }
+  if (options.mode === 'push') {
+    /** @type {ReturnType<typeof server>} */
+    let before
+    let own = process.cpuUsage()
+    const result = await push({ rate: 1000, warmupMs: 0, durationMs: 3000, bodySize: 1024, ...options, queues }, () => {
+      before = server()
+      own = process.cpuUsage()
+    })
+    return report(result.count, result.seconds, process.cpuUsage(own), before, server(), {
+      latency: result.latency,
+      failed: result.lost,
     })
   }
   const load = await startSending({

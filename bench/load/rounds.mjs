@@ -19,10 +19,10 @@ const run = promisify(execFile)
 
 /**
  * @typedef {import('./servers.mjs').Server} Server
- * @typedef {{name: string, connections: number, depth: number, drain?: number, rate?: number}} Cell
- *   drain: size of the backlog; rate: open loop
+ * @typedef {{name: string, connections: number, depth: number, drain?: number, pull?: number, push?: number, rate?: number}} Cell
+ *   drain: size of the backlog; pull: of it so many, one pull of 32 after the other; push: sends a second to held pulls; rate: open loop
  * @typedef {{flush: string, rounds: number, seconds: number, warmupSeconds: number, bodySize: number, queues: number, folder: string,
- *   kinds: ('apache' | 'basalt' | 'bare')[], version: string, config?: Record<string, string | number | boolean>}} Plan
+ *   kinds: import('./servers.mjs').Kind[], version: string, before?: string, config?: Record<string, string | number | boolean>}} Plan
  */
 
 export const CELLS = /** @type {Cell[]} */ ([
@@ -31,6 +31,8 @@ export const CELLS = /** @type {Cell[]} */ ([
   { name: '256', connections: 1, depth: 256 },
   { name: '64x1', connections: 64, depth: 1 },
   { name: 'drain', connections: 1, depth: 256, drain: 200_000 },
+  { name: 'pull32', connections: 1, depth: 1, drain: 200_000, pull: 32_000 },
+  { name: 'push', connections: 1, depth: 1, push: 1000 },
 ])
 
 /** One run of the generator in its own process. @param {import('./generator.mjs').LoadOptions} options */
@@ -48,7 +50,7 @@ export async function generate(options) {
  */
 export async function measureCell(cell, plan, say) {
   const kinds = plan.kinds.filter(
-    (kind) => kind !== 'bare' || (cell.drain === undefined && plan.flush === 'ASYNC_FLUSH'),
+    (kind) => kind !== 'bare' || (cell.drain === undefined && cell.push === undefined && plan.flush === 'ASYNC_FLUSH'),
   )
   /** @type {Record<string, any[]>} */
   const results = Object.fromEntries(kinds.map((kind) => [kind, []]))
@@ -57,7 +59,8 @@ export async function measureCell(cell, plan, say) {
   try {
     for (const kind of kinds) {
       const config = { flushDiskType: plan.flush, ...plan.config }
-      const server = await startServer(kind, { folder: join(plan.folder, kind), version: plan.version, config })
+      const options = { folder: join(plan.folder, kind), version: plan.version, before: plan.before, config }
+      const server = await startServer(kind, options)
       servers.push(server)
       await prepare(server, cell, plan)
       server.process.signal('SIGSTOP')
@@ -108,6 +111,8 @@ async function prepare(/** @type {Server} */ server, /** @type {Cell} */ cell, /
   } while (cell.drain !== undefined && there < cell.drain)
   if (cell.drain !== undefined) {
     await generate({ ...base, mode: 'drain', topic, count: cell.drain })
+  } else if (cell.push !== undefined) {
+    await generate({ ...base, mode: 'push', topic, rate: 4 * cell.push, durationMs: warmupMs })
   } else {
     await generate({
       ...base,
@@ -131,7 +136,11 @@ function loadOf(/** @type {Server} */ server, /** @type {Cell} */ cell, /** @typ
     bodySize: plan.bodySize,
     create: server.kind !== 'bare',
   }
+  if (cell.pull !== undefined) return { ...base, mode: 'drain', topic: 'BenchDrain', queues: 1, count: cell.pull }
   if (cell.drain !== undefined) return { ...base, mode: 'drain', topic: 'BenchDrain', count: cell.drain }
+  if (cell.push !== undefined) {
+    return { ...base, mode: 'push', topic: 'Bench', rate: cell.push, warmupMs: 500, durationMs: plan.seconds * 1000 }
+  }
   return {
     ...base,
     mode: cell.rate === undefined ? 'send' : 'open',

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The servers under test behind one face: Apache's broker, ours, and the bare one, each on a fresh folder.
+ * The servers under test behind one face: Apache's broker, ours, ours of another build, and the bare one, each on a fresh folder.
  *
  * `readyMs` is the time from the start of the process until the first message was acknowledged, tried every 10 ms.
  */
@@ -14,17 +14,17 @@ import { openCalls } from './connection.mjs'
 import { CODES } from './frames.mjs'
 
 const project = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
-const BASALT = join(project, 'bin', 'basaltmq.js')
 const READY_MS_MAX = 60_000
 
 /**
+ * @typedef {'apache' | 'basalt' | 'before' | 'bare'} Kind before: Basalt as built in another folder
  * @typedef {{kind: string, address: string, pid: number, readyMs: number, process: ServerProcess, folder: string}} Server
  * @typedef {{folder: string, config?: Record<string, string | number | boolean>}} StartOptions
  */
 
 /**
- * @param {'apache' | 'basalt' | 'bare'} kind
- * @param {StartOptions & {version?: string}} options
+ * @param {Kind} kind
+ * @param {StartOptions & {version?: string, before?: string}} options before: the root of the other build
  * @returns {Promise<Server>}
  */
 export async function startServer(kind, options) {
@@ -39,9 +39,9 @@ export async function startServer(kind, options) {
 }
 
 /**
- * @param {'apache' | 'basalt' | 'bare'} kind
+ * @param {Kind} kind
  * @param {number} port
- * @param {StartOptions & {version?: string}} options
+ * @param {StartOptions & {version?: string, before?: string}} options
  * @returns {Promise<ServerProcess>}
  */
 async function start(kind, port, options) {
@@ -67,12 +67,12 @@ async function start(kind, port, options) {
       log: join(options.folder, 'bare.out'),
     })
   }
-  return startBasalt({ ...options, port })
+  return startBasalt({ ...options, port, root: kind === 'before' ? options.before : project })
 }
 
 /**
  * Our broker as a process of its own, by its command; returns before it is ready.
- * @param {StartOptions & {port: number, namesrv?: string, store?: string}} options
+ * @param {StartOptions & {port: number, namesrv?: string, store?: string, root?: string}} options root: where it was built
  */
 export async function startBasalt(options) {
   mkdirSync(options.folder, { recursive: true })
@@ -97,7 +97,7 @@ export async function startBasalt(options) {
   return new ServerProcess({
     name: 'Basalt broker',
     command: process.execPath,
-    args: [BASALT, 'broker', '-c', config],
+    args: [join(options.root ?? project, 'bin', 'basaltmq.js'), 'broker', '-c', config],
     cwd: options.folder,
     log: join(options.folder, 'broker.out'),
   })

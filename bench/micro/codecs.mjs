@@ -76,7 +76,7 @@ function rowsOf(format, serialize) {
     row(`decode pull ${format}`, () => decodeHeader(PULL_MESSAGE, decodeCommand(pull, 0, pull.length).ext)),
     row(`writeSendAnswer ${format}`, () => {
       must(sendAnswerRoom(1, HOST_HEX.length, REGION) <= out.length)
-      return writeSendAnswer(out, 0, asked, 0, HOST_HEX, 3, 123_456_789, 123_456, REGION)
+      return writeSendAnswer(out, 0, asked, 0, HOST_HEX, 3, 123_456_789, 123_456, REGION, true)
     }),
     row(`encode send answer ${format}`, () => encodeCommand(generic)),
     row(`writePullAnswerHeader ${format}`, () => {

@@ -31,6 +31,7 @@ import { aclProcessors } from './processors/acl-admin.ts'
 import type { Registration } from './registration/index.ts'
 import type { Processor } from './router.ts'
 import type { Schedule } from './schedule.ts'
+import type { BrokerStats } from './stats/index.ts'
 import type { TopicTable } from './topics/index.ts'
 
 export interface AccessOptions {
@@ -43,6 +44,7 @@ export interface AccessOptions {
 export interface Followers {
   engine: { changeSettings(values: Partial<StoreSettings>): void }
   topics: Pick<TopicTable, 'openAutoCreation'>
+  stats: Pick<BrokerStats, 'reconsider'>
   registration(): Pick<Registration, 'step' | 'followPermission'> | undefined
 }
 
@@ -114,10 +116,11 @@ export class Access {
   }
 
   /** Tells of changes those who do not read a key where it is used. Answers wait until the NameServers know. */
-  follow({ engine, topics, registration }: Followers): void {
+  follow({ engine, topics, stats, registration }: Followers): void {
     this.configuration.onChange(async (changes) => {
       engine.changeSettings(Object.fromEntries(changes.map(({ key, to }) => [key, to])))
       const keys = new Set(changes.map(({ key }) => key))
+      if (keys.has('enableDetailStat')) stats.reconsider()
       if (keys.has('autoCreateTopicEnable')) await topics.openAutoCreation()
       if (keys.has('namesrvAddr')) registration()?.step()
       if (keys.has('brokerPermission')) await registration()?.followPermission()

@@ -18,7 +18,7 @@ import { stampSample } from '../metrics/stage-clock.ts'
 import type { Connection } from '../remoting/connection.ts'
 import { ACK, ACK_STATUS } from '../stages/ring-records.ts'
 
-export const STORE_STATUS = {
+const STORE_STATUS = {
   ok: 'ok',
   flushTimeout: 'flushTimeout',
   /** It is stored here, and no slave is there that could have it too. */
@@ -114,10 +114,14 @@ export class Acks {
 
   private readonly ring: RingConsumer
   private readonly control: ControlBlock
+  /** Steady: a system's time that is set makes nobody wait longer, and declares nothing late that is not. */
   private readonly clock: Clock
   private readonly stageClock: StageClock
   private readonly answer: Answer
   private readonly limits: WaitLimits
+  /** The time of this turn of the event loop, once it was asked for: a look at the clock costs 1 % of a send. */
+  private turnNow = 0
+  private isTurnTimed = false
   private readonly outcome: SendOutcome = {
     status: 'ok',
     opaque: 0,
@@ -145,8 +149,8 @@ export class Acks {
     this.limits = options.limits
   }
 
-  /** Remembers a send whose record has been claimed in the submit ring, in the order of the claims. It waits from `now` on. */
-  expect(send: PendingSend, now: number): void {
+  /** Remembers a send whose record has been claimed in the submit ring, in the order of the claims. */
+  expect(send: PendingSend): void {
     if (this.tail - this.head === this.capacity) this.grow()
     const at = this.tail & (this.capacity - 1)
     this.connections[at] = send.connection
@@ -156,12 +160,12 @@ export class Acks {
     this.samples[at] = send.sample
     this.serializes[at] = send.serialize
     this.flags[at] = (send.waits ? FLAG_WAITS : 0) | (send.isOneway ? FLAG_ONEWAY : 0)
-    this.since[at] = now
+    this.since[at] = this.turnTime()
     this.tail += 1
   }
 
   /** The same for a message of the broker's own; `token` comes back as the outcome's opaque. */
-  expectOwn(completion: Completion, token: number, queueId: number, waits: boolean, now: number): void {
+  expectOwn(completion: Completion, token: number, queueId: number, waits: boolean): void {
     if (this.tail - this.head === this.capacity) this.grow()
     const at = this.tail & (this.capacity - 1)
     this.completions[at] = completion
@@ -169,8 +173,13 @@ export class Acks {
     this.queueIds[at] = queueId
     this.samples[at] = -1
     this.flags[at] = FLAG_OWN | (waits ? FLAG_WAITS : 0)
-    this.since[at] = now
+    this.since[at] = this.turnTime()
     this.tail += 1
+  }
+
+  /** A turn of the event loop is over, or so much of it that the time is to be looked at again. */
+  turnEnded(): void {
+    this.isTurnTimed = false
   }
 
   /** Takes what append has answered and answers what the gate has passed or time has overtaken. Returns how many. */
@@ -198,8 +207,6 @@ export class Acks {
    */
   private unconfirmed(at: number, now: number): StoreStatus | undefined {
     const { control, limits } = this
-    // The clock was set back: nobody waits longer for that.
-    if (this.since[at] > now) this.since[at] = now
     const waited = now - this.since[at]
     const gate = control.word('gate')
     const isFlushed = (gate & GATE.flushed) === 0 || this.ends[at] <= control.load('flushed')
@@ -245,6 +252,14 @@ export class Acks {
       this.statuses[at] = ACK_STATUS.oldEpoch
       this.finish(at, 'oldEpoch')
     }
+  }
+
+  private turnTime(): number {
+    if (!this.isTurnTimed) {
+      this.turnNow = this.clock.now()
+      this.isTurnTimed = true
+    }
+    return this.turnNow
   }
 
   private book(): void {

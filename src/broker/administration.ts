@@ -5,7 +5,6 @@
 import type { Clock } from '../clock.ts'
 import type { BrokerConfig, RunningConfig } from '../config/index.ts'
 import type { Log } from '../log.ts'
-import { AppendWatch } from './append-watch.ts'
 import type { Engine } from './engine.ts'
 import type { MessageService } from './message-service.ts'
 import type { OwnMessages } from './own-messages.ts'
@@ -19,6 +18,7 @@ import type { Schedule } from './schedule.ts'
 import { checkSlowConsumers, SLOW_CONSUMERS_CHECK_MS } from './slow-consumers.ts'
 import type { StoreView } from './store-view.ts'
 import type { Tables } from './tables.ts'
+import { UnreadWatch } from './unread-watch.ts'
 
 export interface AdministrationOptions {
   config: BrokerConfig
@@ -34,8 +34,6 @@ export interface AdministrationOptions {
   brokerAddress(): string
   /** Connections whose sends wait for room. */
   waitingSends(): { count: number; headWaitMs: number }
-  /** Between two calls of tick(). */
-  tickMs: number
   clock: Clock
   log: Log
 }
@@ -47,28 +45,18 @@ export class Administration {
   readonly processors: Processors
   private readonly options: AdministrationOptions
   private readonly runtime: ReturnType<typeof runtimeSource>
-  private readonly append: AppendWatch
+  private readonly unread: UnreadWatch
 
   constructor(options: AdministrationOptions) {
     const { config, configuration, engine, service, store, pool, tables, own, clock, log } = options
     const { brokerAddress, waitingSends } = options
     this.options = options
-    const { control, submit } = engine
-    this.append = new AppendWatch({ control, waiting: () => submit.used, everyMs: options.tickMs })
-    const stalledMs = () => this.append.stalledMs
+    const stalledMs = () => service.stalls.stalledMs
+    this.unread = new UnreadWatch({ ...tables, store, pool, log, clock })
     this.runtime = runtimeSource({
-      ...{
-        config,
-        engine,
-        service,
-        pool,
-        store,
-        own,
-        replication: options.replication,
-        waitingSends,
-        stalledMs,
-        bootTimestamp: clock.now(),
-      },
+      ...{ config, engine, service, pool, store, own, waitingSends, stalledMs, bootTimestamp: clock.now() },
+      replication: options.replication,
+      unread: () => ({ expiring: this.unread.expiring, deleted: this.unread.deleted() }),
     })
     const cleaning = new QueueCleaning({
       engine,
@@ -105,12 +93,17 @@ export class Administration {
   /** Ten times a second, by a timer: who has waited too long, and for whom (brokerFastFailureEnable). */
   tick(): void {
     const now = performance.now()
-    this.append.look(now)
-    this.options.service.setStalled(this.append.stalledMs)
+    this.options.service.stalls.look(now)
     this.options.pool.tick(now)
   }
 
-  private deleted(topic: string): void {
+  /** Retention is going to remove what is below. */
+  expiring(below: number): void {
+    void this.unread.expire(below)
+  }
+
+  /** Its queues, offsets and counters go; twice when a start has found it again. */
+  deleted(topic: string): void {
     const { engine, tables, config } = this.options
     this.forget(topic, engine.queueIds.leave(topic))
     tables.offsets.removeTopic(topic)

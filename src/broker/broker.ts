@@ -3,7 +3,7 @@
  * nobody named another.
  *
  *   start   NameServer ─▶ engine (store recovered, caught up) ─▶ tables ─▶ ports ─▶ registered ─▶ ready
- *   close   unregistered ─▶ sends refused, what waits is answered ─▶ ports ─▶ tables written ─▶ engine drained
+ *   close   unregistered ─▶ sends refused, what waits is answered ─▶ ports ─▶ log flushed ─▶ tables written ─▶ engine stopped
  *   failure a stage died: everybody who waits gets an error, what is appended is flushed if it can be, `closed` rejects
  */
 import { resolve } from 'node:path'
@@ -19,25 +19,27 @@ import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
 import { Access, namesrvConfigOf } from './access.ts'
 import { Administration } from './administration.ts'
+import type { BrokerHandle, BrokerOptions } from './broker-handle.ts'
 import { Engine } from './engine.ts'
 import { publishFilters } from './filter/index.ts'
 import { foundText } from './found-text.ts'
-import type { BrokerHandle, BrokerOptions } from './handle.ts'
 import { MessageService } from './message-service.ts'
 import { OwnMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
-import { announcedAddress, announcement, BrokerRegistration, ipOf } from './registration/index.ts'
+import { announce, announcedAddress, type BrokerAddresses, BrokerRegistration, ipOf } from './registration/index.ts'
 import { Replication } from './replication/index.ts'
 import { Router } from './router.ts'
 import { Schedule } from './schedule.ts'
+import { LOOK_MS } from './stall-watch.ts'
+import { startTogether } from './start-together.ts'
 import { StoreView } from './store-view.ts'
-import { Tables } from './tables.ts'
+import { restoreTopics, Tables } from './tables.ts'
 import { Verification } from './verification.ts'
 
-export type { BrokerHandle, BrokerOptions }
+export type { BrokerHandle, BrokerOptions } from './broker-handle.ts'
 
-const TIMER_MS = 100
+const TIMER_MS = LOOK_MS
 const DRAIN_MS_MAX = 1000
 const SCAN_MS = 10_000
 const FILTERS_MS = 10_000
@@ -62,7 +64,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<BrokerHa
 class Broker implements BrokerHandle {
   readonly config: BrokerConfig
   readonly closed: Promise<void>
-  addresses: BrokerHandle['addresses'] = { broker: '', fast: '', namesrv: undefined }
+  addresses: BrokerAddresses = { broker: '', origin: '', fast: '', namesrv: undefined }
   store: BrokerHandle['store'] = { folder: '', recoveredMs: 0, found: '' }
   private readonly resolved: Resolved<'broker'>
   private readonly log: Log
@@ -75,6 +77,7 @@ class Broker implements BrokerHandle {
   private ownMessages: OwnMessages | undefined
   private registration: BrokerRegistration | undefined
   private tables: Tables | undefined
+  private administration: Administration | undefined
   private ports: Ports | undefined
   private schedule: Schedule | undefined
   private timer: NodeJS.Timeout | undefined
@@ -111,7 +114,7 @@ class Broker implements BrokerHandle {
   async start(): Promise<void> {
     const { config, log } = this
     const began = performance.now()
-    const [engine, namesrv] = await settled([
+    const [engine, namesrv] = await startTogether([
       Engine.start({
         settings: config,
         faults: this.faults,
@@ -161,7 +164,7 @@ class Broker implements BrokerHandle {
   async giveUp(): Promise<void> {
     this.closing ??= Promise.resolve()
     await this.stopServing()
-    if (this.failure === undefined) await this.started?.stop().catch(() => {})
+    if (this.failure === undefined) await this.started?.stop(() => this.writeTables()).catch(() => {})
     else await this.started?.abandon().catch(() => {})
     this.view?.close()
     await this.pool?.close()
@@ -201,6 +204,7 @@ class Broker implements BrokerHandle {
     const { control, table, queueIds } = engine
     const view = new StoreView({ settings: config, control, table, queueIds, log: new LogReader(config), pool })
     this.view = view
+    const found = restoreTopics(tables, queueIds, view, { log, queueNumsMin: config.defaultTopicQueueNums })
     const service = new MessageService({
       config,
       engine,
@@ -223,24 +227,14 @@ class Broker implements BrokerHandle {
       ownAddress: () => this.addresses.broker,
     })
     this.replication = replication
-    const administration = new Administration({
-      ...{
-        config,
-        configuration: access.configuration,
-        engine,
-        service,
-        store: view,
-        pool,
-        tables,
-        own,
-        replication,
-        clock,
-        log,
-      },
+    this.administration = new Administration({
+      ...{ config, configuration: access.configuration, engine, service, store: view, pool, tables, own, clock, log },
+      replication,
       brokerAddress: () => this.addresses.broker,
       waitingSends: () => this.ports?.waitingSends(performance.now()) ?? { count: 0, headWaitMs: 0 },
-      tickMs: TIMER_MS,
     })
+    const { administration } = this
+    for (const topic of found) administration.deleted(topic)
     const processors = new Map([...administration.processors, ...own.processors])
     access.install(processors)
     const ports = new Ports({
@@ -257,10 +251,11 @@ class Broker implements BrokerHandle {
     service.setStorePort(main)
     this.addresses = {
       broker: `${announced.host}:${main}`,
+      origin: announced.origin,
       fast: `${announced.host}:${fast}`,
       namesrv: this.namesrv?.address,
     }
-    log.info(announcement(this.addresses.broker, announced), this.addresses)
+    announce(log, this.addresses, announced)
     this.registration = new BrokerRegistration({
       ...{ config, topics: tables.topics, clock: steady, log, inside: this.namesrv?.address },
       tls: access.clientTls,
@@ -271,7 +266,12 @@ class Broker implements BrokerHandle {
       onPermission: () => service.holds.releaseAll(),
     })
     await this.registration.start()
-    access.follow({ engine, topics: tables.topics, registration: () => this.registration })
+    access.follow({
+      engine,
+      topics: tables.topics,
+      stats: tables.stats,
+      registration: () => this.registration,
+    })
     this.startTimers(steady, tables, service, administration)
     if (this.schedule !== undefined) replication.start(this.schedule)
     if (this.schedule !== undefined) access.startWatching(this.schedule)
@@ -295,7 +295,10 @@ class Broker implements BrokerHandle {
     schedule.add(SCAN_MS, () => tables.scan())
     this.view?.holdTail()
     schedule.add(TIMER_MS, () => this.view?.holdTail())
-    schedule.add(config.flushConsumerOffsetInterval, () => void tables.offsets.flush())
+    schedule.add(
+      () => config.flushConsumerOffsetInterval,
+      () => void tables.offsets.flush(),
+    )
     this.ownMessages?.start(schedule)
     schedule.add(FILTERS_MS, () => {
       tables.filters.clean()
@@ -314,12 +317,13 @@ class Broker implements BrokerHandle {
 
   private stageSaid(_stage: StageName, message: FromStage): void {
     if (message.kind === 'disk') {
-      this.service?.setDiskProblem(message.problem)
+      this.service?.availability.setDiskProblem(message.problem)
       if (message.problem === undefined) this.log.info('there is room on the disk again: sends are taken')
       else this.log.error(`sends are refused: ${message.problem}`)
-    } else if (message.kind === 'unwritable') this.service?.setWriteProblem(message.problem)
+    } else if (message.kind === 'unwritable') this.service?.availability.setWriteProblem(message.problem)
     else if (message.kind === 'filtersTaken') this.tables?.filters.trust(message.version, message.position)
     else if (message.kind === 'replication' || message.kind === 'haVerify') this.replication?.take(message)
+    else if (message.kind === 'expiring') this.administration?.expiring(message.below)
     else if (message.kind === 'retired') this.view?.log.dropBelow(message.below)
   }
 
@@ -338,7 +342,7 @@ class Broker implements BrokerHandle {
     try {
       await this.registration?.unregister()
       await this.stopServing()
-      if (failure === undefined) await this.engine.stop()
+      if (failure === undefined) await this.engine.stop(() => this.writeTables())
       else await this.engine.abandon()
     } finally {
       this.view?.close()
@@ -373,7 +377,10 @@ class Broker implements BrokerHandle {
     await this.registration?.close()
     await this.replication?.close()
     await this.access?.close()
-    if (this.failure !== undefined) return
+  }
+
+  /** Behind the last flush: what they count is on disk. */
+  private async writeTables(): Promise<void> {
     await this.ownMessages?.close()
     await this.tables?.save()
   }
@@ -386,15 +393,4 @@ class Broker implements BrokerHandle {
       await new Promise((resolve) => setTimeout(resolve, 2))
     }
   }
-}
-
-/** Both or neither: the first failure is thrown after the other has settled, so that nothing is left half started. */
-async function settled(
-  starts: [Promise<Engine>, Promise<NamesrvHandle> | undefined],
-): Promise<[Engine, NamesrvHandle | undefined]> {
-  const [engine, namesrv] = await Promise.allSettled(starts)
-  if (engine.status === 'fulfilled' && namesrv.status === 'fulfilled') return [engine.value, namesrv.value]
-  if (engine.status === 'fulfilled') await engine.value.stop()
-  if (namesrv.status === 'fulfilled') await namesrv.value?.close()
-  throw engine.status === 'rejected' ? engine.reason : (namesrv as PromiseRejectedResult).reason
 }

@@ -4,7 +4,7 @@
  *
  *   start   folder locked ─▶ log recovered ─▶ doubtful range written again ─▶ queues recovered ─▶ caught up
  *                          └▶ threads load their code meanwhile ────────────────────────────────▶ begin
- *   stop    append drains ─▶ flush ─▶ dispatch ─▶ housekeeping settles ─▶ abort removed ─▶ lock released
+ *   stop    append drains ─▶ flush ─▶ tables written ─▶ dispatch ─▶ housekeeping settles ─▶ abort removed ─▶ lock released
  *
  * Owns:      the shared memory, the supervisor, the network thread's ends of all rings.
  */
@@ -193,9 +193,10 @@ export class Engine {
     for (const stage of STAGES) wakeUrgently(this.control.words, ControlBlock.index(stage))
   }
 
-  /** Keys that may change while the broker runs are the housekeeping's, or read here. */
+  /** For the threads that read keys which may change while the broker runs. */
   changeSettings(values: Partial<StoreSettings>): void {
-    for (const stage of ['housekeeping', 'ha'] as const) this.supervisor.post(stage, { kind: 'settings', values })
+    for (const stage of ['housekeeping', 'flush', 'ha'] as const)
+      this.supervisor.post(stage, { kind: 'settings', values })
   }
 
   /** Where the master's HA port is, on a slave. */
@@ -245,10 +246,16 @@ export class Engine {
     wake(this.control.words, ControlBlock.index('append'))
   }
 
-  /** Drains and stops all threads; the store is clean afterwards unless a stage failed. */
-  async stop(): Promise<void> {
+  /**
+   * Drains and stops all threads; the store is clean afterwards unless a stage failed. `flushed` is called, and waited for, when
+   * all of the log is on disk: what it writes of consumers' and deliveries' progress is ahead of no power cut.
+   */
+  async stop(flushed?: () => Promise<void>): Promise<void> {
     await this.leaveReplication()
-    for (const stage of STAGES) await this.supervisor.stop(stage)
+    for (const stage of STAGES) {
+      await this.supervisor.stop(stage)
+      if (stage === 'flush' && this.failure === undefined) await flushed?.()
+    }
     const end = this.control.load('appended')
     const isWhole = (['flushed', 'dispatched', 'settled'] as const).every((name) => this.control.load(name) === end)
     this.metadata.abandon('the broker has stopped')

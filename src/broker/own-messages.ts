@@ -79,9 +79,15 @@ export class OwnMessages {
     const { config } = this.options
     // A slave's master delivers what is delayed, and asks about transactions.
     if (this.isSlave) return
-    schedule.add(config.flushDelayOffsetInterval, () => this.delay.persist())
+    schedule.add(
+      () => config.flushDelayOffsetInterval,
+      () => this.delay.persist(),
+    )
     schedule.add(TIMER_MS, () => this.transactions.tick())
-    schedule.add(config.transactionCheckInterval, () => void this.transactions.check())
+    schedule.add(
+      () => config.transactionCheckInterval,
+      () => void this.transactions.check(),
+    )
     this.delay.start()
   }
 

@@ -11,6 +11,7 @@ import { RESPONSE } from '../remoting/response-codes.ts'
 import { threadArguments } from '../stages/thread-arguments.ts'
 import type { FilteredRecords, FilterRecordsRequest } from '../store/commitlog/index.ts'
 import type {
+  FirstUnitsTask,
   FoundUnits,
   ListedUnit,
   ListUnitsTask,
@@ -33,6 +34,13 @@ export interface PoolSettings extends StoreSettings {
 
 const THREADS_MAX = 2
 const IDLE_MS = 10_000
+/**
+ * piscina tries require() before import(). Where that takes ES modules (Node 20.17 and later), a thread that is ended meanwhile
+ * aborts the process: "IsGraphAsync must be used on an instantiated module", seen at a stop within 50 ms of the first cold read.
+ */
+const WITHOUT_REQUIRE = process.allowedNodeEnvironmentFlags.has('--no-experimental-require-module')
+  ? { execArgv: ['--no-experimental-require-module'] }
+  : {}
 
 export class Pool {
   readonly line: WaitingLine
@@ -54,6 +62,7 @@ export class Pool {
       idleTimeout: IDLE_MS,
       recordTiming: false,
       ...threadArguments(),
+      ...WITHOUT_REQUIRE,
     })
     // Of a thread that died without a task: nobody waits for it, and the next task gets another one.
     this.piscina.on('error', (error: unknown) => log.error(`a thread of the pool ended: ${describe(error)}`))
@@ -78,6 +87,10 @@ export class Pool {
 
   lookUpUnits(task: Omit<LookUpUnitsTask, 'settings'>): Promise<FoundUnits> {
     return this.run('query', 'lookUpUnits', task)
+  }
+
+  firstUnits(task: Omit<FirstUnitsTask, 'settings'>): Promise<Float64Array> {
+    return this.run('query', 'firstUnits', task)
   }
 
   listUnits(task: Omit<ListUnitsTask, 'settings'>): Promise<ListedUnit[]> {

@@ -2,8 +2,9 @@
  * The facts of the runtime table (28) that come from the engine: positions, disk, what waits; and our own rows, among them
  * the stage clock and "what would I lose now".
  */
-import { statfsSync } from 'node:fs'
+import { realpathSync, statfsSync } from 'node:fs'
 import type { BrokerConfig } from '../config/index.ts'
+import { memoryUse } from '../metrics/memory.ts'
 import type { StageClock } from '../metrics/stage-clock.ts'
 import { decodeRecord } from '../store/commitlog/index.ts'
 import type { MessageStore } from '../store/message-store.ts'
@@ -28,6 +29,8 @@ export interface RuntimeOptions {
   waitingSends(): { count: number; headWaitMs: number }
   /** How long append has stood still. */
   stalledMs(): number
+  /** Messages that retention takes from groups that have not consumed them. */
+  unread(): { expiring: number; deleted: number }
 }
 
 /** What the oldest message's store time comes from: a record of the log, so that it is asked for now and then. */
@@ -38,6 +41,7 @@ export interface BrokerRuntime extends RuntimeSource {
 export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
   const { config, engine, service, pool } = options
   const { control } = engine
+  const folders = [...new Set([config.storePathRootDir, config.storePathCommitLog].map((path) => realpathSync(path)))]
   let earliest = -1
   /** Start of the log that it is the time of. */
   let knownAt = -1
@@ -76,6 +80,8 @@ export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
       basalt_pending_sends: String(service.acks.pending),
       basalt_held_pulls: String(service.holds.count),
       basalt_submit_ring_used: String(engine.submit.used),
+      ...rowsOf('basalt_memory_', memoryUse(folders)),
+      ...rowsOf('basalt_unread_', options.unread()),
     }),
   }
 }
@@ -89,6 +95,10 @@ function positionRows({ control }: Engine): Record<string, string> {
   rows.basalt_position_committed = String(control.committed())
   for (const name of ['appended', 'allocated'] as const) rows[`basalt_position_${name}`] = String(control.load(name))
   return rows
+}
+
+function rowsOf(prefix: string, values: object): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [prefix + name, String(value)]))
 }
 
 function stageRows(clock: StageClock): Record<string, string> {

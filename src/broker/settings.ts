@@ -18,6 +18,7 @@ export interface BrokerSettings {
   readonly notifyConsumerIdsChangedEnable: boolean
   readonly enablePropertyFilter: boolean
   readonly defaultQueryMaxNum: number
+  readonly maxMsgsNumBatch: number
   readonly useServerSideResetOffset: boolean
   readonly autoDeleteUnusedStats: boolean
   /** Milliseconds. */

@@ -36,7 +36,9 @@ export interface CountedSettings {
 
 export class StatsCounters {
   private readonly stats: BrokerStats
-  private readonly hasQueues: boolean
+  private readonly settings: CountedSettings
+  /** enableDetailStat, as it was when the items were last forgotten. */
+  private hasQueues: boolean
   private readonly brokerPut: StatsItem
   private readonly brokerGet: StatsItem
   private readonly brokerDisk: Pair
@@ -49,6 +51,7 @@ export class StatsCounters {
   constructor(stats: BrokerStats, config: CountedSettings) {
     const { brokerClusterName: cluster } = config
     this.stats = stats
+    this.settings = config
     this.hasQueues = config.enableDetailStat
     this.generation = stats.generation
     this.brokerPut = stats.item('BROKER_PUT_NUMS', cluster)
@@ -106,6 +109,7 @@ export class StatsCounters {
 
   private forget(): void {
     this.generation = this.stats.generation
+    this.hasQueues = this.settings.enableDetailStat
     this.puts.clear()
     this.gets.clear()
     this.lastPut = undefined

@@ -65,6 +65,14 @@ export class StoreView implements MessageStore {
     return reader
   }
 
+  /** Physical offset of the newest record of a queue, 0 where it has none. */
+  newestRecord(queue: number): number {
+    const max = this.options.table.max(queue)
+    if (max === 0) return 0
+    const units = this.unitsOf(queue).read(max - 1, 1, max)
+    return units.count === 0 ? 0 : units.physicalOffset(0)
+  }
+
   /** The queue's files are gone with its topic. */
   forget(queue: number): void {
     this.readers.get(queue)?.close()

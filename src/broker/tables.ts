@@ -13,7 +13,8 @@ import { ConsumerFilters } from './filter/index.ts'
 import { ConsumerManager, ProducerManager, QueueLocks, SubscriptionGroups } from './groups/index.ts'
 import { ConsumerOffsets } from './offsets/index.ts'
 import { BrokerStats } from './stats/index.ts'
-import { TopicTable } from './topics/index.ts'
+import type { StoreView } from './store-view.ts'
+import { DeletedTopics, TopicTable } from './topics/index.ts'
 
 /** %RETRY%…, %DLQ%…: of one queue each. */
 const OWN_TOPICS = '%'
@@ -22,6 +23,7 @@ const RESTORED_QUEUES_MAX = 1024
 
 export class Tables {
   readonly topics: TopicTable
+  readonly deletedTopics: DeletedTopics
   readonly groups: SubscriptionGroups
   readonly consumers: ConsumerManager
   readonly producers: ProducerManager<Connection>
@@ -37,6 +39,7 @@ export class Tables {
   constructor(engine: Engine, config: BrokerConfig, clock: Clock, steady: Clock, log: Log) {
     const common = { settings: config, store: engine.metadata, clock, log }
     this.topics = new TopicTable(common)
+    this.deletedTopics = new DeletedTopics(common)
     this.groups = new SubscriptionGroups(common)
     this.filters = new ConsumerFilters(common)
     this.consumers = new ConsumerManager({ ...common, clock: steady, filters: this.filters })
@@ -48,7 +51,9 @@ export class Tables {
     this.groups.load()
     this.offsets.load()
     this.filters.load()
-    restoreTopics(this.topics, engine, log, config.defaultTopicQueueNums)
+    const { control } = engine
+    this.deletedTopics.load(control.load('retained'))
+    this.topics.onDeletion((topic) => this.deletedTopics.add(topic, control.load('appended')))
   }
 
   /** The connection is gone, and with it the clients behind it. */
@@ -67,6 +72,7 @@ export class Tables {
   retryFailedSaves(): void {
     this.topics.retryFailedSave()
     this.groups.retryFailedSave()
+    this.deletedTopics.retryFailedSave()
   }
 
   /** Settled when all changes so far are on disk or could not be written. */
@@ -89,17 +95,35 @@ export class Tables {
 
 /**
  * Topics whose queues hold messages and that topics.json has lost (or has not got yet: a broker was killed just after it had
- * created one): their consumers must find them, and their producers go on with the queues that they know of.
+ * created one): their consumers must find them, and their producers go on with the queues that they know of. Returns
+ * those that it lacks because they were deleted: their queues have to go once more.
  */
-function restoreTopics(topics: TopicTable, engine: Engine, log: Log, queueNumsMin: number): void {
-  const counts = new Map<string, number>()
-  for (const [, { topic, queueId }] of engine.queueIds.all()) {
-    const least = topic.startsWith(OWN_TOPICS) ? 1 : queueNumsMin
-    if (queueId < RESTORED_QUEUES_MAX) counts.set(topic, Math.max(counts.get(topic) ?? least, queueId + 1))
-  }
-  for (const [topic, queueNums] of counts) {
+export function restoreTopics(
+  { topics, deletedTopics }: Pick<Tables, 'topics' | 'deletedTopics'>,
+  queueIds: Engine['queueIds'],
+  view: Pick<StoreView, 'newestRecord'>,
+  options: { log: Log; queueNumsMin: number },
+): string[] {
+  const unknown = new Map<string, { queueNums: number; newest: number }>()
+  for (const [queue, { topic, queueId }] of queueIds.all()) {
     if (topics.get(topic) !== undefined || topics.validateName(topic) !== undefined || topics.isSystem(topic)) continue
-    log.warn(`topic ${topic} has messages but no entry in topics.json: it is created with ${queueNums} queues`)
+    const least = topic.startsWith(OWN_TOPICS) ? 1 : options.queueNumsMin
+    const { queueNums, newest } = unknown.get(topic) ?? { queueNums: least, newest: 0 }
+    const known = queueId < RESTORED_QUEUES_MAX ? queueId + 1 : 0
+    unknown.set(topic, {
+      queueNums: Math.max(queueNums, known),
+      newest: Math.max(newest, view.newestRecord(queue)),
+    })
+  }
+  const deleted: string[] = []
+  for (const [topic, { queueNums, newest }] of unknown) {
+    if (deletedTopics.covers(topic, newest)) {
+      options.log.info(`topic ${topic} was deleted just before the last end: what was found of it is removed`)
+      deleted.push(topic)
+      continue
+    }
+    options.log.warn(`topic ${topic} has messages but no entry in topics.json: it is created with ${queueNums} queues`)
     topics.createInternal({ topic, queueNums, perm: 6 })
   }
+  return deleted
 }

@@ -7,6 +7,8 @@ import type { Log } from '../log.ts'
 export interface BrokerHandle {
   readonly addresses: {
     readonly broker: string
+    /** How it was chosen. */
+    readonly origin?: string | undefined
     readonly fast?: string | undefined
     readonly ha?: string | undefined
     /** Of the NameServer inside, where one runs. */

@@ -17,9 +17,11 @@ const head = ({ version }: Facts) => `basaltmq ${version}, Node ${process.versio
 
 export function brokerScreen({ addresses, store }: BrokerHandle, config: BrokerConfig, facts: Facts): string {
   const inside = addresses.namesrv === undefined ? undefined : `${addresses.namesrv} (inside)`
+  const fast = addresses.fast === undefined ? '' : `, fast ${addresses.fast}`
+  const origin = addresses.origin === undefined ? '' : ` (told to clients; ${addresses.origin})`
   const table = rows([
     ['broker', `${config.brokerName} in ${config.brokerClusterName}`],
-    ['clients', addresses.fast === undefined ? addresses.broker : `${addresses.broker}, fast ${addresses.fast}`],
+    ['clients', `${addresses.broker}${fast}${origin}`],
     ['slaves', addresses.ha],
     ['NameServer', [inside, config.namesrvAddr].filter(Boolean).join(';')],
     ['store', store.folder],

@@ -63,13 +63,15 @@ export const WORDS = {
   rewound: 22,
   /** SLAVE: bytes of the master were no log, and append takes none until it has gone back. */
   rejected: 23,
+  /** Odd while the flush thread waits for an fdatasync of the CommitLog; it counts them. Writer: flush. */
+  syncing: 24,
 } as const
 export type WordName = keyof typeof WORDS
 
 const CLOCK_LINE = 16
 /** 64 bits, written once by the HA thread before it first sleeps. */
-const HA_WAKER_LINE = 24
-const LINES = 25
+const HA_WAKER_LINE = 25
+const LINES = 26
 /** Indexes of the words that are read for each message: a table that is asked by name costs 20 ns. */
 const EPOCH = WORDS.epoch * WORDS32
 const FENCE_STATE = WORDS.fence * WORDS32

@@ -7,6 +7,7 @@ import { GET_ROUTEINFO_BY_TOPIC, GET_TOPICS_BY_CLUSTER } from '../remoting/schem
 import { ORDER_NAMESPACE } from './names.ts'
 import { type NamesrvProcessor, type NamesrvState, withText } from './processor.ts'
 import { routeOf, systemTopics, topicsOfCluster, unitTopics, withActingMasters } from './route-queries.ts'
+import type { Tables } from './route-tables.ts'
 import { clusterText, routeText, topicListText } from './texts.ts'
 
 const FAQ = '\nSee http://rocketmq.apache.org/docs/faq/ for further details.'
@@ -34,7 +35,7 @@ export function routeProcessors({ tables, kv, config, isReady }: NamesrvState): 
     const order = config.orderMessageEnable ? kv.get(ORDER_NAMESPACE, topic) : undefined
     const found = routeOf(tables, topic, order)
     if (found === undefined) {
-      const remark = `No topic route info in name server for the topic: ${topic}${FAQ}`
+      const remark = `No topic route info in name server for the topic: ${topic}${FAQ}\n${whoIsHere(tables)}`
       return answerTo(request, RESPONSE.TOPIC_NOT_EXIST, remark)
     }
     const shown = config.supportActingMaster ? withActingMasters(found, topic) : found
@@ -56,4 +57,11 @@ export function routeProcessors({ tables, kv, config, isReady }: NamesrvState): 
     const { topicList, brokerAddr } = systemTopics(tables)
     return withText(request, topicListText(topicList, brokerAddr))
   }
+}
+
+/** The reason that users look for longest: the brokers are registered elsewhere, or nowhere. */
+function whoIsHere({ brokerAddrTable }: Tables): string {
+  const count = brokerAddrTable.size
+  if (count === 0) return 'No broker is registered with this NameServer.'
+  return `${count} broker name${count === 1 ? ' is' : 's are'} registered with this NameServer, none with this topic.`
 }

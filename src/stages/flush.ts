@@ -77,7 +77,7 @@ export class FlushStage implements Stage {
   }
 
   step(): number {
-    while (this.runtime.receive() !== undefined);
+    this.takeMessages()
     const now = performance.now()
     this.openAhead()
     if (this.hasFailed || !this.isDue(now)) {
@@ -98,6 +98,12 @@ export class FlushStage implements Stage {
   close(): void {
     for (const fd of this.open.values()) closeSync(fd)
     this.open.clear()
+  }
+
+  private takeMessages(): void {
+    for (let message = this.runtime.receive(); message !== undefined; message = this.runtime.receive()) {
+      if (message.kind === 'settings') Object.assign(this.start.settings, message.values)
+    }
   }
 
   private isDue(now: number): boolean {
@@ -139,14 +145,25 @@ export class FlushStage implements Stage {
 
   private syncSegment(segment: number): boolean {
     try {
-      const fd = this.open.get(segment) ?? this.openSegment(segment)
-      this.runtime.faults?.beforeSync()
-      fdatasyncSync(fd)
+      this.sync(this.open.get(segment) ?? this.openSegment(segment))
       return true
     } catch (error) {
       if (this.open.has(segment) || !NO_DESCRIPTORS.has(errnoOf(error) ?? '')) this.fail(segment, error)
       if (this.retryAt === 0) this.runtime.log.error(`flush waits for a file descriptor: ${describe(error)}`)
       return false
+    }
+  }
+
+  /** Whoever looks meanwhile sees that it runs: the word is odd. */
+  private sync(fd: number): void {
+    const { control, faults } = this.runtime
+    const before = control.word('syncing')
+    control.setWord('syncing', before + 1)
+    try {
+      faults?.beforeSync()
+      fdatasyncSync(fd)
+    } finally {
+      control.setWord('syncing', before + 2)
     }
   }
 

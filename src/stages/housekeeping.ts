@@ -77,6 +77,7 @@ export class HousekeepingStage implements Stage {
         control,
         clock: new RetentionClock(timeSources(control)),
         log,
+        expiring: (below) => runtime.post({ kind: 'expiring', below }),
         retired: (below) => runtime.post({ kind: 'retired', below }),
       },
       now,

@@ -57,6 +57,8 @@ export type FromStage =
   | { kind: 'forgotten'; queue: number; topic: string; queueId: number }
   /** Housekeeping wrote a metadata file, or could not. */
   | { kind: 'persisted'; ticket: number; error: string | undefined }
+  /** Housekeeping removes what is below this offset: within the hour, at the next deleteWhen, or now for want of room. */
+  | { kind: 'expiring'; below: number }
   /** Housekeeping removed segments below this offset. */
   | { kind: 'retired'; below: number }
   /** Dispatch: why queues or index cannot be written (FLAGS.dispatchFailed is up), or undefined: they can again. */
@@ -83,7 +85,7 @@ export type ToStage =
   | { kind: 'begin'; knownQueues: KnownQueue[] }
   /** Housekeeping: write `text` to config/<file> durably (temporary file, sync, rename, folder sync, .bak kept). */
   | { kind: 'persist'; ticket: number; file: string; text: string }
-  /** Housekeeping: these settings have changed. */
+  /** Housekeeping, flush: these settings have changed. */
   | { kind: 'settings'; values: Partial<StoreSettings> }
   /** Housekeeping: delete expired segments now, whatever the hour. */
   | { kind: 'clean' }

@@ -14,7 +14,7 @@ import { headStandsAt, RECORD_HEAD, standsAt } from '../store/commitlog/record-h
 import { type VerifiedLog, verifyLog } from '../store/recovery/index.ts'
 import type { StoreSettings } from '../store/settings.ts'
 
-export { listUnits, lookUpUnits } from '../store/consumequeue/look-up-units.ts'
+export { firstUnits, listUnits, lookUpUnits } from '../store/consumequeue/look-up-units.ts'
 export { offsetByTime } from '../store/consumequeue/offset-by-time.ts'
 export interface VerifyTask {
   settings: StoreSettings

@@ -14,6 +14,8 @@ import { REQUEST } from '../../src/remoting/index.ts'
 import { startTestBroker, type TestBroker } from '../../src/testing/index.ts'
 import { TestClient } from '../support/client.ts'
 import { RawPeer } from '../support/raw-peer.ts'
+import { periodKeys } from './live-keys/periods.ts'
+import { ruleKeys } from './live-keys/rules.ts'
 import { heartbeat, subscription } from './rig.ts'
 import { allOffline, TransactionClient } from './transaction/transaction-client.ts'
 
@@ -122,6 +124,18 @@ describe('at once', () => {
     expect(await client.send('Routed', Buffer.alloc(101))).toMatchObject({ code: 0 })
   })
 
+  test('traceOn, regionId: answers to sends say so, those that refuse too', async () => {
+    const said = async (topic = 'Routed') => (await client.send(topic, 'x')).ext
+    expect(await said()).toMatchObject({ TRACE_ON: 'true', MSG_REGION: 'DefaultRegion' })
+    await withKey('traceOn', false, () =>
+      withKey('regionId', 'Elsewhere', async () => {
+        expect(await said()).toMatchObject({ TRACE_ON: 'false', MSG_REGION: 'Elsewhere' })
+        expect(await said('SCHEDULE_TOPIC_XXXX')).toEqual({ TRACE_ON: 'false', MSG_REGION: 'Elsewhere' })
+      }),
+    )
+    expect(await said()).toMatchObject({ TRACE_ON: 'true', MSG_REGION: 'DefaultRegion' })
+  })
+
   test('longPollingEnable, shortPollingTimeMills: a pull is held as long as they say', async () => {
     await withKey('longPollingEnable', false, () =>
       withKey('shortPollingTimeMills', 50, async () => {
@@ -216,6 +230,9 @@ describe('at once', () => {
       'cleanFileForciblyEnable',
       'diskSpaceCleanForciblyRatio',
       'diskSpaceWarningLevelRatio',
+      'cleanResourceInterval',
+      'deleteCommitLogFilesInterval',
+      'deleteConsumeQueueFilesInterval',
     ]
     for (const key of beside) proved.add(key)
   })
@@ -312,6 +329,9 @@ describe('at once', () => {
     expect((await reply()).ext?.msgId).toHaveLength(32)
     await withKey('storeReplyMessageEnable', false, async () => expect((await reply()).ext?.msgId).toBe('0'))
   })
+
+  periodKeys({ broker: () => broker, client: () => client, withKey, proved })
+  ruleKeys({ broker: () => broker, client: () => client, withKey, proved })
 
   test('that is every key of the table', () => {
     const live = Object.entries(KEYS.broker as Record<string, AnyKey>).filter(

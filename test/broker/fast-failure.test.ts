@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { AppendWatch } from '../../src/broker/append-watch.ts'
 import { Pool } from '../../src/broker/pool.ts'
 import { RefusedRequest } from '../../src/broker/router.ts'
+import { StallWatch } from '../../src/broker/stall-watch.ts'
 import { WaitingLine } from '../../src/broker/waiting-line.ts'
 import { resolveConfig } from '../../src/config/index.ts'
 import { segmentPath } from '../../src/store/commitlog/index.ts'
@@ -45,10 +45,34 @@ test('append that stands still: the first sends wait for it, the next are refuse
   )
 })
 
+const pause = (ms: number) => new Promise<void>((fulfil) => setTimeout(fulfil, ms))
+
+/** Stages as numbers, looked at every 100 ms. */
+function watched() {
+  const at = { appended: 100, flushed: 100, dispatched: 100, allocated: 3 * 1024, waiting: 10, syncing: 0, fence: 0 }
+  const lines: string[] = []
+  const watch = new StallWatch({
+    control: {
+      load: (name) => at[name as keyof typeof at] ?? 0,
+      word: () => at.syncing,
+      get fence() {
+        return at.fence
+      },
+      visible: () => at.appended,
+    },
+    settings: { brokerFastFailureEnable: true, osPageCacheBusyTimeOutMills: 1000, mappedFileSizeCommitLog: 1024 },
+    waiting: () => at.waiting,
+    log: { info() {}, error() {}, warn: (line) => void lines.push(line) },
+  })
+  let now = 1000
+  const pass = (ms: number) => {
+    for (const until = now + ms; now < until; now += 100) watch.look(now)
+  }
+  return { at, lines, watch, pass }
+}
+
 test('append is watched in the time that this process ran: a machine that was suspended did not wait for it', () => {
-  let appended = 100
-  let waiting = 10
-  const watch = new AppendWatch({ control: { load: () => appended }, waiting: () => waiting, everyMs: 100 })
+  const { at, watch } = watched()
   watch.look(1_000)
   expect(watch.stalledMs).toBe(0)
   watch.look(1_100)
@@ -56,13 +80,77 @@ test('append is watched in the time that this process ran: a machine that was su
   expect(watch.stalledMs).toBe(210)
   watch.look(1_000_000)
   expect(watch.stalledMs).toBe(410)
-  appended = 101
+  at.appended = 101
   watch.look(1_000_100)
   expect(watch.stalledMs).toBe(0)
-  waiting = 0
+  at.waiting = 0
   watch.look(1_000_200)
   watch.look(1_000_300)
   expect(watch.stalledMs).toBe(0)
+})
+
+test.each([
+  ['the next segment is missing', { allocated: 1024 }, 'the CommitLog segment 1024 is not allocated yet'],
+  ['a fence is closed', { fence: 1 }, 'the role of the broker changes'],
+  ['the kernel has no page', {}, 'its write into the log does not return: the kernel'],
+  [
+    'the kernel has no page beside a sync',
+    { syncing: 7 },
+    'its write into the log does not return while a sync runs for',
+  ],
+])('a stall names its cause, in the log and to who is refused: %s', (_, state, cause) => {
+  const { at, lines, watch, pass } = watched()
+  Object.assign(at, state)
+  pass(1000)
+  expect(watch.refusal).toBe(undefined)
+  pass(300)
+  expect(watch.refusal?.remark).toContain(`append stands still for 1200ms, ${cause}`)
+  expect(watch.refusal?.remark).toContain('append has 10 bytes to take, flush is 0 bytes behind')
+  expect(lines.filter((line) => line.startsWith(`append stands still for 500 ms: ${cause}`))).toHaveLength(1)
+  at.appended += 10
+  pass(100)
+  expect(watch.refusal).toBe(undefined)
+  expect(lines).toContain('append stands still: over after 1200 ms')
+  // Again and again is told every ten seconds.
+  const before = lines.length
+  pass(5000)
+  at.appended += 10
+  pass(100)
+  expect(lines.filter((line) => line.startsWith('append')).length).toBe(
+    lines.slice(0, before).filter((line) => line.startsWith('append')).length,
+  )
+})
+
+test('a sync that hangs is told with its length, in the log and to the senders that wait for room', async () => {
+  const lines: string[] = []
+  const log = { info() {}, error() {}, warn: (line: string) => void lines.push(line) }
+  await using broker = await startTestBroker({ config: { flushDiskType: 'SYNC_FLUSH', syncFlushTimeout: 3000 }, log })
+  const client = new TestClient(broker.address)
+  onTestFinished(() => client.close())
+  await client.send('T', 'before')
+  broker.faults.set('holdSync', 1)
+  const waits = client.send('T', 'waits')
+  await vi.waitFor(
+    () => expect(lines.join()).toMatch(/an fdatasync of the CommitLog does not return for 1\d\d\d ms/),
+    10_000,
+  )
+  broker.faults.set('holdAppend', 1)
+  const early = client.send('T', 'early')
+  // What PCBUSY says is asked for by a connection that waits for nothing.
+  const other = new TestClient(broker.address)
+  onTestFinished(() => other.close())
+  await vi.waitFor(async () => {
+    const refused = await Promise.race([other.send('T', 'late').catch(() => undefined), pause(300)])
+    expect(refused).toMatchObject({ code: 2, remark: expect.stringMatching(/behind \(its sync runs for \d+ ms\)/) })
+  }, 10_000)
+  broker.faults.set('holdAppend', 0)
+  broker.faults.set('holdSync', 0)
+  await waits
+  await early
+  await vi.waitFor(
+    () => expect(lines.join()).toMatch(/fdatasync of the CommitLog does not return: over after \d+ ms/),
+    5000,
+  )
 })
 
 test('the line: in order of arrival, bounded for each kind, and only those that are too late leave it early', () => {

@@ -30,6 +30,7 @@ export const SETTINGS: BrokerSettings = {
   notifyConsumerIdsChangedEnable: true,
   enablePropertyFilter: false,
   defaultQueryMaxNum: 32,
+  maxMsgsNumBatch: 64,
   flushConsumerOffsetInterval: 5_000,
   useServerSideResetOffset: false,
   autoDeleteUnusedStats: false,

@@ -69,7 +69,7 @@ describe('basaltmq as a process', () => {
       const first = new Running(folder, argv)
       const screen = await first.ready()
       expect(screen).toContain(`store        ${join(folder, 'data')}\n`)
-      expect(screen).toMatch(/clients {6}\S+:\d+, fast \S+:\d+\n/)
+      expect(screen).toMatch(/clients {6}\S+:\d+, fast \S+:\d+ \(told to clients; .+\)\n/)
       expect(screen).toMatch(/NameServer {3}\S+:\d+ \(inside\)\n/)
       expect(await first.stop()).toBe(0)
       const second = new Running(folder, argv)

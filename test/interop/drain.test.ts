@@ -50,6 +50,10 @@ describe.skipIf(!apacheIsThere(...CLIENTS)).each(CLIENTS)('two brokers and clien
       folder: scratch.sub('admin'),
       commands: commands.map(([name, ...rest]) => [name, '-n', namesrv.address, ...rest]),
     })
+  const permit = async (broker: TestBroker, permission: number) => {
+    const update = ['updateBrokerConfig', '-b', broker.address, '-k', 'brokerPermission', '-v', String(permission)]
+    expect(await admin(update)).toEqual([expect.stringContaining('update broker config success')])
+  }
   const queuesOf = async (topic: string): Promise<Queues[]> => {
     const { body } = await talk.ask('client', { code: 105, ext: { topic }, version: 409 })
     return (body as { queueDatas: Queues[] } | undefined)?.queueDatas ?? []
@@ -105,7 +109,7 @@ describe.skipIf(!apacheIsThere(...CLIENTS)).each(CLIENTS)('two brokers and clien
     await expect.poll(clients.pullsFrom, SOON).toBe('a,b')
 
     // 1. No more writes. Who has an old route is refused, and its client tries the other broker by itself.
-    a.handle.config.brokerPermission = 4
+    await permit(a, 4)
     const raw = new TestClient(a.address)
     expect((await raw.send('Drain', 'late')).code).toBe(NO_PERMISSION)
     await expect.poll(() => queuesOf('Drain'), SOON).toEqual([queues('a', 4, 4), queues('b', 4)])
@@ -119,7 +123,7 @@ describe.skipIf(!apacheIsThere(...CLIENTS)).each(CLIENTS)('two brokers and clien
     expect(a.handle.lag('DrainConsumer')).toBe(0)
 
     // 3. No more reads: consumers leave its queues.
-    a.handle.config.brokerPermission = 0
+    await permit(a, 0)
     expect((await raw.pull('Drain', 0, 0)).code).toBe(NO_PERMISSION)
     expect((await raw.send('Drain', 'late')).code).toBe(NO_PERMISSION)
     await expect.poll(clients.pullsFrom, SOON).toBe('b')

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type NamesrvHandle, startNamesrv } from '../../src/namesrv/index.ts'
 import { type ApacheServer, startApacheBroker, startApacheNamesrv } from '../../tools/apache/apache.mjs'
 import { type Ask, type Said, Talk } from './support/namesrv-talk.ts'
-import { apacheIsThere, Scratch } from './support/systems.ts'
+import { APACHE_JAVA, apacheIsThere, Scratch } from './support/systems.ts'
 
 const VERSION = '5.3.3'
 const SETTLED = { timeout: 30_000, interval: 200 }
@@ -33,7 +33,7 @@ describe.skipIf(!apacheIsThere(VERSION))(`acting masters of ${VERSION}`, () => {
       folder,
       ...(port === undefined ? {} : { port }),
       namesrv: `${ours.address};${theirs.address}`,
-      java: ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+      java: APACHE_JAVA,
       config: {
         brokerId,
         brokerRole: brokerId === 0 ? 'ASYNC_MASTER' : 'SLAVE',

@@ -9,7 +9,7 @@ import { type ApacheServer, startApacheBroker, startApacheNamesrv } from '../../
 import { mqadmin } from '../../tools/apache/java.mjs'
 import { type Ask, type Said, Talk } from './support/namesrv-talk.ts'
 import { differences, hashes, steadyClients } from './support/programs.ts'
-import { apacheIsThere, CLIENTS, Scratch } from './support/systems.ts'
+import { APACHE_JAVA, APACHE_PATIENCE, apacheIsThere, CLIENTS, registerAgain, Scratch } from './support/systems.ts'
 
 const there = apacheIsThere(...CLIENTS)
 const SETTLED = { timeout: 20_000, interval: 100 }
@@ -51,9 +51,10 @@ describe.skipIf(!there).each(CLIENTS)('Basalt and Apache %s in one cluster', (ve
     const config = { nameServerInside: 'never', namesrvAddr: list, brokerName: 'basalt' } as const
     basalt = await startTestBroker({ config })
     const folder = scratch.sub('broker')
-    const java = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-    const period = { registerNameServerPeriod: 10_000 }
-    apache = await startApacheBroker({ version, folder, name: 'apache', namesrv: list, config: period, java })
+    const period = { registerNameServerPeriod: 10_000, ...APACHE_PATIENCE }
+    const common = { version, folder, name: 'apache', namesrv: list }
+    apache = await startApacheBroker({ ...common, config: period, java: APACHE_JAVA })
+    await registerAgain(apache.address)
   }, 90_000)
   afterAll(async () => {
     await Promise.all(talks.map((talk) => talk.end()))

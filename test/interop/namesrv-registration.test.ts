@@ -60,8 +60,7 @@ describe.skipIf(!there).each(CLIENTS)('our registration and an Apache NameServer
       client,
       clock: { now: () => Date.now() },
       log: { info: line, warn: line, error: line },
-      force: false,
-      compressed,
+      settings: { forceRegister: false, compressedRegister: compressed },
     })
     open.push(registration)
     expect([await registration.start(), lines]).toEqual([true, [`registered with NameServer ${namesrv.address}`]])

@@ -5,7 +5,7 @@ import { startTestBroker, type TestBroker } from '../../src/testing/index.ts'
 import { type ApacheServer, startApacheBroker } from '../../tools/apache/apache.mjs'
 import { TestClient } from '../support/client.ts'
 import { Talk } from './support/namesrv-talk.ts'
-import { apacheIsThere, ORACLE, Scratch } from './support/systems.ts'
+import { APACHE_JAVA, APACHE_PATIENCE, apacheIsThere, ORACLE, Scratch } from './support/systems.ts'
 
 const SOON = { timeout: 15_000, interval: 50 }
 
@@ -26,8 +26,8 @@ describe.skipIf(!apacheIsThere(ORACLE))(`permissions, ours beside ${ORACLE}`, ()
     ours = await startTestBroker({ config })
     closing.unshift(() => ours.close())
     const folder = scratch.sub('broker')
-    const java = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-    apache = await startApacheBroker({ version: ORACLE, folder, name: 'apache', namesrv: namesrv.address, java })
+    const common = { version: ORACLE, folder, name: 'apache', namesrv: namesrv.address }
+    apache = await startApacheBroker({ ...common, config: APACHE_PATIENCE, java: APACHE_JAVA })
     closing.unshift(() => apache.kill())
     clients.push(new TestClient(ours.address), new TestClient(apache.address))
     for (const client of clients) closing.unshift(() => client.close())

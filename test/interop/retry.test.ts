@@ -9,6 +9,8 @@ const LEVELS = '1s 1s 1s 2s 3s 4s'
 const RETRY_MS = [1000, 2000, 3000, 4000]
 const COUNT = 4
 const LATE_MS_MAX = 2000
+/** A try too many would come in that time. */
+const NO_MORE_MS = 5000
 
 const scratch = new Scratch()
 afterAll(() => scratch.remove())
@@ -43,15 +45,15 @@ describe.skipIf(!apacheIsThere(...CLIENTS)).each(CLIENTS)(`Java consumer %s and 
   /** Four consumers at once: a JVM takes seconds to start. */
   test('RECONSUME_LATER comes back at growing levels; dead letters keep what was sent', async () => {
     const sent = await send('later')
-    for (const what of ['dead', 'orderly', 'asked']) await send(what)
+    await Promise.all(['dead', 'orderly', 'asked'].map(send))
     const consumer = (what: string, options: Record<string, string | number>) =>
       failingConsumer(scratch, version, {
-        ...{ namesrv: system.namesrv, topic: name(what), group: name(`${what}-group`), idle: 7000, ...options },
+        ...{ namesrv: system.namesrv, topic: name(what), group: name(`${what}-group`), idle: 40_000, ...options },
       }).done()
     const [later, dead, orderly, asked] = await Promise.all([
       consumer('later', { fail: 3, gots: 4 * COUNT }),
-      consumer('dead', { fail: -1, max: 2, idle: 5000 }),
-      consumer('orderly', { fail: -1, max: 2, orderly: 'true', idle: 5000 }),
+      consumer('dead', { fail: -1, max: 2, gots: 3 * COUNT, linger: NO_MORE_MS }),
+      consumer('orderly', { fail: -1, max: 2, orderly: 'true', gots: 3 * COUNT, linger: NO_MORE_MS }),
       consumer('asked', { fail: 1, level: 5, gots: 2 * COUNT }),
     ])
 

@@ -272,6 +272,16 @@ describe('registration bodies', () => {
     const answer = await (await peer()).ask(105, {})
     expect([answer.code, answer.remark]).toEqual([1, expect.stringContaining('topic')])
   })
+
+  test('a topic without a route is named in RocketMQ’s words, and behind them who is registered at all', async () => {
+    const words =
+      'No topic route info in name server for the topic: U\nSee http://rocketmq.apache.org/docs/faq/ for further details.\n'
+    const client = await peer()
+    const remark = async () => (await client.ask(105, { topic: 'U' })).remark
+    expect(await remark()).toBe(`${words}No broker is registered with this NameServer.`)
+    await register(await peer(), ['T'])
+    expect(await remark()).toBe(`${words}1 broker name is registered with this NameServer, none with this topic.`)
+  })
 })
 
 describe('liveness', () => {

@@ -126,7 +126,9 @@ test('NameServers that are dead or never answer do not delay the start, and each
   const alive = await namesrv()
   const dead = await namesrv()
   await dead.close()
-  const it = registration([await silentServer(), dead.address, alive.address], { timeoutMs: 100 })
+  const it = registration([await silentServer(), dead.address, alive.address], {
+    settings: { registerBrokerTimeoutMills: 100 },
+  })
   expect(await it.start()).toBe(true)
   expect(topicsOf(alive)).toEqual(['T', 'U'])
   await expect.poll(() => log.matching(/^warn NameServer .* did not take the registration/).length).toBe(2)
@@ -175,7 +177,7 @@ test('every 30 s the whole table is registered again; a clock that goes back doe
 
 test('with forceRegister=false the NameServer is asked first, and only a version it does not have is sent', async () => {
   const one = await namesrv()
-  const it = registration([one.address], { force: false })
+  const it = registration([one.address], { settings: { forceRegister: false } })
   await it.start()
   const round = async () => {
     recorder.codes()
@@ -255,7 +257,7 @@ test('a burst of created topics is one registration, and nobody waits for it', a
 test('a NameServer that never answers delays a change of a topic once, not again', async () => {
   const alive = await namesrv()
   const silent = await silentServer()
-  const it = registration([silent, alive.address], { timeoutMs: 100 })
+  const it = registration([silent, alive.address], { settings: { registerBrokerTimeoutMills: 100 } })
   await it.start()
   await expect.poll(() => log.matching(/^warn/).length).toBe(1)
   let silentAsked = 0
@@ -292,7 +294,10 @@ test('while one registration is under way others wait behind it as one', async (
 
 test('a broker without write permission shows its own permission on every topic; compressed bodies say the same', async () => {
   const one = await namesrv()
-  const it = registration([one.address], { compressed: true, broker: () => ({ ...identity, brokerPermission: 4 }) })
+  const it = registration([one.address], {
+    settings: { compressedRegister: true },
+    broker: () => ({ ...identity, brokerPermission: 4 }),
+  })
   await it.start()
   expect(topicsOf(one)).toEqual(['T', 'U'])
   expect(one.tables.topicQueueTable.get('T')?.get('a')).toMatchObject({ perm: 4, readQueueNums: 4 })

@@ -100,6 +100,7 @@ describe.each(SCENARIOS)('%s', (scenario) => {
         offsets[0],
         Number(ext.queueOffset),
         ext.MSG_REGION,
+        ext.TRACE_ON === 'true',
         ids.length === 1 ? undefined : [...offsets.slice(1).map((offset, i) => offset - offsets[i]), 100],
       )
       expect(out.toString('latin1', 0, length), `frame ${n}`).toBe(bytes.toString('latin1'))
@@ -413,8 +414,9 @@ test.each([0, 1] as const)('any answer to a send is the generic encoding of it, 
       fc.integer({ min: 0, max: 2 ** 52 }),
       position,
       fc.constantFrom('DefaultRegion', 'r', 'köln "1"'),
+      fc.boolean(),
       fc.option(fc.array(fc.integer({ min: 90, max: 5_000_000 }), { minLength: 1, maxLength: 40 }), { nil: undefined }),
-      (opaque, code, host, queueId, physicalOffset, queueOffset, region, sizes) => {
+      (opaque, code, host, queueId, physicalOffset, queueOffset, region, traceOn, sizes) => {
         const asked = command(310, 'JAVA', 409, opaque, 0, undefined, undefined, undefined, serialize)
         const ids = (sizes ?? [0]).map((_, i) => {
           const offset = (sizes ?? []).slice(0, i).reduce((sum, size) => sum + size, physicalOffset)
@@ -427,12 +429,12 @@ test.each([0, 1] as const)('any answer to a send is the generic encoding of it, 
             serialize === 0
               ? {
                   queueId: texts.queueId,
-                  TRACE_ON: 'true',
+                  TRACE_ON: String(traceOn),
                   MSG_REGION: region,
                   msgId: ids.join(','),
                   queueOffset: texts.queueOffset,
                 }
-              : { msgId: ids.join(','), ...texts, TRACE_ON: 'true', MSG_REGION: region },
+              : { msgId: ids.join(','), ...texts, TRACE_ON: String(traceOn), MSG_REGION: region },
         }
         const hostHex = Buffer.from(host)
         const out = Buffer.alloc(3 + sendAnswerRoom(ids.length, hostHex.length, region))
@@ -446,6 +448,7 @@ test.each([0, 1] as const)('any answer to a send is the generic encoding of it, 
           physicalOffset,
           queueOffset,
           region,
+          traceOn,
           sizes,
         )
         expect(out.toString('utf8', 3, 3 + length)).toBe(encodeCommand(generic).toString('utf8'))
@@ -462,8 +465,8 @@ test.each([0, 1] as const)(
     const few = fc.oneof(fc.integer({ min: 0, max: 99 }), fc.maxSafeNat())
     const opaque = fc.oneof(fc.integer({ min: 10, max: 99 }), int32)
     fc.assert(
-      fc.property(fc.array(fc.tuple(opaque, fc.nat(12), few, few), { minLength: 20 }), (answers) => {
-        for (const [opaque, queueId, physicalOffset, queueOffset] of answers) {
+      fc.property(fc.array(fc.tuple(opaque, fc.nat(12), few, few, fc.boolean()), { minLength: 20 }), (answers) => {
+        for (const [opaque, queueId, physicalOffset, queueOffset, traceOn] of answers) {
           out.fill(0xee)
           const asked = { opaque, serialize }
           const length = writeSendAnswer(
@@ -476,12 +479,13 @@ test.each([0, 1] as const)(
             physicalOffset,
             queueOffset,
             'DefaultRegion',
+            traceOn,
           )
           const { ext, ...rest } = decodeCommand(out, 5, 5 + length)
           expect(rest).toMatchObject({ code: 0, opaque, flag: 1, serialize, remark: undefined, body: undefined })
           expect(ext).toEqual({
             queueId: `${queueId}`,
-            TRACE_ON: 'true',
+            TRACE_ON: String(traceOn),
             MSG_REGION: 'DefaultRegion',
             msgId: `${hostHex}${physicalOffset.toString(16).toUpperCase().padStart(16, '0')}`,
             queueOffset: `${queueOffset}`,

@@ -290,6 +290,32 @@ describe('row 13: somebody else touches the segment in use', () => {
   })
 })
 
+test('row 13: of segments that were left long ago, each that is gone is named once', () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { run, root, log, dispatched } = housekeeping()
+  const nextSecond = () => {
+    vi.advanceTimersByTime(1001)
+    run()
+  }
+  run()
+  for (let segment = 1; segment <= 6; segment += 1) {
+    dispatched(segment * SIZE + 100)
+    nextSecond()
+  }
+  const gone = [1, 3].map((segment) => join(root, 'commitlog', String(segment * SIZE).padStart(20, '0')))
+  for (const path of gone) rmSync(path)
+  nextSecond()
+  nextSecond()
+  expect(log.of('error')).toEqual(
+    [1, 3].map((segment, i) =>
+      expect.stringContaining(
+        `${gone[i]} was removed by somebody else: messages from ${segment * SIZE} to ${(segment + 1) * SIZE} are lost`,
+      ),
+    ),
+  )
+})
+
 describe('the positions file', () => {
   test('follows ten times a second, and rests when nothing moves', () => {
     vi.useFakeTimers({ toFake: ['performance'] })

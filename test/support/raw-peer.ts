@@ -82,6 +82,11 @@ export class RawPeer {
     }
   }
 
+  /** Everything that was asked so far is with the operating system. */
+  sent(): Promise<void> {
+    return new Promise((fulfil) => this.socket.write('', () => fulfil()))
+  }
+
   pause(): void {
     this.socket.pause()
   }

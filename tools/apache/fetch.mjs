@@ -27,8 +27,15 @@ export function apacheCache() {
   return resolve(process.env.BASALT_APACHE_CACHE ?? join(project, '.cache', 'apache'))
 }
 
-/** Major version of the java on PATH, 0 when there is none. */
+let knownJava = -1
+
+/** Major version of the java on PATH, 0 when there is none; asked for once. */
 export function javaVersion() {
+  if (knownJava < 0) knownJava = askJava()
+  return knownJava
+}
+
+function askJava() {
   const out = spawnSync('java', ['-version'], { encoding: 'utf8' })
   const match = /version "(\d+)(?:\.(\d+))?/.exec(out.stderr ?? '')
   if (match === null) return 0

@@ -25,11 +25,21 @@ import { apacheJars, javaArguments } from './apache.mjs'
 const SOURCES = join(resolve(dirname(fileURLToPath(import.meta.url)), '../..'), 'test', 'interop', 'java')
 const HEAP = ['-Xms64m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
+/** @type {Map<string, string>} */
+const compiled = new Map()
+
 /**
  * The folder of class files for these jars; compiles when the sources have changed.
  * @param {import('./fetch.mjs').ApacheJars} jars
  */
 export function compiledClasses(jars) {
+  const known = compiled.get(jars.folder) ?? compile(jars)
+  compiled.set(jars.folder, known)
+  return known
+}
+
+/** @param {import('./fetch.mjs').ApacheJars} jars */
+function compile(jars) {
   const names = readdirSync(SOURCES)
     .filter((name) => name.endsWith('.java'))
     .sort()
@@ -43,7 +53,10 @@ export function compiledClasses(jars) {
     execFileSync('javac', ['-nowarn', '-encoding', 'UTF-8', '-cp', jars.classpath, '-d', work, ...sources], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    if (!existsSync(folder)) renameSync(work, folder)
+    renameSync(work, folder)
+  } catch (error) {
+    // Somebody else has compiled them meanwhile.
+    if (!existsSync(folder)) throw error
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
@@ -66,6 +79,7 @@ export class JavaProgram {
       ...HEAP,
       ...(options.java ?? []),
       ...javaArguments(jars, options.folder, [compiledClasses(jars)]),
+      'Run',
       options.main,
       ...options.args,
     ]

@@ -146,6 +146,12 @@ export function accepts(port) {
   })
 }
 
+const PORT_MIN = 12_000
+const PORT_COUNT = 18_000
+/** Test runners that share the machine look in ranges of their own: what one has found, and not taken yet, no other finds. */
+const WORKERS_MAX = 6
+const worker = Number(process.env.VITEST_POOL_ID ?? 0) % WORKERS_MAX
+
 /**
  * A free port p of which p - 2 and p + 1 are free as well: a broker listens on all three (main, VIP, HA).
  * Taken below the range that the kernel gives to outgoing connections, so that none of those sits on it.
@@ -153,7 +159,7 @@ export function accepts(port) {
  */
 export async function freeBrokerPort() {
   for (let tries = 0; tries < 200; tries++) {
-    const port = 12_000 + Math.floor(Math.random() * 18_000)
+    const port = PORT_MIN + Math.floor(((worker + Math.random()) * PORT_COUNT) / WORKERS_MAX)
     if ((await isFree(port)) && (await isFree(port - 2)) && (await isFree(port + 1))) return port
   }
   throw new Error('no free port was found')

@@ -11,7 +11,7 @@ export const DEFAULT_FILE = 'plain_acl.yml'
 export const FOLDER = 'acl'
 
 /** Paths of the files that are there. */
-export async function aclPaths(folder: string): Promise<string[]> {
+async function aclPaths(folder: string): Promise<string[]> {
   const paths = await yamlBelow(join(folder, FOLDER))
   const own = join(folder, DEFAULT_FILE)
   if ((await stat(own).catch(absent))?.isFile()) paths.push(own)

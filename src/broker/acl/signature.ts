@@ -7,7 +7,7 @@ import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 import type { RemotingCommand } from '../../remoting/command.ts'
 
 export const ACCESS_KEY = 'AccessKey'
-export const SIGNATURE = 'Signature'
+const SIGNATURE = 'Signature'
 /** Clients add it to request 12 after they have signed. */
 const NOT_SIGNED = '_UNIQUE_KEY_QUERY'
 

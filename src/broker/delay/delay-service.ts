@@ -97,10 +97,7 @@ export class DelayService {
     const { settings, puts, submit, stats, log, metadata, topics } = options
     this.offsets = new DelayOffsets({ store: metadata, log })
     this.mark = new DeliveryMark(markPath(settings.storePathRootDir), log)
-    this.delivery = new Delivery({
-      ...{ puts, submit, log, settings },
-      ...(settings.enableScheduleMessageStats ? { stats } : {}),
-    })
+    this.delivery = new Delivery({ puts, submit, stats, log, settings })
     topics.onChange(() => this.delivery.forgetTargets())
   }
 
@@ -184,7 +181,7 @@ export class DelayService {
     if (this.unsaved !== undefined) this.save()
   }
 
-  /** At the stop, when append has answered everything: a clean stop flushes the rest of the log right after. */
+  /** At a clean stop, when all of the log is on disk. */
   async close(): Promise<void> {
     this.stop()
     for (const { level, done } of this.levels) if (done > 0) this.offsets.put(level, done)

@@ -15,6 +15,10 @@ import { ScheduleRecord } from './schedule-record.ts'
 /** lost: there is nowhere to deliver it to; it was said in the log, and the level goes on behind it. */
 export type Delivered = 'taken' | 'later' | 'lost'
 
+interface DeliverySettings extends CountedSettings {
+  readonly enableScheduleMessageStats: boolean
+}
+
 interface Target {
   topic: string
   bytes: Buffer
@@ -32,8 +36,9 @@ export class Delivery {
   private readonly puts: InternalPut
   private readonly submit: { bytes: Buffer; view: DataView }
   private readonly log: Log
-  private readonly stats: BrokerStats | undefined
-  private readonly counters: StatsCounters | undefined
+  private readonly stats: BrokerStats
+  private readonly counters: StatsCounters
+  private readonly settings: DeliverySettings
   private readonly targets = new Map<string, Target>()
   private told = 0
   private isHeldUp = false
@@ -41,16 +46,16 @@ export class Delivery {
   constructor(options: {
     puts: InternalPut
     submit: { bytes: Buffer; view: DataView }
-    /** Left out where deliveries are not counted (enableScheduleMessageStats). */
-    stats?: BrokerStats
-    settings: CountedSettings
+    stats: BrokerStats
+    settings: DeliverySettings
     log: Log
   }) {
     this.puts = options.puts
     this.submit = options.submit
     this.log = options.log
     this.stats = options.stats
-    this.counters = options.stats && new StatsCounters(options.stats, options.settings)
+    this.settings = options.settings
+    this.counters = new StatsCounters(options.stats, options.settings)
   }
 
   /** A topic was made or deleted: integers of queues may stand for other queues now. */
@@ -129,8 +134,8 @@ export class Delivery {
   }
 
   private count(topic: string, queueId: number, bytes: number): void {
-    if (this.stats === undefined) return
-    this.counters?.put(topic, queueId, 1, bytes)
+    if (!this.settings.enableScheduleMessageStats) return
+    this.counters.put(topic, queueId, 1, bytes)
     const key = `${TOPIC.schedule}@${SCHEDULE_GROUP}`
     this.stats.item('GROUP_GET_NUMS', key).add(1)
     this.stats.item('GROUP_GET_SIZE', key).add(bytes)

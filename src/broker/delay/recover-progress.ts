@@ -36,7 +36,7 @@ export interface RecoverProgressOptions {
   log: Log
 }
 
-export const SCAN_BYTES_MAX = 256 * 1024 * 1024
+const SCAN_BYTES_MAX = 256 * 1024 * 1024
 const SCHEDULE_NAME = Buffer.from(SCHEDULE_TOPIC)
 
 export interface Progress {

@@ -176,7 +176,7 @@ export class SubscriptionGroups {
   }
 }
 
-export function defaultGroup(groupName: string): SubscriptionGroupConfig {
+function defaultGroup(groupName: string): SubscriptionGroupConfig {
   return {
     groupName,
     consumeEnable: true,

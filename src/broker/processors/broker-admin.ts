@@ -44,7 +44,7 @@ function statsItem({ stats, clock }: AdminContext, request: RemotingCommand): Re
 }
 
 /** All values are text; `clusterList` and `brokerStatus` read them by name. */
-export function runtimeTable(context: AdminContext): Record<string, string> {
+function runtimeTable(context: AdminContext): Record<string, string> {
   const { runtime, store, stats, clock } = context
   const disk = runtime.disk()
   const boot = runtime.bootTimestamp()

@@ -27,7 +27,7 @@ const CALL_MS_MAX = 10_000
 const STATUS_MS_MAX = 5_000
 const CALLS_MAX = 64
 /** Ordinal of V3_0_7_SNAPSHOT: older clients know neither 220 nor 221. */
-export const RESET_VERSION_MIN = 28
+const RESET_VERSION_MIN = 28
 /** ip of 4 or 16 bytes, port, and the physical offset, as hex. */
 const OFFSET_MSG_ID = /^(?:[0-9a-fA-F]{16}|[0-9a-fA-F]{40})([0-9a-fA-F]{16})$/
 

@@ -131,7 +131,7 @@ async function timeSpans(context: AdminContext, request: RemotingCommand): Promi
 }
 
 /** yyyy-MM-dd#HH:mm:ss:SSS in local time. */
-export function javaTime(ms: number): string {
+function javaTime(ms: number): string {
   const date = new Date(ms)
   const digits = (value: number, count = 2) => String(value).padStart(count, '0')
   const day = `${date.getFullYear()}-${digits(date.getMonth() + 1)}-${digits(date.getDate())}`

@@ -8,8 +8,8 @@ import type { Processor } from '../router.ts'
 import type { AdminContext } from './context.ts'
 import { checkTopic, refuse } from './support.ts'
 
-/** RocketMQ's maxMsgsNumBatch. */
-const QUERY_MESSAGES_MAX = 64
+/** Largest time that Date takes; tools ask up to Long.MAX_VALUE. */
+const DATE_MS_MAX = 8.64e15
 
 export function queryProcessors(context: AdminContext): [number, Processor][] {
   return [
@@ -24,12 +24,16 @@ async function byKey({ store, settings }: AdminContext, request: RemotingCommand
   checkTopic(topic)
   if (header.maxNum < 0) throw refuse(RESPONSE.SYSTEM_ERROR, `maxNum is ${header.maxNum}, allowed are 0 and more`)
   const wished = header.uniqueKeyQuery ? settings.defaultQueryMaxNum : header.maxNum
-  const maxNum = Math.min(wished, QUERY_MESSAGES_MAX)
+  const maxNum = Math.min(wished, settings.maxMsgsNumBatch)
   const found = await store.queryByKey({ topic, key, maxNum, beginTimestamp, endTimestamp })
   const answer =
     found.records.length > 0
       ? answerTo(request, RESPONSE.SUCCESS)
-      : answerTo(request, RESPONSE.QUERY_NOT_FOUND, 'can not find message, maybe time range not correct')
+      : answerTo(
+          request,
+          RESPONSE.QUERY_NOT_FOUND,
+          nothingFound(beginTimestamp, endTimestamp, found.indexLastUpdateTimestamp),
+        )
   const { indexLastUpdateTimestamp, indexLastUpdatePhyoffset } = found
   answer.ext = encodeHeader(QUERY_MESSAGE_ANSWER, { indexLastUpdateTimestamp, indexLastUpdatePhyoffset })
   if (found.records.length > 0) answer.body = Buffer.concat(found.records)
@@ -46,4 +50,11 @@ async function byOffset({ store }: AdminContext, request: RemotingCommand): Prom
   const answer = answerTo(request, RESPONSE.SUCCESS)
   answer.body = record
   return answer
+}
+
+/** RocketMQ's words, and what was looked at: clients whose clock is another one search beside their messages. */
+function nothingFound(begin: number, end: number, indexedUntil: number): string {
+  const said = (ms: number) => (Math.abs(ms) <= DATE_MS_MAX ? new Date(ms).toISOString() : String(ms))
+  const index = indexedUntil > 0 ? `the index ends at ${said(indexedUntil)}` : 'the index is empty'
+  return `can not find message, maybe time range not correct: searched were store times ${said(begin)} to ${said(end)}, ${index}`
 }

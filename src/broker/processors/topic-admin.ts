@@ -31,8 +31,7 @@ import {
   textAnswer,
 } from './support.ts'
 
-export const ON_SLAVE =
-  "Can't modify topic or subscription group from slave broker, please execute it from master broker."
+const ON_SLAVE = "Can't modify topic or subscription group from slave broker, please execute it from master broker."
 
 export function topicProcessors(context: AdminContext): [number, Processor][] {
   const { topics } = context

@@ -36,7 +36,7 @@ export interface PullChecks {
 }
 
 const PERM_READ = 4
-const FAQ = 'See http://rocketmq.apache.org/docs/faq/ for further details.'
+const FAQ = '\nSee http://rocketmq.apache.org/docs/faq/ for further details.'
 
 export function admitPull(checks: PullChecks, request: PullRequest): PullFilter | PullRefusal {
   const { settings, topics, groups } = checks
@@ -75,7 +75,7 @@ export function admitPull(checks: PullChecks, request: PullRequest): PullFilter 
 function registeredFilter(checks: PullChecks, request: PullRequest, mayBroadcast: boolean): PullFilter | PullRefusal {
   const online = checks.consumers.group(request.consumerGroup)
   if (online === undefined) {
-    return refused(PULL_CODE.subscriptionNotExist, `the consumer's group info not exist\n${FAQ}`)
+    return refused(PULL_CODE.subscriptionNotExist, `the consumer's group info not exist${FAQ}`)
   }
   if (online.messageModel === 'BROADCASTING' && !mayBroadcast) {
     return refused(
@@ -85,7 +85,7 @@ function registeredFilter(checks: PullChecks, request: PullRequest, mayBroadcast
   }
   const subscription = online.subscription(request.topic)
   if (subscription === undefined) {
-    return refused(PULL_CODE.subscriptionNotExist, `the consumer's subscription not exist\n${FAQ}`)
+    return refused(PULL_CODE.subscriptionNotExist, `the consumer's subscription not exist${FAQ}`)
   }
   if (subscription.subVersion < request.subVersion) {
     // 5.3.3 with heartbeat V2 may lose the heartbeat that carries it, and would be answered this for ever.

@@ -48,6 +48,8 @@ export interface PullDependencies {
   holds(): Holds
   offsets: ConsumerOffsets
   refuse(request: PullRequest, code: number, remark: string): void
+  /** A pull was answered 21. */
+  moved(request: PullRequest, offsetNew: number, status: ReadStatus): void
   /** `coldMs`: how long the disk took, -1 for messages that were in memory. */
   counted(request: PullRequest, messages: number, bytes: number, coldMs: number): void
   /** A pull was answered without a message. */
@@ -275,8 +277,10 @@ export class PullProcessor {
   }
 
   private answerEmpty(request: PullRequest, code: number): void {
-    this.deps.missed()
-    writeEmpty(request, this.fill(request), code, this.reading.status)
+    const { deps, reading } = this
+    deps.missed()
+    writeEmpty(request, this.fill(request), code, reading.status)
+    if (code === PULL_CODE.offsetMoved) deps.moved(request, reading.nextBeginOffset, reading.status)
   }
 
   private fill(request: PullRequest): PullAnswer {

@@ -36,7 +36,7 @@ export function isOnlySeparators(expression: string): boolean {
   return /^(?:\|\|)+$/.test(expression)
 }
 
-export function parseTags(expression: string): TagsOnly {
+function parseTags(expression: string): TagsOnly {
   const tags = expression
     .split('||')
     .map((tag) => tag.trim())

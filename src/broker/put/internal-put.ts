@@ -203,8 +203,7 @@ export class InternalPut {
   }
 
   expect(completion: Completion, token: number, queueId: number, waits: boolean): void {
-    const { acks, control } = this.deps
-    acks.expectOwn(completion, token, queueId, waits, control.now())
+    this.deps.acks.expectOwn(completion, token, queueId, waits)
     this.deps.claimed()
   }
 

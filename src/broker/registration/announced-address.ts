@@ -5,14 +5,33 @@
  * with the way it was found, and tried once after the start.
  */
 import { lookup } from 'node:dns/promises'
+import { existsSync } from 'node:fs'
 import { connect, isIP, isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { ConfigError, describe } from '../../errors.ts'
+import type { Log } from '../../log.ts'
 
 export interface AnnouncedAddress {
   readonly host: string
   /** How it was chosen, for the log: "brokerIP1", "interface eth0", … */
   readonly origin: string
+}
+
+/** "host:port" as clients are told; `namesrv` where one runs inside. */
+export interface BrokerAddresses {
+  readonly broker: string
+  /** How `broker` was chosen. */
+  readonly origin: string
+  readonly fast: string
+  readonly namesrv: string | undefined
+}
+
+/** Tells the log, and warns where clients will hardly reach it. */
+export function announce(log: Log, addresses: BrokerAddresses, announced: AnnouncedAddress): void {
+  log.info(announcement(addresses.broker, announced), { ...addresses })
+  const doubt = innerAddress(announced, isInContainer())
+  if (doubt !== undefined)
+    log.warn(`clients are told ${addresses.broker}, but ${doubt}`, { brokerAddr: addresses.broker })
 }
 
 /**
@@ -40,6 +59,29 @@ export function announcement(address: string, { origin, host }: AnnouncedAddress
   if (origin === 'brokerIP1') return `clients are told ${address} (brokerIP1)`
   const only = host === '127.0.0.1' ? ', which only clients on this machine reach' : ''
   return `clients are told ${address} (${origin})${only}; brokerIP1 sets another`
+}
+
+/** Bridges and pairs that container and virtual machine managers make on their host. */
+const INNER_INTERFACE = /^interface (docker|br-|veth|virbr|cni|podman|lxcbr|lxdbr|flannel|cali|weave)/
+/** What Docker, Podman and Kubernetes leave in a container. */
+const CONTAINER_FILES = ['/.dockerenv', '/run/.containerenv']
+
+export function isInContainer(env = process.env, exists: (path: string) => boolean = existsSync): boolean {
+  return env.KUBERNETES_SERVICE_HOST !== undefined || CONTAINER_FILES.some((path) => exists(path))
+}
+
+/**
+ * Why clients elsewhere will hardly reach an address that nobody configured, or undefined. A broker reaches itself there, so
+ * that trying it finds nothing.
+ */
+export function innerAddress({ host, origin }: AnnouncedAddress, inContainer: boolean): string | undefined {
+  if (origin === 'brokerIP1') return undefined
+  const todo = 'set brokerIP1 to the address that clients reach'
+  if (inContainer) {
+    return `${host} (${origin}) is this container's own address: clients outside of its network do not reach it; ${todo}, and publish the ports`
+  }
+  if (!INNER_INTERFACE.test(origin)) return undefined
+  return `${host} (${origin}) is the address of a bridge for containers on this machine: other machines do not reach it; ${todo}`
 }
 
 /**

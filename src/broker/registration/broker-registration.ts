@@ -75,10 +75,7 @@ export class BrokerRegistration {
         options.onPermission(permission)
       },
       onStep: () => void this.addressServer?.step(),
-      periodMs: config.registerNameServerPeriod,
-      timeoutMs: config.registerBrokerTimeoutMills,
-      force: config.forceRegister,
-      compressed: config.compressedRegister,
+      settings: config,
     })
     topics.onChange(async ({ kind, topic, incremental }) => {
       if (kind === 'deleted' || !incremental) await this.registration.registerAll(!incremental)

@@ -9,7 +9,17 @@
  *   address-server.ts     NameServers' addresses from a web server;  order-topics.ts  which topics they call ordered
  */
 export { AddressServer, type AddressServerOptions } from './address-server.ts'
-export { type AnnouncedAddress, announcedAddress, announcement, ipOf, tryAddress } from './announced-address.ts'
+export {
+  type AnnouncedAddress,
+  announce,
+  announcedAddress,
+  announcement,
+  type BrokerAddresses,
+  innerAddress,
+  ipOf,
+  isInContainer,
+  tryAddress,
+} from './announced-address.ts'
 export { BrokerRegistration, type BrokerRegistrationOptions } from './broker-registration.ts'
 export type { NamesrvClient } from './namesrv-link.ts'
 export { OrderTopics } from './order-topics.ts'

@@ -26,24 +26,35 @@ export interface RegistrationOptions {
   readonly onPermission?: (permission: number) => void
   /** At each step, before what is due: where the list of addresses is kept up. */
   readonly onStep?: () => void
-  /** registerNameServerPeriod, clamped to 10–60 s. Default 30 s. */
-  readonly periodMs?: number
-  /** registerBrokerTimeoutMills. Default 6 s. */
-  readonly timeoutMs?: number
-  /** forceRegister. false: the periodic registration asks first whether it is needed. Default true. */
-  readonly force?: boolean
-  /** compressedRegister. Default false. */
-  readonly compressed?: boolean
+  /** Read at each registration. */
+  readonly settings?: Partial<RegistrationSettings>
 }
 
-const PERIOD_MS = 30_000
+export interface RegistrationSettings {
+  /** Clamped to 10–60 s. */
+  readonly registerNameServerPeriod: number
+  readonly registerBrokerTimeoutMills: number
+  /** false: the periodic registration asks first whether it is needed. */
+  readonly forceRegister: boolean
+  readonly compressedRegister: boolean
+}
+
+/** RocketMQ's. */
+const DEFAULTS: RegistrationSettings = {
+  registerNameServerPeriod: 30_000,
+  registerBrokerTimeoutMills: 6_000,
+  forceRegister: true,
+  compressedRegister: false,
+}
 const PERIOD_MS_MIN = 10_000
 const PERIOD_MS_MAX = 60_000
-const TIMEOUT_MS = 6_000
 const UNREGISTER_TIMEOUT_MS = 3_000
 const STEP_MS = 500
 /** A burst of created topics shares one registration: each carries the whole table. */
 const GATHER_MS = 5
+/** The larger the table, the longer it gathers: registering is to take a fifth of the time at most. */
+const GATHER_FACTOR = 4
+const GATHER_MS_MAX = 1000
 
 export class Registration {
   private readonly options: RegistrationOptions
@@ -51,13 +62,14 @@ export class Registration {
   private readonly links = new Map<string, NamesrvLink>()
   private timer: NodeJS.Timeout | undefined
   private gathering: NodeJS.Timeout | undefined
+  private gatherMs = GATHER_MS
   private stopped = false
   private permission: number
 
   constructor(options: RegistrationOptions) {
     this.options = options
     this.permission = options.broker().brokerPermission
-    const { client, clock, log, broker, topics, onAnswer } = options
+    const { client, clock, log, broker, topics, onAnswer, settings = {} } = options
     this.linkOptions = {
       client,
       clock,
@@ -65,10 +77,21 @@ export class Registration {
       broker,
       topics,
       onAnswer,
-      periodMs: Math.min(Math.max(options.periodMs ?? PERIOD_MS, PERIOD_MS_MIN), PERIOD_MS_MAX),
-      timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-      force: options.force ?? true,
-      compressed: options.compressed ?? false,
+      get periodMs() {
+        return Math.min(
+          Math.max(settings.registerNameServerPeriod ?? DEFAULTS.registerNameServerPeriod, PERIOD_MS_MIN),
+          PERIOD_MS_MAX,
+        )
+      },
+      get timeoutMs() {
+        return settings.registerBrokerTimeoutMills ?? DEFAULTS.registerBrokerTimeoutMills
+      },
+      get force() {
+        return settings.forceRegister ?? DEFAULTS.forceRegister
+      },
+      get compressed() {
+        return settings.compressedRegister ?? DEFAULTS.compressedRegister
+      },
     }
   }
 
@@ -154,8 +177,12 @@ export class Registration {
     if (this.stopped) return 0
     this.gathering ??= setTimeout(() => {
       this.gathering = undefined
-      void this.registerAll()
-    }, GATHER_MS)
+      const began = performance.now()
+      void this.registerAll().then(() => {
+        const wish = (performance.now() - began) * GATHER_FACTOR
+        this.gatherMs = Math.min(Math.max(GATHER_MS, wish), GATHER_MS_MAX)
+      })
+    }, this.gatherMs)
     return 0
   }
 

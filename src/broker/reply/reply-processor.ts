@@ -115,7 +115,7 @@ class ReplyProcessor {
     }
     const remote = from.remoteAddress
     const config = topics.get(topic) ?? topics.autoCreate({ topic, defaultTopic, queueNums, unitMode, remote })
-    if (config === undefined) return unknownTopic(topic)
+    if (config === undefined) return unknownTopic(topic, topics.whyNotCreated(defaultTopic))
     return checkQueueId(reply.queueId, config, remote) ?? config
   }
 

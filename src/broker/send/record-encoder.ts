@@ -11,7 +11,7 @@ import { FIELD, RECORD_MAGIC } from '../../store/commitlog/record.ts'
 const HIGH = 0x1_0000_0000
 const CRC_MASK = 0x7fffffff
 export const BORN_HOST_V6 = 0x10
-export const STORE_HOST_V6 = 0x20
+const STORE_HOST_V6 = 0x20
 const HOST_BITS = BORN_HOST_V6 | STORE_HOST_V6
 /** Everything but hosts' addresses, body, topic and properties (spec/store-format.md §2: 75 + 2 × 4 + 4 + 4 for IPv4). */
 const FIXED_BYTES = 75

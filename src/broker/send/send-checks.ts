@@ -58,10 +58,11 @@ export function checkQueueId(queueId: number, config: TopicConfig, remoteAddress
   }
 }
 
-export function unknownTopic(topic: string): Refusal {
+/** RocketMQ's words first, for clients may look for them. `why`: the rule that keeps it from being created. */
+export function unknownTopic(topic: string, why: string): Refusal {
   return {
     code: SEND_CODE.topicNotExist,
-    remark: `topic[${topic}] not exist, apply first please!\nSee http://rocketmq.apache.org/docs/faq/ for further details.`,
+    remark: `topic[${topic}] not exist, apply first please!\nSee http://rocketmq.apache.org/docs/faq/ for further details.\n${why}`,
   }
 }
 

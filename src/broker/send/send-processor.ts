@@ -15,27 +15,13 @@ import type { SendFields } from '../../remoting/hot/send-fields.ts'
 import { SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from '../../stages/ring-records.ts'
 import type { Acks, PendingSend } from '../acks.ts'
 import { delayProperties, isDelayed } from '../delay/delayed-send.ts'
-import type { SubscriptionGroups } from '../groups/subscription-groups.ts'
-import type { QueueIds } from '../queue-ids.ts'
-import { TOPIC } from '../topics/names.ts'
-import type { TopicTable } from '../topics/topic-table.ts'
 import { type BatchItem, joinProperties, readBatch } from './batch.ts'
 import { isHalf, placeHalf } from './half-place.ts'
 import { clusterPair, growthOf, type RewrittenProperties, rewriteProperties } from './properties-rewrite.ts'
 import { encodeRecord, type Host, type Range, type RecordHead, recordBytes } from './record-encoder.ts'
-import {
-  checkBroker,
-  checkQueueId,
-  checkSizes,
-  DLQ_PREFIX,
-  RETRY_PREFIX,
-  type Refusal,
-  rejectedHalf,
-  retriesMax,
-  SEND_CODE,
-  unknownTopic,
-} from './send-checks.ts'
-import { type SendTarget, TopicCache } from './topic-cache.ts'
+import { checkBroker, checkSizes, type Refusal, rejectedHalf, SEND_CODE } from './send-checks.ts'
+import { SendTargets, type TargetDependencies } from './send-targets.ts'
+import type { SendTarget } from './topic-cache.ts'
 
 export interface SendSettings {
   brokerClusterName: string
@@ -47,18 +33,13 @@ export interface SendSettings {
   rejectTransactionMessage: boolean
 }
 
-export interface SendDependencies {
+export interface SendDependencies extends TargetDependencies {
   settings: SendSettings
   storeHost: Host
   control: ControlBlock
   submit: RingProducer
   acks: Acks
-  queueIds: QueueIds
-  topics: TopicTable
-  groups: SubscriptionGroups
   stageClock: StageClock
-  /** Levels of messageDelayLevel. */
-  delayLevelCount: number
   /** Why no send can be stored now (stopping, disk full), or undefined. */
   unavailable(): Refusal | undefined
   refuse(connection: Connection, fields: SendFields, refusal: Refusal): void
@@ -72,14 +53,14 @@ const MULTI_TAGS = 0x2
 const TRANSACTION_BITS = 0xc
 const COMMIT_TYPE = 0x8
 const BLANK_SIZE = 8
+const TRANSACTIONAL_BATCH = 'the message is illegal: a batch cannot be part of a transaction'
 const NO_HOST: Host = { address: new Uint8Array(4), port: 0 }
 /** Stands for a ring that is full. */
 const LATER: unique symbol = Symbol('later')
 
 export class SendProcessor {
   private readonly deps: SendDependencies
-  private readonly cache = new TopicCache()
-  private half: SendTarget | undefined
+  private readonly targets: SendTargets
   private readonly pair: Buffer
   private readonly rewritten: RewrittenProperties = {
     length: 0,
@@ -97,10 +78,10 @@ export class SendProcessor {
   private now = 0
   /** Queue that the send's answer names: for a delayed one it is not the one that it is stored in. */
   private answerQueueId = 0
-  private readonly schedule: SendTarget
 
   constructor(deps: SendDependencies) {
     this.deps = deps
+    this.targets = new SendTargets(deps)
     this.pair = clusterPair(deps.settings.brokerClusterName)
     this.head = {
       queueId: 0,
@@ -122,16 +103,6 @@ export class SendProcessor {
       sizes: undefined,
       sample: -1,
     }
-    this.schedule = {
-      config: deps.topics.get(TOPIC.schedule)!,
-      name: TOPIC.schedule,
-      bytes: Buffer.from(TOPIC.schedule),
-      queues: new Int32Array(deps.delayLevelCount).fill(-1),
-    }
-    deps.topics.onChange(() => {
-      this.cache.clear()
-      this.half = undefined
-    })
   }
 
   /**
@@ -165,7 +136,7 @@ export class SendProcessor {
     if (half) return this.claimHalf(connection, bytes, fields, target, queueId)
     if (!isLate) return this.claimOne(connection, bytes, fields, target, queueId)
     this.head.queueId = rewritten.delayLevel - 1
-    return this.claimOne(connection, bytes, fields, this.schedule, rewritten.delayLevel - 1)
+    return this.claimOne(connection, bytes, fields, this.targets.schedule, rewritten.delayLevel - 1)
   }
 
   private delay(fields: SendFields, target: SendTarget, queueId: number): Refusal | undefined {
@@ -185,62 +156,7 @@ export class SendProcessor {
     if (deps.control.fence !== FENCE.open) return LATER
     this.now = deps.control.now()
     const closed = deps.unavailable() ?? checkBroker(deps.settings, this.now)
-    if (closed !== undefined) return closed
-    const known = this.cache.find(bytes, fields.topicStart, fields.topicEnd)
-    const target = known ?? this.resolve(connection, bytes, fields)
-    if (!('config' in target)) return target
-    const badQueue = checkQueueId(fields.queueId, target.config, connection.remoteAddress)
-    if (badQueue !== undefined) return badQueue
-    return target.name.startsWith(RETRY_PREFIX) ? this.admitRetry(connection, fields, target) : target
-  }
-
-  private resolve(connection: Connection, bytes: Buffer, fields: SendFields): SendTarget | Refusal {
-    const { topics } = this.deps
-    const name = bytes.toString('utf8', fields.topicStart, fields.topicEnd)
-    const invalid = topics.validateName(name)
-    if (invalid !== undefined) return { code: SEND_CODE.systemError, remark: invalid }
-    if (topics.isForbiddenToSend(name)) {
-      return { code: SEND_CODE.noPermission, remark: `Sending message to topic[${name}] is forbidden.` }
-    }
-    const config =
-      topics.get(name) ??
-      topics.autoCreate({
-        topic: name,
-        defaultTopic: bytes.toString('utf8', fields.defaultTopicStart, fields.defaultTopicEnd),
-        queueNums: fields.defaultTopicQueueNums,
-        unitMode: fields.unitMode,
-        remote: connection.remoteAddress,
-      })
-    return config === undefined ? unknownTopic(name) : this.remember(config.topicName)
-  }
-
-  private remember(name: string): SendTarget {
-    const target = this.targetOf(name)
-    this.cache.add(target)
-    return target
-  }
-
-  private targetOf(name: string): SendTarget {
-    const config = this.deps.topics.get(name)!
-    const count = Math.max(config.writeQueueNums, config.readQueueNums, 1)
-    return { config, name, bytes: Buffer.from(name), queues: new Int32Array(count).fill(-1) }
-  }
-
-  /** Sends to %RETRY%group: what was tried too often goes to %DLQ%group, queue 0. */
-  private admitRetry(connection: Connection, fields: SendFields, target: SendTarget): SendTarget | Refusal {
-    const { groups, topics } = this.deps
-    const name = target.name.slice(RETRY_PREFIX.length)
-    const group = groups.find(name)
-    if (group === undefined) {
-      return { code: SEND_CODE.groupNotExist, remark: `subscription group not exist, ${name}` }
-    }
-    if (fields.reconsumeTimes < retriesMax(group, fields.version, fields.maxReconsumeTimes)) return target
-    const dead = `${DLQ_PREFIX}${name}`
-    const wish = { topic: dead, queueNums: 1, perm: 6, topicSysFlag: 0, remote: connection.remoteAddress }
-    const config = topics.get(dead) ?? topics.createInternal(wish)
-    if (config === undefined) return { code: SEND_CODE.systemError, remark: `topic[${dead}] not exist` }
-    fields.queueId = 0
-    return this.cache.find(Buffer.from(dead), 0, Buffer.byteLength(dead)) ?? this.remember(dead)
+    return closed ?? this.targets.find(connection, bytes, fields)
   }
 
   private checkMessage(target: SendTarget, fields: SendFields, half: boolean): Refusal | undefined {
@@ -278,16 +194,7 @@ export class SendProcessor {
       deps.refuse(connection, fields, tooLong)
       return 'taken'
     }
-    return this.claimOne(connection, bytes, fields, this.halfTarget(), queueId)
-  }
-
-  /** Not in the cache: nobody may send to it. Forgotten when a topic changes. */
-  private halfTarget(): SendTarget {
-    if (this.half === undefined) {
-      this.deps.topics.createInternal({ topic: TOPIC.half, queueNums: 1, perm: 6 })
-      this.half = this.targetOf(TOPIC.half)
-    }
-    return this.half
+    return this.claimOne(connection, bytes, fields, this.targets.half(), queueId)
   }
 
   private claimOne(
@@ -309,7 +216,7 @@ export class SendProcessor {
       deps.refuse(connection, fields, tooLarge)
       return 'taken'
     }
-    const queue = this.queueOf(target, head.queueId)
+    const queue = this.targets.queueOf(target, head.queueId)
     const at = queue < 0 ? -1 : deps.submit.claim(SUBMIT.records + size)
     if (at < 0) return 'later'
     this.isInClaim = true
@@ -329,6 +236,11 @@ export class SendProcessor {
     queueId: number,
   ): Taken {
     const { head, deps, body, properties, rewritten } = this
+    // They would be acknowledged and be in no queue.
+    if ((head.sysFlag & TRANSACTION_BITS) !== 0) {
+      deps.refuse(connection, fields, { code: SEND_CODE.messageIllegal, remark: TRANSACTIONAL_BATCH })
+      return 'taken'
+    }
     const items = readBatch(bytes, fields.bodyStart, fields.bodyEnd)
     if (typeof items === 'string') {
       deps.refuse(connection, fields, { code: SEND_CODE.messageIllegal, remark: `the message is illegal: ${items}` })
@@ -344,7 +256,7 @@ export class SendProcessor {
       deps.refuse(connection, fields, refusal)
       return 'taken'
     }
-    const queue = this.queueOf(target, queueId)
+    const queue = this.targets.queueOf(target, queueId)
     const at = queue < 0 ? -1 : deps.submit.claim(SUBMIT.records + total)
     if (at < 0) return 'later'
     this.isInClaim = true
@@ -376,12 +288,6 @@ export class SendProcessor {
     }
   }
 
-  /** Integer of the queue, or -1 while a ring is full. */
-  private queueOf(target: SendTarget, queueId: number): number {
-    if (target.queues[queueId] < 0) target.queues[queueId] = this.deps.queueIds.ensure(target.name, queueId)
-    return target.queues[queueId]
-  }
-
   private writeClaim(at: number, queue: number, count: number, sample: number): void {
     const { view } = this.deps.submit
     const type = this.head.sysFlag & TRANSACTION_BITS
@@ -405,7 +311,7 @@ export class SendProcessor {
     pending.isOneway = (fields.flag & 2) !== 0
     pending.sizes = sizes
     pending.sample = sample
-    deps.acks.expect(pending, this.now)
+    deps.acks.expect(pending)
     this.isInClaim = false
     deps.claimed()
   }

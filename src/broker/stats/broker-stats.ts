@@ -62,7 +62,7 @@ export class BrokerStats {
   private readonly items = new Map<StatsName, Map<string, StatsItem>>(STATS_NAMES.map((name) => [name, new Map()]))
   private readonly clock: Clock
   private sampledAt = 0
-  /** Changes when an item goes: whoever keeps items asks for them again. */
+  /** Changes when an item goes, or enableDetailStat: whoever keeps items asks for them again. */
   generation = 0
   private round: IterableIterator<StatsItem> | undefined
   private roundSize = 0
@@ -127,6 +127,11 @@ export class BrokerStats {
 
   forgetGroup(group: string): void {
     this.forget((key) => key.endsWith(`@${group}`))
+  }
+
+  /** Whoever keeps items is to ask for them again, and to look at his settings. */
+  reconsider(): void {
+    this.generation += 1
   }
 
   private forget(isGone: (key: string) => boolean): void {

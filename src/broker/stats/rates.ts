@@ -5,7 +5,7 @@
  */
 
 const ROWS = 601
-export const RATE_SECONDS = [10, 60, 600] as const
+const RATE_SECONDS = [10, 60, 600] as const
 
 export class Rates<Name extends string> {
   private readonly names: readonly Name[]

@@ -11,33 +11,49 @@ export interface StatsWindow {
   avgpt: number
 }
 
-/** Between two samples of a window. */
+/** Between two samples of a window, and how many a window keeps. */
 const SECONDS = { minute: 10, hour: 600, day: 3_600 } as const
+const LIMITS = { minute: 7, hour: 7, day: 25 } as const
 type Span = keyof typeof SECONDS
-const SPANS = Object.keys(SECONDS) as Span[]
 
 const NO_WINDOW: StatsWindow = { sum: 0, tps: 0, avgpt: 0 }
+/** Numbers of one sample. */
+const ROW = 3
 
+/** Samples of one span, oldest first. There are tens of thousands: one array of numbers a span, and nothing new once it is full. */
 class Samples {
-  private readonly rows: { time: number; value: number; times: number }[] = []
-  private readonly limit: number
+  /** time, value, times of each sample. */
+  private rows: number[] = []
+  private readonly span: Span
+  private due = 0
 
-  constructor(limit: number) {
-    this.limit = limit
+  constructor(span: Span) {
+    this.span = span
   }
 
   add(time: number, value: number, times: number): void {
-    if (this.rows.length === this.limit) this.rows.shift()
-    this.rows.push({ time, value, times })
+    const { rows, span } = this
+    if (time < this.due) return
+    this.due = time + SECONDS[span] * 1000
+    if (rows.length < LIMITS[span] * ROW) {
+      // A push would make room for sixteen more.
+      this.rows = rows.concat(time, value, times)
+      return
+    }
+    const at = rows.length - ROW
+    rows.copyWithin(0, ROW)
+    rows[at] = time
+    rows[at + 1] = value
+    rows[at + 2] = times
   }
 
   /** From the oldest sample to now; a rate is of ten seconds at least, as if there had been nothing before the first. */
   window(now: number, value: number, times: number): StatsWindow {
-    const first = this.rows[0]
-    if (first === undefined) return NO_WINDOW
-    const sum = value - first.value
-    const calls = times - first.times
-    const ms = Math.max(now - first.time, SECONDS.minute * 1000)
+    const [firstTime, firstValue = 0, firstTimes = 0] = this.rows
+    if (firstTime === undefined) return NO_WINDOW
+    const sum = value - firstValue
+    const calls = times - firstTimes
+    const ms = Math.max(now - firstTime, SECONDS.minute * 1000)
     return { sum, tps: (sum * 1000) / ms, avgpt: calls > 0 ? sum / calls : 0 }
   }
 }
@@ -45,8 +61,9 @@ class Samples {
 export class StatsItem {
   value = 0
   times = 0
-  private readonly samples = { minute: new Samples(7), hour: new Samples(7), day: new Samples(25) }
-  private readonly due = { minute: 0, hour: 0, day: 0 }
+  private readonly minute = new Samples('minute')
+  private readonly hour = new Samples('hour')
+  private readonly day = new Samples('day')
 
   add(value: number, times = 1): void {
     this.value += value
@@ -54,14 +71,12 @@ export class StatsItem {
   }
 
   sample(now: number): void {
-    for (const span of SPANS) {
-      if (now < this.due[span]) continue
-      this.due[span] = now + SECONDS[span] * 1000
-      this.samples[span].add(now, this.value, this.times)
-    }
+    this.minute.add(now, this.value, this.times)
+    this.hour.add(now, this.value, this.times)
+    this.day.add(now, this.value, this.times)
   }
 
   window(span: Span, now: number): StatsWindow {
-    return this.samples[span].window(now, this.value, this.times)
+    return this[span].window(now, this.value, this.times)
   }
 }

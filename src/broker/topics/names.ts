@@ -26,7 +26,7 @@ export const replyTopic = (clusterName: string): string => `${clusterName}_REPLY
 
 /** Characters; one byte holds the length in a record. */
 export const TOPIC_LENGTH_MAX = 127
-export const GROUP_LENGTH_MAX = 255
+const GROUP_LENGTH_MAX = 255
 const NAME = /^[%|a-zA-Z0-9_-]+$/
 
 /** Undefined when the name may be a topic, else the remark of the refusal (code 1). */

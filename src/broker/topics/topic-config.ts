@@ -27,7 +27,7 @@ export interface TopicConfig {
 }
 
 /** Apache's brokers have no bound here; 202 and every listing walk all queues, so an absurd number is refused. */
-export const QUEUE_NUMS_MAX = 65_536
+const QUEUE_NUMS_MAX = 65_536
 
 export function topicConfig(
   topicName: string,

@@ -9,6 +9,7 @@
 import type { Clock } from '../../clock.ts'
 import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import { LimitedLog } from '../../remoting/limited-log.ts'
 import type { MetadataStore } from '../../store/metadata/index.ts'
 import { DataVersion, entriesOf, TableFile } from '../metadata.ts'
 import type { BrokerSettings } from '../settings.ts'
@@ -26,6 +27,8 @@ import { PERM, PERM_READ_WRITE, readTopicConfig, SYS_FLAG, type TopicConfig, top
 /** SCHEDULE_TOPIC_XXXX has a queue a delay level. */
 const SCHEDULE_QUEUES = 18
 const FILE = 'topics.json'
+/** A second, of topics that are not created. */
+const NOT_CREATED_LINES = 5
 
 export interface AutoCreation {
   topic: string
@@ -54,14 +57,17 @@ export class TopicTable {
   readonly systemTopics: ReadonlySet<string>
   private readonly table = new Map<string, TopicConfig>()
   private readonly listeners: TopicListener[] = []
+  private noteDeletion: (topic: string) => Promise<void> = () => Promise.resolve()
   private readonly settings: BrokerSettings
   private readonly log: Log
+  private readonly limited: LimitedLog
   private readonly file: TableFile
 
   constructor(options: { settings: BrokerSettings; store: MetadataStore; clock: Clock; log: Log }) {
     const { settings, store, clock, log } = options
     this.settings = settings
     this.log = log
+    this.limited = new LimitedLog(log, NOT_CREATED_LINES)
     this.dataVersion = new DataVersion(clock)
     this.file = new TableFile(FILE, store, () => `${JSON.stringify(this, null, '\t')}\n`, log)
     const { brokerClusterName: cluster, brokerName } = settings
@@ -141,15 +147,22 @@ export class TopicTable {
     const sysFlag = wish.unitMode ? (isRetry ? SYS_FLAG.unitSub : SYS_FLAG.unit) : 0
     const created = this.inherited(wish, sysFlag)
     if (created !== undefined) return this.add(created, wish.remote)
-    return isRetry
-      ? this.createInternal({
-          topic: wish.topic,
-          queueNums: 1,
-          perm: PERM_READ_WRITE,
-          topicSysFlag: sysFlag,
-          remote: wish.remote,
-        })
-      : undefined
+    const { topic, remote, defaultTopic } = wish
+    if (isRetry)
+      return this.createInternal({ topic, queueNums: 1, perm: PERM_READ_WRITE, topicSysFlag: sysFlag, remote })
+    // A producer that nobody looks after asks for ever: the first lines of a second say it.
+    this.limited.warn(`topic ${topic} is not created: ${this.whyNotCreated(defaultTopic)}`, { remote })
+    return undefined
+  }
+
+  /** After autoCreate() has created nothing: the rule that forbade it. */
+  whyNotCreated(defaultTopic: string): string {
+    const { brokerName, autoCreateTopicEnable } = this.settings
+    const rule = `${brokerName} does not create it: autoCreateTopicEnable is ${autoCreateTopicEnable}`
+    if (defaultTopic === TOPIC.autoCreate && !autoCreateTopicEnable) return rule
+    const named = `${rule}, and the default topic ${defaultTopic.slice(0, 300)} that the producer names`
+    const perm = this.table.get(defaultTopic)?.perm
+    return perm === undefined ? `${named} is not there` : `${named} has perm ${perm}, without inherit (1)`
   }
 
   /** The topic, created as given where it is not there: %RETRY%, %DLQ% and the broker's own. Undefined: no legal name. */
@@ -183,8 +196,15 @@ export class TopicTable {
     const topic = this.table.get(name)
     if (topic === undefined) return false
     this.table.delete(name)
-    await this.changed({ kind: 'deleted', topic, incremental: true })
+    // First: a start that finds its records and no entry here has to know why.
+    const noted = this.noteDeletion(name)
+    await Promise.all([noted, this.changed({ kind: 'deleted', topic, incremental: true })])
     return true
+  }
+
+  /** Called at each deletion, before topics.json is written without the topic. */
+  onDeletion(note: (topic: string) => Promise<void>): void {
+    this.noteDeletion = note
   }
 
   /**
@@ -258,18 +278,7 @@ export class TopicTable {
 
   private inherited(wish: AutoCreation, topicSysFlag: number): TopicConfig | undefined {
     const from = this.defaultTopic(wish.defaultTopic)
-    if (from === undefined) return undefined
-    if ((from.perm & PERM.inherit) === 0) {
-      this.log.warn(
-        `topic ${wish.topic} is not created: the default topic ${from.topicName} has no inherit permission`,
-        {
-          perm: from.perm,
-          remote: wish.remote,
-          autoCreateTopicEnable: this.settings.autoCreateTopicEnable,
-        },
-      )
-      return undefined
-    }
+    if (from === undefined || (from.perm & PERM.inherit) === 0) return undefined
     const queueNums = Math.max(0, Math.min(wish.queueNums, from.writeQueueNums))
     const { topicFilterType } = from
     return topicConfig(wish.topic, queueNums, from.perm & ~PERM.inherit, { topicSysFlag, topicFilterType })

@@ -4,7 +4,7 @@
  */
 import { hostname } from 'node:os'
 import { ADDRESSES } from '../syntax.ts'
-import { bool, fixed, INT_MAX, int, type KeyTable, LONG_MAX, later, live, text, unused } from './key.ts'
+import { bool, fixed, INT_MAX, int, type KeyTable, LONG_MAX, live, text, unused } from './key.ts'
 
 const threads = (value: number, name: string) =>
   unused('threads are fixed stages', int(value, 0, INT_MAX, 'count', name))
@@ -38,15 +38,15 @@ export const BROKER_KEYS = {
   brokerTopicEnable: bool(true, "The topic with the broker's name is readable and writable."),
   traceTopicEnable: bool(false, 'Create the topic for message traces.'),
   msgTraceTopicName: text('RMQ_SYS_TRACE_TOPIC', 'Topic for message traces.'),
-  traceOn: later(bool(true, 'Tell clients to trace.')),
-  regionId: text('DefaultRegion', 'Region that answers to sends name.'),
+  traceOn: live(bool(true, 'Tell producers to trace what they send.')),
+  regionId: live(text('DefaultRegion', 'Region that answers to sends name.')),
   messageStorePlugIn: fixed(unused('there are no plug-ins', text('', 'Class of a store plug-in.'))),
-  flushConsumerOffsetInterval: wait(5000, 'Between two writes of consumerOffset.json.'),
+  flushConsumerOffsetInterval: live(wait(5000, 'Between two writes of consumerOffset.json.')),
   flushConsumerOffsetHistoryInterval: unused(
     'no history is kept',
     wait(60_000, 'Between two writes of the offset history.'),
   ),
-  flushDelayOffsetInterval: wait(10_000, 'Between two writes of delayOffset.json.'),
+  flushDelayOffsetInterval: live(wait(10_000, 'Between two writes of delayOffset.json.')),
   rejectTransactionMessage: live(bool(false, 'Refuse half messages of transactions.')),
   longPollingEnable: live(
     bool(true, 'Hold a pull that finds nothing until its own time-out; false: for shortPollingTimeMills.'),
@@ -54,35 +54,38 @@ export const BROKER_KEYS = {
   shortPollingTimeMills: live(wait(1000, 'How long a pull is held without long polling.')),
   notifyConsumerIdsChangedEnable: live(bool(true, 'Tell the members of a group when one comes or goes.')),
   slaveReadEnable: live(bool(false, 'Tell consumers that are far behind to read from a slave.')),
-  disableConsumeIfConsumerReadSlowly: bool(
-    false,
-    'Stop a group that is consumerFallbehindThreshold behind (looked at every 3 min).',
+  disableConsumeIfConsumerReadSlowly: live(
+    bool(false, 'Stop a group that is consumerFallbehindThreshold behind (looked at every 3 min).'),
   ),
-  consumerFallbehindThreshold: int(17_179_869_184, 0, LONG_MAX, 'bytes', 'See disableConsumeIfConsumerReadSlowly.'),
+  consumerFallbehindThreshold: live(
+    int(17_179_869_184, 0, LONG_MAX, 'bytes', 'See disableConsumeIfConsumerReadSlowly.'),
+  ),
   brokerFastFailureEnable: live(bool(true, 'Refuse a request that waited too long instead of serving it late.')),
-  waitTimeMillsInSendQueue: wait(200, 'Longest wait of a send for room in the rings, in its socket.'),
-  waitTimeMillsInPullQueue: wait(5000, 'Longest wait of a pull of cold messages for a thread.'),
+  waitTimeMillsInSendQueue: live(wait(200, 'Longest wait of a send for room in the rings, in its socket.')),
+  waitTimeMillsInPullQueue: live(wait(5000, 'Longest wait of a pull of cold messages for a thread.')),
   waitTimeMillsInHeartbeatQueue: unused(NO_QUEUES, wait(31_000, 'Longest wait of a heartbeat.')),
   waitTimeMillsInTransactionQueue: unused(NO_QUEUES, wait(3000, 'Longest wait of the end of a transaction.')),
   startAcceptSendRequestTimeStamp: live(int(0, 0, LONG_MAX, 'ms', 'Time (since 1970) before which sends are refused.')),
   enablePropertyFilter: live(bool(false, 'Filter by SQL92 expressions.')),
-  filterSupportRetry: bool(false, 'Filter a retry topic by the expressions of the topics that its messages came from.'),
+  filterSupportRetry: live(
+    bool(false, 'Filter a retry topic by the expressions of the topics that its messages came from.'),
+  ),
   enableCalcFilterBitMap: bool(
     false,
     'Keep in ConsumeQueueExt (enableConsumeQueueExt) which SQL92 filters a message passed: pulls skip others unread.',
   ),
   expectConsumerNumUseFilter: int(32, 1, 3000, 'count', 'Filters of a topic that their bits are made for.'),
   maxErrorRateOfBloomFilter: int(20, 1, 99, 'percent', 'Messages that these bits may let pass in vain.'),
-  filterDataCleanTimeSpan: wait(86_400_000, 'Filters of groups that are gone are kept that long.'),
+  filterDataCleanTimeSpan: live(wait(86_400_000, 'Filters of groups that are gone are kept that long.')),
   filterServerNums: fixed(unused('class filters are gone', int(0, 0, INT_MAX, 'count', 'Filter servers.'))),
-  registerNameServerPeriod: wait(30_000, 'Between two registrations at the NameServers (10 to 60 s).'),
-  forceRegister: bool(true, 'Register in full each time, and not only when something changed.'),
-  registerBrokerTimeoutMills: wait(6000, 'Longest wait for a NameServer.'),
-  compressedRegister: bool(false, 'Compress the registration.'),
+  registerNameServerPeriod: live(wait(30_000, 'Between two registrations at the NameServers (10 to 60 s).')),
+  forceRegister: live(bool(true, 'Register in full each time, and not only when something changed.')),
+  registerBrokerTimeoutMills: live(wait(6000, 'Longest wait for a NameServer.')),
+  compressedRegister: live(bool(false, 'Compress the registration.')),
   transactionTimeOut: live(wait(6000, 'Age of a half message at its first check.')),
   transactionCheckMax: live(int(15, 0, INT_MAX, 'count', 'Checks of a half message.')),
-  transactionCheckInterval: wait(60_000, 'Between two rounds of checks.'),
-  enableScheduleMessageStats: bool(true, 'Count deliveries of delayed messages as sends of their topics.'),
+  transactionCheckInterval: live(wait(60_000, 'Between two rounds of checks.')),
+  enableScheduleMessageStats: live(bool(true, 'Count deliveries of delayed messages as sends of their topics.')),
   enableScheduleAsyncDeliver: unused(
     'deliveries go through the ring',
     bool(false, 'Deliver delayed messages without waiting.'),
@@ -99,7 +102,7 @@ export const BROKER_KEYS = {
   storeReplyMessageEnable: live(bool(true, 'Store replies to requests.')),
   transferMsgByHeap: unused('answers are always written from the map', bool(true, 'Copy messages for an answer.')),
   autoDeleteUnusedStats: live(bool(false, 'Forget the statistics of deleted topics and groups.')),
-  enableDetailStat: bool(true, 'Statistics of each queue too (QUEUE_PUT_NUMS and so on of request 315).'),
+  enableDetailStat: live(bool(true, 'Statistics of each queue too (QUEUE_PUT_NUMS and so on of request 315).')),
   isolateLogEnable: unused('one log', bool(false, "A log folder of one's own for each broker.")),
   highSpeedMode: unused('it has no effect in RocketMQ either', bool(false, 'Unused.')),
   configBlackList: fixed(text('configBlackList;brokerConfigPath', 'Keys that request 25 may not change.')),

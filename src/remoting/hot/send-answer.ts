@@ -16,11 +16,12 @@ const OFFSET = ascii('","queueOffset":"')
 const OPAQUE = ascii(`"},"flag":${FLAG_ANSWER},"language":"JAVA","opaque":`)
 const TAIL = ascii(`,"serializeTypeCurrentRPC":"JSON","version":${OWN_VERSION}}`)
 
-/** What does not change from answer to answer, built when region or host change: once a broker. */
+/** What does not change from answer to answer, built when region, traceOn or host change: once a broker, or by request 25. */
 let knownRegion: string | undefined
+let knownTraceOn: boolean | undefined
 let knownHost: Buffer | undefined
 let regionPart: Uint8Array = new Uint8Array(0)
-let regionBytes: Uint8Array = new Uint8Array(0)
+let binaryPart: Uint8Array = new Uint8Array(0)
 
 /** More digits than any number here takes. */
 const DIGITS_MAX = 20
@@ -46,9 +47,10 @@ export function writeSendAnswer(
   physicalOffset: number,
   queueOffset: number,
   region: string,
+  traceOn: boolean,
   sizes?: readonly number[] | undefined,
 ): number {
-  if (region !== knownRegion || hostHex !== knownHost) remember(region, hostHex)
+  if (region !== knownRegion || hostHex !== knownHost || traceOn !== knownTraceOn) remember(region, hostHex, traceOn)
   const opaque = asked.opaque
   const isPlain = asked.serialize === 0 && code === 0 && (sizes === undefined || sizes.length === 1)
   if (isPlain) return writePlain(out, at, opaque, queueId, physicalOffset, queueOffset)
@@ -116,12 +118,13 @@ function writeJson(
   return next - at
 }
 
-function remember(region: string, hostHex: Buffer): void {
+function remember(region: string, hostHex: Buffer, traceOn: boolean): void {
   knownRegion = region
   knownHost = hostHex
+  knownTraceOn = traceOn
   templates.clear()
-  regionBytes = Uint8Array.from(Buffer.from(region))
-  const text = `","TRACE_ON":"true","MSG_REGION":${JSON.stringify(region)},"msgId":"${hostHex.toString('latin1')}`
+  binaryPart = binaryFields(String(traceOn), region)
+  const text = `","TRACE_ON":"${traceOn}","MSG_REGION":${JSON.stringify(region)},"msgId":"${hostHex.toString('latin1')}`
   regionPart = Uint8Array.from(Buffer.from(text))
 }
 
@@ -142,8 +145,21 @@ const KEYS = {
   msgId: ascii('\0\x05msgId'),
   queueId: ascii('\0\x07queueId'),
   queueOffset: ascii('\0\x0bqueueOffset'),
-  traceOn: ascii('\0\x08TRACE_ON\0\0\0\x04true'),
+  traceOn: ascii('\0\x08TRACE_ON'),
   region: ascii('\0\x0aMSG_REGION'),
+}
+
+/** TRACE_ON and MSG_REGION as fields of a binary header. */
+function binaryFields(traceOn: string, region: string): Uint8Array {
+  const out = Buffer.alloc(KEYS.traceOn.length + KEYS.region.length + traceOn.length + region.length * 3 + 8)
+  let next = putText(out, put(out, 0, KEYS.traceOn), Buffer.from(traceOn))
+  next = putText(out, put(out, next, KEYS.region), Buffer.from(region))
+  return Uint8Array.from(out.subarray(0, next))
+}
+
+function putText(out: Uint8Array, at: number, text: Uint8Array): number {
+  putWord(out, at, text.length)
+  return put(out, at + 4, text)
 }
 
 function writeBinary(
@@ -170,10 +186,7 @@ function writeBinary(
   putWord(out, idAt - 4, next - idAt)
   next = putIntField(out, put(out, next, KEYS.queueId), queueId)
   next = putIntField(out, put(out, next, KEYS.queueOffset), queueOffset)
-  next = put(out, next, KEYS.traceOn)
-  next = put(out, next, KEYS.region)
-  putWord(out, next, regionBytes.length)
-  next = put(out, next + 4, regionBytes)
+  next = put(out, next, binaryPart)
   putWord(out, mapAt - 4, next - mapAt)
   putWord(out, at, next - at - 4)
   putWord(out, at + 4, 0x0100_0000 | (next - at - 8))

@@ -8,6 +8,7 @@ import { closeSync, existsSync, fdatasyncSync, openSync, readdirSync, readSync }
 import { join } from 'node:path'
 import { queueFileSize } from '../consumequeue/queue-files.ts'
 import { errnoOf, syncFolder } from '../metadata/durable-file.ts'
+import { offsetName } from '../offset-name.ts'
 import { FOLDERS, type StoreSettings } from '../settings.ts'
 
 const UNIT_SIZE = 20
@@ -36,7 +37,7 @@ export class QueueFilesSync {
     const { settings } = this
     const fileSize = queueFileSize(settings)
     const first = Math.floor((queue.syncedUnits * UNIT_SIZE) / fileSize)
-    const from = String(first * fileSize).padStart(20, '0')
+    const from = offsetName(first * fileSize)
     queue.newestFile = this.syncFiles(FOLDERS.consumeQueue, queue, from, queue.newestFile)
     if (settings.enableConsumeQueueExt) {
       const fromExt = queue.newestExtFile ?? ''

@@ -2,7 +2,8 @@
  * Makes `settled` true: what dispatch built is on disk, so that a start after a power cut need not build it again.
  *
  *   dispatched is read ─▶ every dirty queue and the index synced ─▶ settled := that value
- *                      ─▶ positions file synced ─▶ checkpoint ─▶ queues snapshot once the log is flushed so far
+ *                      ─▶ positions file synced ─▶ checkpoint ─▶ queues snapshot once the log is flushed so far;
+ *                         another one soon after a topic was deleted
  *
  * Dispatch puts units into the page cache, then marks the queue dirty, then moves `dispatched`: whoever reads
  * `dispatched` first and the dirt afterwards misses nothing. A cycle is cut into slices, so that thousands of queues do
@@ -26,6 +27,8 @@ import { StoreTimeAnchor } from './store-times.ts'
 /** A power cut costs building this much again at most, about a second of it. */
 export const UNSETTLED_BYTES_MAX = 256 * 1024 * 1024
 const RETRY_MS = 1000
+/** Between two snapshots for the sake of deleted topics: a thousand deletions are a few snapshots. */
+const STALE_SNAPSHOT_MS = 200
 /** What recovery built is on disk soon after a start, so that a second power cut does not cost it again. */
 const FIRST_CYCLE_MS = 5000
 
@@ -64,6 +67,9 @@ export class Settler {
   private readonly formerMarks: Map<string, number>
   private cycle: Generator<void> | undefined
   private snapshot: QueuesSnapshot | undefined
+  /** It counts queues that are gone: a start would look for their units, and build them again. */
+  private isSnapshotStale = false
+  private snapshotAt = Number.NEGATIVE_INFINITY
   private lastCycle: number
   private retryAt = 0
   private hasNoRoom = false
@@ -114,6 +120,7 @@ export class Settler {
     const tracked = this.tracked.get(queue)
     if (tracked !== undefined) this.queueFiles.forgetTopic(tracked.topic)
     this.tracked.delete(queue)
+    this.isSnapshotStale = true
   }
 
   /** Refreshes the positions file in the page cache. */
@@ -137,6 +144,7 @@ export class Settler {
 
   isDue(now: number): boolean {
     if (this.cycle !== undefined || this.isSnapshotDue()) return true
+    if (this.isSnapshotStale && now - this.snapshotAt >= STALE_SNAPSHOT_MS) return true
     if (now < this.retryAt) return false
     const unsettled = this.control.load('dispatched') - this.settled.load()
     if (unsettled <= 0) return false
@@ -146,7 +154,16 @@ export class Settler {
   /** Works for about `budgetMs`; returns how many files or steps that were. */
   step(now: number, budgetMs: number): number {
     if (!this.isDue(now)) return 0
-    if (this.cycle === undefined && this.isSnapshotDue()) return this.writeSnapshot(now)
+    if (this.cycle === undefined) {
+      if (this.isSnapshotDue()) return this.writeSnapshot(now)
+      if (this.isSnapshotStale && now - this.snapshotAt >= STALE_SNAPSHOT_MS) {
+        const dispatched = this.control.load('dispatched')
+        this.takeDefinitions()
+        this.snapshot = this.takeSnapshot(dispatched)
+        this.snapshotAt = now
+        return 1
+      }
+    }
     this.cycle ??= this.settle()
     const end = performance.now() + budgetMs
     let done = 0
@@ -214,6 +231,7 @@ export class Settler {
 
   /** Maxima first, the position afterwards: no record at or above it is counted. `countedTo` was dispatched before. */
   private takeSnapshot(countedTo: number): QueuesSnapshot {
+    this.isSnapshotStale = false
     const queues = []
     for (const { queue, topic, queueId } of this.tracked.values()) {
       const maxOffset = this.queues.max(queue)

@@ -8,7 +8,7 @@
  * Format: spec/store-format.md §2 (magic at 4, sysFlag at 36, storeTimestamp behind bornHost at 48).
  */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { join } from 'node:path'
+import { segmentPath } from '../commitlog/segments.ts'
 
 const HEAD_SIZE = 76
 const RECORD_MAGIC = 0xdaa320a7 | 0
@@ -52,7 +52,7 @@ export class StoreTimeAnchor {
 
 function readHead(folder: string, segment: number, at: number): Buffer | undefined {
   try {
-    const fd = openSync(join(folder, String(segment).padStart(20, '0')), 'r')
+    const fd = openSync(segmentPath(folder, segment), 'r')
     try {
       const head = Buffer.alloc(HEAD_SIZE)
       // A blank may end the file 8 bytes later: what is missing stays zero.

@@ -9,9 +9,8 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { StoreError } from '../../errors.ts'
+import { offsetName } from '../offset-name.ts'
 import type { StoreSettings } from '../settings.ts'
-
-const NAME_LENGTH = 20
 
 export interface Segment {
   /** Offset of the file's first byte. */
@@ -28,7 +27,7 @@ export function commitLogFolder(settings: Pick<StoreSettings, 'storePathCommitLo
 
 /** `1073741824` → `00000000001073741824`. */
 export function segmentName(offset: number): string {
-  return String(offset).padStart(NAME_LENGTH, '0')
+  return offsetName(offset)
 }
 
 export function segmentPath(folder: string, start: number): string {

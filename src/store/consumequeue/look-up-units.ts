@@ -3,12 +3,14 @@
  *
  *   lookUpUnits  where the records of given units are and when they were stored; statistics ask for the last message of
  *                thousands of queues at a time (202, 208, 303, 317), so that it takes a list
+ *   firstUnits   the first queue offset whose record is at or above a place of the log, of each queue
  *   listUnits    the units themselves, side by side (321)
  */
 import { LogReader, type LogReaderSettings } from '../commitlog/log-reader.ts'
 import type { ExtSettings } from './ext-files.ts'
 import { storeTime } from './offset-by-time.ts'
-import type { QueueSettings } from './queue-files.ts'
+import { type QueueSettings, queueFileSize, queueFolder } from './queue-files.ts'
+import { firstUnitAtOrAbove } from './queue-min.ts'
 import { QueueReader, QueueReaders } from './queue-reader.ts'
 
 export interface UnitPlace {
@@ -49,6 +51,20 @@ export async function lookUpUnits(task: LookUpUnitsTask): Promise<FoundUnits> {
   } finally {
     shared.close()
   }
+}
+
+export interface FirstUnitsTask {
+  settings: QueueSettings
+  /** `end`: the answer where no unit below it qualifies. */
+  queues: readonly { topic: string; queueId: number; end: number }[]
+  physicalOffset: number
+}
+
+export async function firstUnits({ settings, queues, physicalOffset }: FirstUnitsTask): Promise<Float64Array> {
+  const size = queueFileSize(settings)
+  return Float64Array.from(queues, ({ topic, queueId, end }) =>
+    firstUnitAtOrAbove(queueFolder(settings, topic, queueId), size, end, physicalOffset),
+  )
 }
 
 export interface ListUnitsTask {

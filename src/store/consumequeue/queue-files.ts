@@ -9,13 +9,14 @@ import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, renameSync,
 import { join } from 'node:path'
 import { describe, StoreError } from '../../errors.ts'
 import { fallocate } from '../../native/index.ts'
+import { offsetName } from '../offset-name.ts'
 import { FOLDERS, type StoreSettings } from '../settings.ts'
 import { UNIT_SIZE } from './unit.ts'
 
 export type QueueSettings = Pick<StoreSettings, 'storePathRootDir' | 'mappedFileSizeConsumeQueue'>
 
 /** First chunk of a new file, and the largest by which it grows. */
-const CHUNK_MIN = 16 * 1024
+const CHUNK_MIN = 4 * 1024
 const CHUNK_MAX = 1024 * 1024
 const NAME = /^\d{20}$/
 
@@ -37,7 +38,7 @@ export function queueFolder(settings: QueueSettings, topic: string, queueId: num
 }
 
 export function queueFilePath(folder: string, start: number): string {
-  return join(folder, String(start).padStart(20, '0'))
+  return join(folder, offsetName(start))
 }
 
 /** Files of one queue, oldest first. What is not a ConsumeQueue file is left out and told to `onStray`. */

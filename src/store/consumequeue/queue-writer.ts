@@ -231,9 +231,9 @@ export class QueueWriter implements SlotHolder {
     const fileStart = this.end - (this.end % unitsPerFile)
     if (fileStart !== this.fileStart) this.openFile(fileStart)
     const needed = (this.end + 1 - fileStart) * UNIT_SIZE
-    if (needed > this.allocated) this.grow(needed)
+    if (needed > this.allocated) this.withFile((fd) => this.grow(needed, fd))
     if (this.slot === undefined) this.stage()
-    else if (this.end >= this.windowEnd) this.mapWindow()
+    else if (this.end >= this.windowEnd) this.withFile((fd) => this.mapWindow(fd))
     else this.roomEnd = Math.min(this.windowEnd, this.allocatedEnd())
   }
 
@@ -274,16 +274,22 @@ export class QueueWriter implements SlotHolder {
     return createFileInPlace(store.settings, path, store.fileSize, QUEUE_CHUNK_MIN, store.allocator)
   }
 
-  private grow(needed: number, fd = this.store.fds.get(this.path)): void {
-    const { store } = this
-    const to = store.allocator.next(this.allocated, needed, store.fileSize)
-    store.allocator.allocate(fd, this.path, this.allocated, to)
+  /** A mapped queue needs its file for a moment only, any other one at the end of each batch. */
+  private withFile(use: (fd: number) => void): void {
+    const { fds } = this.store
+    if (this.slot === undefined) use(fds.get(this.path))
+    else fds.lend(this.path, use)
+  }
+
+  private grow(needed: number, fd: number): void {
+    const { allocator, fileSize } = this.store
+    const to = allocator.next(this.allocated, needed, fileSize)
+    allocator.allocate(fd, this.path, this.allocated, to)
     this.allocated = to
-    if (this.slot !== undefined) store.fds.drop(this.path)
   }
 
   /** Maps the pages from the one that holds the next unit on. */
-  private mapWindow(fd = this.store.fds.get(this.path)): void {
+  private mapWindow(fd: number): void {
     const { slot, store } = this
     if (slot === undefined) return
     const at = (this.end - this.fileStart) * UNIT_SIZE
@@ -301,7 +307,6 @@ export class QueueWriter implements SlotHolder {
       this.stage()
       return
     }
-    store.fds.drop(this.path)
     this.view = slot.view
     this.base = this.end
     this.origin = at - from
@@ -321,7 +326,8 @@ export class QueueWriter implements SlotHolder {
       return
     }
     this.slot = slot
-    this.mapWindow()
+    this.withFile((fd) => this.mapWindow(fd))
+    if (this.isMapped) this.store.fds.drop(this.path)
   }
 
   /** Stages units from `end` on. */

@@ -26,8 +26,6 @@ import {
   SLOT_SIZE,
 } from './layout.ts'
 
-/** RocketMQ 4.9.8: maxMsgsNumBatch. */
-const RESULTS_MAX = 64
 /** A chain that is longer than this is damaged, or a key that half of all messages have. */
 const CHAIN_MAX = 1_000_000
 
@@ -46,7 +44,7 @@ export async function queryByKey(task: QueryByKeyTask): Promise<KeyQueryResult> 
 export function queryByKeySync({ settings, query, logMin, logEnd }: QueryByKeyTask): KeyQueryResult {
   const layout = indexLayout(settings)
   const keyHash = indexHash(javaHashOfString(`#${query.key}`, javaHash(query.topic)))
-  const wanted = Math.min(query.maxNum, RESULTS_MAX)
+  const wanted = query.maxNum
   const found = new Map<number, Uint8Array>()
   const newestFirst = listIndexFiles(indexFolder(settings)).reverse()
   using reader = new LogReader(settings, 0)

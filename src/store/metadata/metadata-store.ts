@@ -6,11 +6,15 @@
  * directMetadataStore.
  */
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { assert } from '../../assert.ts'
 import { StoreError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import { FOLDERS } from '../settings.ts'
 import { MetadataFile } from './metadata-file.ts'
+
+/** What RocketMQ does not have lies where the rest of ours is. */
+const OWN_FILES: ReadonlySet<string> = new Set(['deletedTopics.json'])
 
 export interface MetadataStore {
   /** Strict JSON text of config/<file>, or undefined where there is none yet. Throws StoreError METADATA_DAMAGED. */
@@ -41,11 +45,11 @@ export class StagedMetadataStore implements MetadataStore {
   }
 
   load(file: string): string | undefined {
-    return new MetadataFile(pathOf(this.folder, file), this.log).read()?.text
+    return new MetadataFile(metadataPath(this.folder, file), this.log).read()?.text
   }
 
   save(file: string, text: string): Promise<void> {
-    pathOf(this.folder, file)
+    metadataPath(this.folder, file)
     this.tickets += 1
     const ticket = this.tickets
     return new Promise((resolve, reject) => {
@@ -72,7 +76,7 @@ export class StagedMetadataStore implements MetadataStore {
 export function directMetadataStore(folder: string, log: Log): MetadataStore {
   const files = new Map<string, MetadataFile>()
   const fileOf = (name: string) => {
-    const known = files.get(name) ?? new MetadataFile(pathOf(folder, name), log)
+    const known = files.get(name) ?? new MetadataFile(metadataPath(folder, name), log)
     files.set(name, known)
     return known
   }
@@ -85,8 +89,8 @@ export function directMetadataStore(folder: string, log: Log): MetadataStore {
   }
 }
 
-/** File names come from the code, never from a request: no separators, no leading dot. */
-function pathOf(folder: string, file: string): string {
+/** File names come from the code, never from a request: no separators, no leading dot. `folder`: config/ of a store. */
+export function metadataPath(folder: string, file: string): string {
   assert(/^\w[\w.-]*$/.test(file), 'a metadata file is named by a plain word')
-  return join(folder, file)
+  return OWN_FILES.has(file) ? join(dirname(folder), FOLDERS.own, file) : join(folder, file)
 }

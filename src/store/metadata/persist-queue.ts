@@ -2,10 +2,10 @@
  * Metadata writes that wait for the housekeeping thread: for each file the newest text counts, and one write answers all
  * who asked meanwhile.
  */
-import { join } from 'node:path'
 import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { MetadataFile } from './metadata-file.ts'
+import { metadataPath } from './metadata-store.ts'
 
 export interface PersistOptions {
   folder: string
@@ -54,7 +54,7 @@ export class PersistQueue {
 
   private write(file: string, text: string): string | undefined {
     const { folder, log } = this.options
-    const target = this.files.get(file) ?? new MetadataFile(join(folder, file), log)
+    const target = this.files.get(file) ?? new MetadataFile(metadataPath(folder, file), log)
     this.files.set(file, target)
     try {
       target.write(text)

@@ -4,7 +4,7 @@
  */
 import type { StoreSettings } from '../settings.ts'
 
-const HOUR_MS = 3_600_000
+export const HOUR_MS = 3_600_000
 /** Files a round, so that a round stays short. */
 export const FILES_PER_ROUND = 10
 

@@ -1,7 +1,7 @@
 /**
  * Removes what has expired: CommitLog segments from the oldest, then ConsumeQueue and index files that only spoke of them.
  *
- *   every cleanResourceInterval: hour, disk, operator ─▶ decide ─▶ retained moves ─▶ segment unlinked ─▶ folder synced
+ *   every cleanResourceInterval: hour, disk, operator ─▶ decide ─▶ said ─▶ retained moves ─▶ segment unlinked ─▶ folder synced
  *                                                                       └▶ queue files, index files
  *
  * Owns:      `retained`, which moves before a file goes, so that no reader begins where nothing will be.
@@ -13,16 +13,20 @@ import { rmSync, statSync, unlinkSync } from 'node:fs'
 import type { ControlBlock, PositionWriter } from '../../concurrency/control-block.ts'
 import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import { commitLogFolder, listSegments, type Segment, segmentPath } from '../commitlog/segments.ts'
+import { commitLogFolder, listSegments, type Segment, segmentPath, segmentStart } from '../commitlog/segments.ts'
 import { errnoOf, syncFolder } from '../metadata/durable-file.ts'
 import type { StoreSettings } from '../settings.ts'
 import { type DiskUse, diskUse } from './disk-use.ts'
 import { expiredIndexFiles, expiredQueueFiles } from './expired-queue-files.ts'
 import type { RetentionClock } from './retention-clock.ts'
-import { type CleanDecision, decide, expired, type SegmentAge } from './retention-rules.ts'
+import { type CleanDecision, decide, expired, HOUR_MS, type SegmentAge } from './retention-rules.ts'
 
 /** RocketMQ's first round comes a minute after start. */
 const FIRST_ROUND_MS = 60_000
+/** So long before its time a segment counts as expiring: time for an operator to do something about it. */
+const AHEAD_MS = 3_600_000
+/** Between the word and the first removal, where that could not wait for AHEAD_MS. */
+const NOTICE_MS = 500
 /** Rounds that a request of an operator is good for. */
 const MANUAL_ROUNDS = 20
 
@@ -31,8 +35,12 @@ export interface RetentionOptions {
   control: ControlBlock
   clock: RetentionClock
   log: Log
+  /** Segments below go next. Said once for each, before: whoever has not read them may be told. */
+  expiring(below: number): void
   /** Segments below are gone. */
   retired(below: number): void
+  /** For tests. */
+  noticeMs?: number
   /** For tests: how full a path is. */
   use?(path: string): DiskUse
 }
@@ -50,12 +58,17 @@ export class Retention {
   private resumeAt = 0
   private manualRounds = 0
   private cleanedBelow: number
+  private announcedBelow: number
+  private noticeUntil = 0
+  /** Monotonic; of the step that runs. */
+  private now = 0
 
   /** `now`: monotonic milliseconds. */
   constructor(options: RetentionOptions, now: number) {
     this.options = options
     this.retained = options.control.writer('retained')
     this.cleanedBelow = this.retained.load()
+    this.announcedBelow = this.cleanedBelow
     this.folder = commitLogFolder(options.settings)
     const first = Math.min(FIRST_ROUND_MS, options.settings.cleanResourceInterval * 6)
     this.nextRoundAt = now + first
@@ -76,6 +89,7 @@ export class Retention {
 
   step(now: number): number {
     if (!this.isDue(now)) return 0
+    this.now = now
     this.round ??= this.work()
     const { done, value } = this.next(this.round)
     if (done) {
@@ -101,14 +115,37 @@ export class Retention {
 
   private *work(): Round {
     const { settings } = this.options
-    const segments = listSegments(this.folder, settings.mappedFileSizeCommitLog)
     const decision = this.decide()
-    if (decision.reason !== undefined) yield* this.removeSegments(segments, decision)
+    this.announce(this.soonExpired())
+    if (decision.reason !== undefined) yield* this.removeSegments(decision)
     const min = this.retained.load()
     if (min <= this.cleanedBelow) return
     this.cleanedBelow = min
     yield* this.removeFiles(expiredQueueFiles(settings, min), settings.deleteConsumeQueueFilesInterval)
     yield* this.removeFiles(expiredIndexFiles(settings, min), settings.deleteConsumeQueueFilesInterval)
+  }
+
+  /** End of what reaches its age within AHEAD_MS. Looks at few files: a round comes every ten seconds, and those it knows of are not asked again. */
+  private soonExpired(): number {
+    const { settings, control, clock } = this.options
+    const time = clock.now() + AHEAD_MS - settings.fileReservedTime * HOUR_MS
+    const size = settings.mappedFileSizeCommitLog
+    const appended = control.load('appended')
+    let below = segmentStart(Math.max(this.announcedBelow, this.retained.load()), size)
+    // Not the one in use, nor those that are made ahead.
+    while (below + size <= appended) {
+      const status = statSync(segmentPath(this.folder, below), { throwIfNoEntry: false })
+      if (status === undefined || status.mtimeMs > time) break
+      below += size
+    }
+    return below
+  }
+
+  private announce(below: number): void {
+    if (below <= this.announcedBelow) return
+    this.announcedBelow = below
+    this.noticeUntil = this.now + (this.options.noticeMs ?? NOTICE_MS)
+    this.options.expiring(below)
   }
 
   private decide(): CleanDecision {
@@ -126,9 +163,10 @@ export class Retention {
     )
   }
 
-  private *removeSegments(segments: Segment[], decision: CleanDecision): Round {
+  private *removeSegments(decision: CleanDecision): Round {
     const { settings, control, clock, log } = this.options
     const { mappedFileSizeCommitLog: segmentSize } = settings
+    const segments = listSegments(this.folder, segmentSize)
     const appended = control.load('appended')
     const inUse = appended - (appended % segmentSize)
     const keepFrom = Math.min(control.load('settled'), control.load('dispatched'), control.load('flushed'), inUse)
@@ -139,6 +177,8 @@ export class Retention {
       keepFrom,
       segmentSize,
     })
+    if (going.length > 0) this.announce(going[going.length - 1] + segmentSize)
+    if (this.now < this.noticeUntil) yield this.noticeUntil - this.now
     for (const start of going) {
       const path = segmentPath(this.folder, start)
       this.retained.advance(Math.max(this.retained.load(), start + segmentSize))

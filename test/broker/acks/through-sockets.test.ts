@@ -69,18 +69,6 @@ test('SYNC_FLUSH beyond its timeout: FLUSH_DISK_TIMEOUT with the place, once, an
   expect(await bodies(broker)).toEqual(['first', 'late', 'next'])
 })
 
-test('the clock goes back by an hour while a send waits: it waits no longer for that', async () => {
-  const { broker, peer } = await setUp('SYNC_FLUSH')
-  broker.faults.set('holdSync', 1)
-  const waits = peer.ask(310, HEADER, Buffer.from('waits'))
-  await vi.waitFor(() => expect(broker.handle.engine.control.load('appended')).toBeGreaterThan(200))
-  broker.advance('-1h')
-  broker.advance('6s')
-  expect((await peer.answer(waits)).code).toBe(10)
-  broker.faults.set('holdSync', 0)
-  expect((await peer.invoke(310, HEADER, Buffer.from('after'))).code).toBe(0)
-})
-
 test.each(['ASYNC_FLUSH', 'SYNC_FLUSH'] as const)(
   '%s: connections that break with sends under way lose no answer of others, and what was taken is stored once',
   async (mode) => {

@@ -1,5 +1,6 @@
 /** Delayed messages of a whole broker, its clock moved: what is answered, what is stored, and what is delivered when. */
-import { readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { startTestBroker, type TestBroker, type TestBrokerOptions } from '../../../src/testing/index.ts'
@@ -50,6 +51,32 @@ async function runtimeRow(client: TestClient, name: string): Promise<string | un
   const { table } = JSON.parse(Buffer.from((await client.invoke(28)).body!).toString())
   return table[name]
 }
+
+test('a clean stop writes how far deliveries got behind the last flush, not before', async () => {
+  const late = { flushIntervalCommitLog: 3_600_000, flushCommitLogThoroughInterval: 3_600_000 }
+  const folder = mkdtempSync(join(tmpdir(), 'basalt-delay-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const { broker, client } = await setUp({ folder, config: { flushDiskType: 'ASYNC_FLUSH', ...late } })
+  await client.send('T', 'x', delayed(1))
+  broker.advance('2s')
+  await arrives(broker, client, 'T', 1)
+  const progress = () => {
+    try {
+      return readFileSync(join(folder, 'config', 'delayOffset.json'), 'utf8')
+    } catch {
+      return ''
+    }
+  }
+  const { control } = broker.handle.engine
+  broker.faults.set('holdSync', 1)
+  const closed = broker.close()
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  expect(control.load('flushed')).toBeLessThan(control.load('appended'))
+  expect(progress()).not.toContain('1:1')
+  broker.faults.set('holdSync', 0)
+  await closed
+  expect(progress()).toContain('1:1')
+})
 
 describe('a send with DELAY', () => {
   test('waits in the schedule topic under its level; its answer names the queue that was asked for', async () => {

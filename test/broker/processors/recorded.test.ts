@@ -148,7 +148,9 @@ describe.each(['wire-json', 'wire-rocketmq'])('%s', (tree) => {
         recorded.serialize,
         recorded.version,
       ])
-      if (recorded.code !== 0) expect(ours!.remark, label).toBe(recorded.remark)
+      // Ours adds what was searched to a query by key that finds nothing.
+      const remark = request.code === 12 ? ours!.remark?.replace(/: searched were store times.*$/, '') : ours!.remark
+      if (recorded.code !== 0) expect(remark, label).toBe(recorded.remark)
       if (request.code === 26 || request.code === 28) continue
       expect(ours!.ext ?? {}, label).toEqual(recorded.ext ?? {})
       if (request.code === 12 || request.code === 33) expect(ours!.body, label).toEqual(recorded.body)

@@ -276,6 +276,11 @@ describe('messages', () => {
       code: 22,
       ext: { indexLastUpdatePhyoffset: '0', indexLastUpdateTimestamp: '0' },
     })
+    const hour = { ...range, key: 'x', maxNum: '1', beginTimestamp: '1795426000000', endTimestamp: '1795429600000' }
+    expect((await ask(12, hour))?.remark).toBe(
+      'can not find message, maybe time range not correct: searched were store times ' +
+        '2026-11-23T09:26:40.000Z to 2026-11-23T10:26:40.000Z, the index is empty',
+    )
     expect((await ask(33, { offset: '200' }))?.body).toEqual(store.messages[2].bytes)
     for (const offset of ['201', '-1', '10000', '9223372036854775807']) {
       expect(await ask(33, { offset })).toMatchObject({

@@ -2,7 +2,14 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { AddressServer, announcement, ipOf } from '../../../src/broker/registration/index.ts'
+import {
+  AddressServer,
+  announce,
+  announcement,
+  innerAddress,
+  ipOf,
+  isInContainer,
+} from '../../../src/broker/registration/index.ts'
 import type { Log } from '../../../src/log.ts'
 import { startNamesrv } from '../../../src/namesrv/index.ts'
 import { startTestBroker } from '../../../src/testing/index.ts'
@@ -99,6 +106,28 @@ test('the announced address: how it was chosen, and a warning when nobody answer
       timeout: 5000,
     })
     .toHaveLength(1)
+})
+
+test('an address that only containers reach is told as such, unless an operator has set it', () => {
+  const docker = { host: '172.17.0.1', origin: 'interface docker0' }
+  expect(innerAddress(docker, false)).toMatch(
+    /^172\.17\.0\.1 \(interface docker0\) is the address of a bridge .*brokerIP1/,
+  )
+  expect(innerAddress({ host: '10.1.1.1', origin: 'interface eth0' }, false)).toBe(undefined)
+  expect(innerAddress({ host: '172.18.0.2', origin: 'interface eth0' }, true)).toMatch(
+    /this container's own address.*brokerIP1/,
+  )
+  expect(innerAddress({ host: '172.17.0.1', origin: 'brokerIP1' }, true)).toBe(undefined)
+  const nothing = () => false
+  expect(isInContainer({}, nothing)).toBe(false)
+  expect(isInContainer({ KUBERNETES_SERVICE_HOST: '10.0.0.1' }, nothing)).toBe(true)
+  expect(isInContainer({}, (path) => path === '/run/.containerenv')).toBe(true)
+  const lines: string[] = []
+  const say = (line: string) => void lines.push(line)
+  const addresses = { broker: '172.17.0.1:10911', origin: docker.origin, fast: '', namesrv: undefined }
+  announce({ info: say, warn: say, error: say }, addresses, docker)
+  expect(lines[0]).toBe('clients are told 172.17.0.1:10911 (interface docker0); brokerIP1 sets another')
+  expect(lines[1]).toMatch(/^clients are told 172\.17\.0\.1:10911, but 172\.17\.0\.1 \(interface docker0\) is /)
 })
 
 test('brokerIP1 may be a name: clients are told the name, ids hold its ip', async () => {

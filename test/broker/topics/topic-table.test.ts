@@ -6,6 +6,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { isForbiddenToSend, type TopicChange, topicNameFault } from '../../../src/broker/topics/index.ts'
 import { silentLog } from '../../../src/log.ts'
 import { directMetadataStore, quoteIntegerKeys } from '../../../src/store/metadata/index.ts'
+import { startTestBroker } from '../../../src/testing/index.ts'
+import { TestClient } from '../../support/client.ts'
 import { ManualClock, MemoryFiles, rig, SETTINGS } from '../rig.ts'
 import { BrokerState } from '../tables.ts'
 
@@ -118,6 +120,29 @@ describe('a send to an unknown topic', () => {
     expect(topics.autoCreate(wish('T', { defaultTopic: 'BenchmarkTest' }))).toBe(undefined)
     expect(topics.autoCreate(wish('T', { defaultTopic: 'nowhere' }))).toBe(undefined)
     expect(topics.autoCreate(wish('T', { defaultTopic: 'LabCluster' }))?.perm).toBe(6)
+  })
+
+  test('that is not created is told why, behind RocketMQ’s words; the log says it five times a second', async () => {
+    const lines: string[] = []
+    const log = { info() {}, error() {}, warn: (line: string) => void lines.push(line) }
+    await using broker = await startTestBroker({ config: { autoCreateTopicEnable: false, brokerName: 'b' }, log })
+    const client = new TestClient(broker.address)
+    const words = (topic: string) =>
+      `topic[${topic}] not exist, apply first please!\nSee http://rocketmq.apache.org/docs/faq/ for further details.\n`
+    const why = 'b does not create it: autoCreateTopicEnable is false'
+    for (let i = 0; i < 20; i += 1) {
+      expect(await client.send('Nowhere', 'x')).toMatchObject({ code: 17, remark: words('Nowhere') + why })
+    }
+    expect(lines.filter((line) => line === `topic Nowhere is not created: ${why}`)).toHaveLength(5)
+    expect((await client.pull('Nowhere', 0, 0)).remark).toBe(
+      'topic[Nowhere] not exist, apply first please! \nSee http://rocketmq.apache.org/docs/faq/ for further details.',
+    )
+    await client.close()
+    const { topics } = rig().state
+    expect(topics.whyNotCreated('Gone')).toMatch(
+      /is true, and the default topic Gone that the producer names is not there$/,
+    )
+    expect(topics.whyNotCreated('BenchmarkTest')).toMatch(/BenchmarkTest .* has perm 6, without inherit \(1\)$/)
   })
 
   test('creates nothing with autoCreateTopicEnable=false, though an older topics.json still has TBW102', async () => {

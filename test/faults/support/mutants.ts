@@ -47,6 +47,39 @@ export const withoutRewrite = mutant('a start does not write the doubtful range 
   { file: 'store/recovery/recover-log.js', from: /^\s*rewriteRange\(this\..*$/m, to: ';' },
 ])
 
+/** Who judges too early, or never, when the process goes on after a pause. */
+export const hasty: { broker: Mutant[]; namesrv: Mutant[] } = {
+  broker: [
+    mutant('silence is judged before the sockets are read', [
+      { file: 'broker/broker.js', from: 'setImmediate(() => schedule.step())', to: 'schedule.step()' },
+    ]),
+    mutant('connections are called idle for its own silence', [
+      { file: 'remoting/server.js', from: 'pauseMs > PAUSE_MS_MIN', to: 'false' },
+    ]),
+    mutant('locks do not expire', [
+      { file: 'broker/groups/queue-locks.js', from: 'LOCK_MS_MAX = 60_000', to: 'LOCK_MS_MAX = 6_000_000' },
+    ]),
+    mutant('clients do not expire', [
+      { file: 'broker/groups/consumer-manager.js', from: 'member.lastUpdate >= before', to: 'true' },
+      { file: 'remoting/server.js', from: 'setImmediate(() => this.look(everyMs))', to: 'undefined' },
+    ]),
+    mutant('held pulls have no deadline', [{ file: 'broker/pull/holds.js', from: 'deadline <= now || ', to: '' }]),
+    mutant('sends are answered twice', [
+      {
+        file: 'broker/acks.js',
+        from: 'this.answer(connection, this.outcomeOf(at, status));',
+        to: 'this.answer(connection, this.outcomeOf(at, status)); this.answer(connection, this.outcomeOf(at, status));',
+      },
+    ]),
+  ],
+  namesrv: [
+    mutant('silence is judged before the sockets are read', [
+      { file: 'namesrv/namesrv.js', from: 'setImmediate(step)', to: 'step()' },
+    ]),
+    mutant('brokers do not expire', [{ file: 'namesrv/namesrv.js', from: 'setImmediate(step)', to: 'undefined' }]),
+  ],
+}
+
 /** Throws when a change finds nothing to change: the mutant has to follow the code. */
 function makeMutant(changes: Change[]): MutantPackage {
   const build = join(PACKAGE, 'build')

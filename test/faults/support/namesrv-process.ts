@@ -20,11 +20,18 @@ export interface NamesrvProcess extends AsyncDisposable {
   rss(): number
 }
 
-export async function startNamesrvProcess(config: Partial<NamesrvConfig> = {}): Promise<NamesrvProcess> {
+/** `root`: folder of the package that is run; this one by default. */
+export async function startNamesrvProcess(
+  config: Partial<NamesrvConfig> = {},
+  options: { env?: Record<string, string>; root?: string } = {},
+): Promise<NamesrvProcess> {
   const all = { listenPort: 0, bindAddress: '127.0.0.1', kvConfigPath: '', ...config }
   const pairs = Object.entries(all).flatMap(([key, value]) => ['--set', `${key}=${value}`])
-  const program = join(PACKAGE, 'bin', 'basaltmq.js')
-  const child = spawn(process.execPath, [program, 'namesrv', ...pairs], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const program = join(options.root ?? PACKAGE, 'bin', 'basaltmq.js')
+  const child = spawn(process.execPath, [program, 'namesrv', ...pairs], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
+  })
   const texts = { screen: '', log: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     texts.screen += text

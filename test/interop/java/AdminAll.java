@@ -38,6 +38,7 @@ import org.apache.rocketmq.tools.command.SubCommand;
  * Prints:  NAME command (every one that this version has) | RAN n milliseconds how | OUT n line
  */
 public final class AdminAll {
+    private static final int CONNECTS_MAX = 3;
     private static final PrintStream REAL = System.out;
     private static final Map<String, Class<?>> COMMANDS = new TreeMap<>();
     private static final InheritableThreadLocal<ByteArrayOutputStream> OUTPUT = new InheritableThreadLocal<>();
@@ -156,7 +157,9 @@ public final class AdminAll {
             OUTPUT.set(bytes);
             Future<?> ran = one.submit(() -> {
                 OUTPUT.set(bytes);
-                // A command's client is named by the millisecond: two of one millisecond are one too many.
+                // A command's client is named by the millisecond: two of one millisecond are one too many. And it waits three
+                // seconds for a connection, which a dozen clients at a time on a busy machine may need.
+                int connects = 0;
                 for (boolean isDone = false; !isDone;) {
                     isDone = true;
                     bytes.reset();
@@ -164,7 +167,12 @@ public final class AdminAll {
                         execute(command);
                     } catch (Exception e) {
                         for (Throwable why = e; why != null; why = why.getCause()) {
-                            isDone &= !String.valueOf(why.getMessage()).contains("has created already");
+                            String message = String.valueOf(why.getMessage());
+                            isDone &= !message.contains("has created already");
+                            if (message.startsWith("connect to ") && message.endsWith(" failed") && connects < CONNECTS_MAX) {
+                                connects++;
+                                isDone = false;
+                            }
                             System.out.println(why);
                         }
                     }

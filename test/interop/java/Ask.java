@@ -110,6 +110,8 @@ public final class Ask {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(Common.option(args, "group", "AnswerConsumer"));
         consumer.setNamesrvAddr(Common.option(args, "namesrv", "127.0.0.1:9876"));
         consumer.setInstanceName("answer-" + System.nanoTime());
+        consumer.setPollNameServerInterval(1000);
+        consumer.setHeartbeatBrokerInterval(1000);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(Common.option(args, "topic", "Requests"), "*");
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {

@@ -19,7 +19,6 @@ import org.apache.rocketmq.common.message.Message;
  */
 public final class Members {
     public static void main(String[] args) throws Exception {
-        System.setProperty("rocketmq.client.rebalance.waitInterval", "1000");
         String namesrv = Common.option(args, "namesrv", "127.0.0.1:9876");
         DefaultMQProducer producer = new DefaultMQProducer("MembersProducer");
         producer.setNamesrvAddr(namesrv);

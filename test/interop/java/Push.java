@@ -32,6 +32,9 @@ public final class Push {
             Common.hook(args), new AllocateMessageQueueAveragely());
         consumer.setNamesrvAddr(Common.option(args, "namesrv", "127.0.0.1:9876"));
         consumer.setInstanceName("push-" + System.nanoTime());
+        // A route or a heartbeat that fails is tried again soon, and not after half a minute.
+        consumer.setPollNameServerInterval(1000);
+        consumer.setHeartbeatBrokerInterval(1000);
         consumer.setConsumeFromWhere(Common.option(args, "from", "first").equals("first")
             ? ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET : ConsumeFromWhere.CONSUME_FROM_LAST_OFFSET);
         String sql = Common.option(args, "sql", "");

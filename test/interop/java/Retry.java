@@ -13,7 +13,7 @@ import org.apache.rocketmq.common.message.MessageExt;
  * A push consumer that cannot consume a message the first `fail` times (negative: never can), and says each try.
  *
  * Options: namesrv, topic, group, fail, orderly (true/false), max (reconsume times), level (of the next try, else the
- *          broker's), gots (ends after so many tries), idle (ms without any).
+ *          broker's), gots (ends after so many tries), linger (and so many ms more, for one too many), idle (ms without any).
  * Prints:  READY | GOT key hash topic reconsumeTimes storeTimestamp now msgId properties | DONE tries
  */
 public final class Retry {
@@ -22,8 +22,6 @@ public final class Retry {
     private static volatile long last = System.currentTimeMillis();
 
     public static void main(String[] args) throws Exception {
-        // The retry topic comes into being with the first heartbeat: by default it is looked for 20 to 30 s later.
-        System.setProperty("rocketmq.client.rebalance.waitInterval", "1000");
         int fail = Common.number(args, "fail", 1);
         int level = Common.number(args, "level", 0);
         int gots = Common.number(args, "gots", Integer.MAX_VALUE);
@@ -31,6 +29,7 @@ public final class Retry {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(Common.option(args, "group", "InteropRetry"));
         consumer.setNamesrvAddr(Common.option(args, "namesrv", "127.0.0.1:9876"));
         consumer.setInstanceName("retry-" + System.nanoTime());
+        // The retry topic comes into being with the first heartbeat: by default it is looked for 20 to 30 s later.
         consumer.setPollNameServerInterval(1000);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setMaxReconsumeTimes(Common.number(args, "max", -1));
@@ -52,6 +51,7 @@ public final class Retry {
         while (all.get() < gots && System.currentTimeMillis() - last < idle) {
             Thread.sleep(20);
         }
+        Thread.sleep(Common.number(args, "linger", 0));
         // What the last tries led to has still to reach the broker.
         consumer.setAwaitTerminationMillisWhenShutdown(2000);
         Thread.sleep(500);

@@ -25,8 +25,6 @@ public final class Steady {
     private static final Map<String, Boolean> got = new ConcurrentHashMap<>();
 
     public static void main(String[] args) throws Exception {
-        // Rebalances and route updates in seconds, so that a test need not wait for half a minute.
-        System.setProperty("rocketmq.client.rebalance.waitInterval", "1000");
         String topic = Common.option(args, "topic", "Steady");
         int poll = Common.number(args, "poll", 1000);
         DefaultMQProducer producer = new DefaultMQProducer(Common.option(args, "group", "Steady") + "Producer");
@@ -34,6 +32,7 @@ public final class Steady {
         producer.setInstanceName("steady-producer-" + System.nanoTime());
         producer.setPollNameServerInterval(poll);
         producer.start();
+        findRoute(producer, topic);
         DefaultMQPushConsumer consumer = startedConsumer(args, topic, poll);
         Common.say("READY");
         System.out.flush();
@@ -72,6 +71,21 @@ public final class Steady {
         producer.shutdown();
         consumer.shutdown();
         Common.finish(0);
+    }
+
+    /** A producer of 5.x does not get its first route, nor sends, when the NameServer that it happens to pick first is dead. */
+    private static void findRoute(DefaultMQProducer producer, String topic) throws Exception {
+        for (int tries = 1;; tries++) {
+            try {
+                producer.fetchPublishMessageQueues(topic);
+                return;
+            } catch (Exception e) {
+                if (tries == 20) {
+                    throw e;
+                }
+                Thread.sleep(500);
+            }
+        }
     }
 
     /** A consumer of 5.x does not start when the NameServer that it happens to pick first is dead: a service would be started again. */

@@ -1,6 +1,7 @@
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
@@ -18,15 +19,16 @@ import org.apache.rocketmq.common.message.MessageExt;
  * send that fails is tried again with the same key until it is stored, so the broker may die in between.
  *
  * Options: namesrv, topic, group, count, seed, max, threads, plan, checks, orphans, after, immunity (seconds),
- *          trace (true/false), idle (ends so many ms after the last check or send), stay (or so many after the last send),
- *          waits (how many checks are answered finally before it ends).
+ *          trace (true/false), idle (ends so many ms after the last check or send), asks (or when so many transactions have been
+ *          asked about), waits (how many transactions are answered finally before it ends).
  * Prints:  HALF key hash decision queueId queueOffset offsetMsgId msgId | TRY key why | DECIDED key decision |
  *          CHECK key hash answer checkTimes msgId offsetMsgId queueOffset topic queueId | SENT count | DONE
  */
 public final class Transact {
     private static final Map<String, LocalTransactionState> decisions = new ConcurrentHashMap<>();
     private static final Map<String, Integer> checked = new ConcurrentHashMap<>();
-    private static final AtomicInteger answered = new AtomicInteger();
+    /** Ids of what was answered finally; on a busy machine one may be asked about again before its answer has arrived. */
+    private static final Set<String> answered = ConcurrentHashMap.newKeySet();
     private static volatile long last = System.currentTimeMillis();
 
     public static void main(String[] args) throws Exception {
@@ -40,7 +42,7 @@ public final class Transact {
         long seed = Common.number(args, "seed", 1);
         int max = Common.number(args, "max", 1024);
         int idle = Common.number(args, "idle", 0);
-        int stay = Common.number(args, "stay", Integer.MAX_VALUE);
+        int asks = Common.number(args, "asks", Integer.MAX_VALUE);
         int waits = Common.number(args, "waits", 0);
         TransactionMQProducer producer = Boolean.parseBoolean(Common.option(args, "trace", "false"))
             ? traced(Common.option(args, "group", "TransactProducer"))
@@ -73,7 +75,7 @@ public final class Transact {
                     message.getUserProperty("TRANSACTION_CHECK_TIMES"), message.getTransactionId(), message.getMsgId(), message.getQueueOffset(),
                     message.getTopic(), message.getQueueId());
                 if (state != LocalTransactionState.UNKNOW) {
-                    answered.incrementAndGet();
+                    answered.add(message.getTransactionId());
                 }
                 return state;
             }
@@ -96,8 +98,7 @@ public final class Transact {
         Common.say("SENT", count);
         System.out.flush();
         last = System.currentTimeMillis();
-        long sent = last;
-        while (System.currentTimeMillis() - last < idle && System.currentTimeMillis() - sent < stay && (waits == 0 || answered.get() < waits)) {
+        while (System.currentTimeMillis() - last < idle && checked.size() < asks && (waits == 0 || answered.size() < waits)) {
             Thread.sleep(20);
         }
         // Answers to checks leave one-way.

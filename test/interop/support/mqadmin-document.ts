@@ -33,7 +33,7 @@ function stateOf(commands: readonly AdminCommand[], outputs: ReadonlyMap<AdminCo
   return note === undefined ? 'works' : `works (${note})`
 }
 
-/** The line that says what went wrong, without addresses. */
+/** The line that says what went wrong, without addresses and ids, which differ each time. */
 function firstFault(text: string): string {
   const lines = text.split('\n').map((line) => line.trim())
   const fault =
@@ -45,6 +45,7 @@ function firstFault(text: string): string {
     .replace(/BROKER: \S+/, '')
     .replace(/timeout, \d+\(ms\)/, 'timeout')
     .replace(/\d+\.\d+\.\d+\.\d+:\d+/g, 'the broker')
+    .replace(/\b[0-9A-F]{32}\b/, '(an id)')
     .trim()
   return plain.length > 110 ? `${plain.slice(0, 107)}…` : plain
 }

@@ -85,7 +85,7 @@ export function pushConsumer(scratch: Scratch, version: string, options: Options
   }
 }
 
-/** Options of Retry.java: namesrv, topic, group, fail, orderly, max, level, gots, idle. */
+/** Options of Retry.java: namesrv, topic, group, fail, orderly, max, level, gots, linger, idle. */
 export function failingConsumer(scratch: Scratch, version: string, options: Options) {
   const program = start(scratch, version, 'Retry', options)
   return {
@@ -120,7 +120,7 @@ export interface Checked {
   queueId: number
 }
 
-/** Options of Transact.java: namesrv, topic, group, count, seed, plan, checks, orphans, after, immunity, trace, idle, stay, waits. */
+/** Options of Transact.java: namesrv, topic, group, count, seed, plan, checks, orphans, after, immunity, trace, idle, asks, waits. */
 export function transactions(scratch: Scratch, version: string, options: Options) {
   const program = start(scratch, version, 'Transact', options)
   const halves = () =>

@@ -15,7 +15,7 @@ const MINUTE = 60_000
 const NOON = new Date(2026, 5, 15, 12).getTime()
 
 /** A log of `count` segments, the oldest `hours[0]` hours old; the tail is in the last one. */
-function keeper(root: string, hours: number[], changes: Partial<StoreSettings> = {}) {
+function keeper(root: string, hours: number[], changes: Partial<StoreSettings> = {}, noticeMs = 0) {
   const settings = storeSettings(root, changes)
   mkdirSync(settings.storePathCommitLog, { recursive: true })
   hours.forEach((age, index) => {
@@ -32,13 +32,16 @@ function keeper(root: string, hours: number[], changes: Partial<StoreSettings> =
   const use = { percent: 10 }
   const log = capturedLog()
   const retired: number[] = []
+  const expiring: number[] = []
   const retention = new Retention(
     {
       settings,
       control,
       clock,
       log,
+      expiring: (below) => expiring.push(below),
       retired: (below) => retired.push(below),
+      noticeMs,
       use: (path) => ({ path, freeBytes: 1, usedPercent: use.percent }),
     },
     time.steady,
@@ -52,7 +55,7 @@ function keeper(root: string, hours: number[], changes: Partial<StoreSettings> =
     for (let steps = 0; retention.step(time.steady) > 0; steps += 1) if (steps > 10_000) throw new Error('never ends')
   }
   const segments = () => readdirSync(settings.storePathCommitLog).map((name) => Number(name) / SIZE)
-  return { settings, control, retention, time, pass, run, use, log, retired, segments }
+  return { settings, control, retention, time, pass, run, use, log, retired, expiring, segments }
 }
 
 describe('segments', () => {
@@ -127,6 +130,35 @@ describe('segments', () => {
       pass(50)
     }
     expect(counts).toEqual([3, 3, 2, 2, 1, 1])
+  })
+
+  test('what expires within the hour is said once, and nothing goes for it', () => {
+    const { run, pass, segments, expiring } = keeper(scratchFolder(), [71.5, 71.2, 70, 1])
+    pass(MINUTE)
+    run()
+    expect(expiring).toEqual([2 * SIZE])
+    pass(MINUTE)
+    run()
+    pass(HOUR)
+    run()
+    expect(expiring).toEqual([2 * SIZE, 3 * SIZE])
+    expect(segments()).toEqual([0, 1, 2, 3])
+  })
+
+  test('what goes for want of room is said half a second before', () => {
+    const changes = { diskSpaceCleanForciblyRatio: 85 }
+    const { run, pass, segments, expiring, use } = keeper(scratchFolder(), [3, 2, 1], changes, 500)
+    use.percent = 86
+    pass(MINUTE)
+    run()
+    expect(expiring).toEqual([2 * SIZE])
+    expect(segments()).toEqual([0, 1, 2])
+    pass(499)
+    run()
+    expect(segments()).toEqual([0, 1, 2])
+    pass(1)
+    run()
+    expect(segments()).toEqual([2])
   })
 
   test('row 18: a clock that jumps an hour forward deletes nothing early', () => {

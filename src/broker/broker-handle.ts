@@ -1,9 +1,10 @@
-/** What whoever starts a broker gives and gets. */
+/** A running broker as whoever started it sees it: the command, basaltmq/testing, and programs that have one inside. */
 import type { BrokerConfig, Resolved } from '../config/index.ts'
 import type { FaultSwitches } from '../faults.ts'
 import type { Log } from '../log.ts'
 import type { Engine } from './engine.ts'
 import type { InternalPut } from './put/index.ts'
+import type { BrokerAddresses } from './registration/index.ts'
 import type { Transactions } from './transaction/index.ts'
 
 export interface BrokerOptions {
@@ -16,8 +17,7 @@ export interface BrokerOptions {
 }
 
 export interface BrokerHandle {
-  /** "host:port" as clients are told; `namesrv` where one runs inside. */
-  readonly addresses: { readonly broker: string; readonly fast: string; readonly namesrv: string | undefined }
+  readonly addresses: BrokerAddresses
   readonly store: { readonly folder: string; readonly recoveredMs: number; readonly found: string }
   readonly config: BrokerConfig
   /** Fulfilled once it is closed; rejected when a failure ended it. */

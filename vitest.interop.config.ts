@@ -4,6 +4,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 /** Files that take longest, so that none of them is the last one to start. */
 const LONGEST = [
   'transactions',
+  'replication',
+  'everything',
   'delay',
   'stores',
   'filters',

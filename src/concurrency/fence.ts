@@ -53,10 +53,11 @@ export class Fence {
   open(tail: number): void {
     const { control } = this
     assert(control.word('fence') === FENCE.drained, 'a fence is opened after append has drained')
+    // First the tail: flush, which looks at any time, would sync up to the old one and call that flushed.
+    control.writer('appended').reset(tail)
     for (const name of ['settled', 'dispatched', 'flushed', 'replicated'] as const) {
       if (control.load(name) > tail) control.writer(name).reset(tail)
     }
-    control.writer('appended').reset(tail)
     Atomics.add(control.words, ControlBlock.index('epoch'), 1)
     control.setWord('fence', FENCE.open)
     wakeUrgently(control.words, ControlBlock.index('append'))

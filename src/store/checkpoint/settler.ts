@@ -271,7 +271,10 @@ export class Settler {
   }
 }
 
-/** The smaller of each pair is read first: a writer that moves meanwhile cannot break the order. */
+/**
+ * The smaller of each pair is read first: a writer that moves meanwhile cannot break the order. A fence that moves the tail back
+ * moves it first: nothing is above it here.
+ */
 function marksOf(control: ControlBlock, settings: StoreSettings, isClean: boolean): Marks {
   const retained = control.load('retained')
   const settled = control.load('settled')
@@ -279,16 +282,17 @@ function marksOf(control: ControlBlock, settings: StoreSettings, isClean: boolea
   const flushed = control.load('flushed')
   const replicated = control.load('replicated')
   const appended = control.load('appended')
+  const below = (position: number) => Math.min(position, appended)
   return {
     writtenAt: control.now(),
     isClean,
     appended,
-    dispatched,
+    dispatched: below(dispatched),
     retained,
     allocated: control.load('allocated'),
-    replicated,
-    flushed,
-    settled,
+    replicated: below(replicated),
+    flushed: below(flushed),
+    settled: below(settled),
     segmentSize: settings.mappedFileSizeCommitLog,
     epoch: control.epoch,
   }

@@ -231,7 +231,7 @@ export class QueueWriter implements SlotHolder {
     const fileStart = this.end - (this.end % unitsPerFile)
     if (fileStart !== this.fileStart) this.openFile(fileStart)
     const needed = (this.end + 1 - fileStart) * UNIT_SIZE
-    if (needed > this.allocated) this.withFile((fd) => this.grow(needed, fd))
+    if (needed > this.allocated) this.growOpenFile(needed)
     if (this.slot === undefined) this.stage()
     else if (this.end >= this.windowEnd) this.withFile((fd) => this.mapWindow(fd))
     else this.roomEnd = Math.min(this.windowEnd, this.allocatedEnd())
@@ -279,6 +279,16 @@ export class QueueWriter implements SlotHolder {
     const { fds } = this.store
     if (this.slot === undefined) use(fds.get(this.path))
     else fds.lend(this.path, use)
+  }
+
+  /** A file that somebody else has removed is served from its map, as far as that goes; the next start builds it again. */
+  private growOpenFile(needed: number): void {
+    try {
+      this.withFile((fd) => this.grow(needed, fd))
+    } catch (error) {
+      if (this.slot === undefined || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      this.allocated = Math.max(needed, (this.windowEnd - this.fileStart) * UNIT_SIZE)
+    }
   }
 
   private grow(needed: number, fd: number): void {

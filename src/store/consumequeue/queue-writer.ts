@@ -4,7 +4,7 @@
  *   file   |<-------- written -------->|<-- allocated -->|<-- sparse up to the file's full size -->|
  *          fileStart                   end               roomEnd
  *
- * A mapped queue stores into its map; one without a map stages up to STAGED_UNITS and writes them at the end of the batch.
+ * A mapped queue stores into its map; one without a map stages up to STAGED_UNITS_MAX and writes them at the end of the batch.
  * Either way `view`, `base` and `roomEnd` say where the next unit goes, so that the usual put is five stores.
  *
  * Owns:      the queue's files, on the dispatch thread. Called by: Dispatcher.
@@ -30,7 +30,9 @@ import { HEAT_TO_MAP, type QueueStore, type SlotHolder } from './queue-store.ts'
 import { BLANK_UNIT_SIZE, GAP_UNITS_MAX, UNIT_SIZE, writeUnit } from './unit.ts'
 import { walkQueue } from './walk-queue.ts'
 
-const STAGED_UNITS = 64
+/** Of a queue without a map, in a batch: thousands of queues get a few, and one that fills its buffer gets a larger one. */
+const STAGED_UNITS_MIN = 16
+const STAGED_UNITS_MAX = 64
 const NO_VIEW = new DataView(new ArrayBuffer(0))
 
 /** Where a queue stands, as recovery found it; see recover-queues.ts. */
@@ -68,6 +70,7 @@ export class QueueWriter implements SlotHolder {
   private windowEnd = 0
 
   private slot: MapSlot | undefined
+  private stagedUnits = STAGED_UNITS_MIN
   private staged: Buffer | undefined
   private stagedView: DataView | undefined
   /** First unit of the open file; -1 while none is open. */
@@ -343,18 +346,23 @@ export class QueueWriter implements SlotHolder {
   /** Stages units from `end` on. */
   private stage(): void {
     if (this.fileStart < 0) return
-    this.staged ??= Buffer.alloc(STAGED_UNITS * UNIT_SIZE)
+    this.staged ??= Buffer.alloc(this.stagedUnits * UNIT_SIZE)
     this.stagedView ??= new DataView(this.staged.buffer, this.staged.byteOffset, this.staged.length)
     this.view = this.stagedView
     this.base = this.end
     this.origin = 0
-    this.roomEnd = Math.min(this.end + STAGED_UNITS, this.allocatedEnd())
+    this.roomEnd = Math.min(this.end + this.stagedUnits, this.allocatedEnd())
   }
 
   private flush(): void {
     if (this.slot !== undefined || this.staged === undefined || this.fileStart < 0 || this.end <= this.base) return
-    const length = (this.end - this.base) * UNIT_SIZE
-    this.store.write(this.path, this.staged, length, (this.base - this.fileStart) * UNIT_SIZE)
+    const units = this.end - this.base
+    this.store.write(this.path, this.staged, units * UNIT_SIZE, (this.base - this.fileStart) * UNIT_SIZE)
+    if (units === this.stagedUnits && units < STAGED_UNITS_MAX) {
+      this.stagedUnits = STAGED_UNITS_MAX
+      this.staged = undefined
+      this.stagedView = undefined
+    }
     this.stage()
   }
 

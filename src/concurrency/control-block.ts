@@ -4,7 +4,7 @@
  *   line 0–7    positions, one 64-bit word each (bytes of the CommitLog)
  *   line 8–15   words, one 32-bit word each (wake words, epoch, gate, flags)
  *   line 16     clock offset, 64-bit
- *   line 21–24  what came with replication: a position, words, the HA thread's waker
+ *   line 21–25  a position and words of replication, one of flush, the HA thread's waker
  *
  * A position has one writing thread and any number of readers. Reads and writes are Atomics on a BigInt64Array: never
  * torn, and published with everything that was written before. Each stage reads them once a batch, so that the price of

@@ -25,6 +25,7 @@ export function beginAt(settings: StoreSettings, control: ControlBlock, to: numb
   syncFolder(folder)
   allocateSegment({ folder, ownFolder: join(settings.storePathRootDir, FOLDERS.own), start: to, size })
   control.writer('allocated').reset(to + size)
-  control.writer('appended').reset(to)
-  for (const name of [...STANDING].reverse()) control.writer(name).reset(to)
+  // Last the tail, as concurrency/fence.ts moves it first when it goes back: flush and dispatch, which look at any time, would
+  // take what lies between for theirs, and there are no files of it.
+  for (const name of [...STANDING, 'appended'] as const) control.writer(name).reset(to)
 }

@@ -41,8 +41,11 @@ export class DataVersion {
     this.stateVersion = integerOf(stateVersion)
   }
 
-  isSameAs(other: DataVersion): boolean {
-    return this.counter === other.counter && this.timestamp === other.timestamp
+  /** Whether a file, or a peer, says this version. */
+  isSaidBy(value: unknown): boolean {
+    if (typeof value !== 'object' || value === null) return false
+    const { counter, timestamp } = value as Record<string, unknown>
+    return this.counter === integerOf(counter) && this.timestamp === integerOf(timestamp)
   }
 
   toJSON(): { counter: number; timestamp: number; stateVersion?: number } {

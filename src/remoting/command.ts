@@ -82,7 +82,11 @@ export function request(code: number, ext?: Record<string, string>, body?: Uint8
 }
 
 /** The answer to `asked`: its opaque and header form, our language and version. Add `ext` and `body` to the result. */
-export function answerTo(asked: RemotingCommand, code: number, remark?: string): RemotingCommand {
+export function answerTo(
+  asked: Pick<RemotingCommand, 'opaque' | 'serialize'>,
+  code: number,
+  remark?: string,
+): RemotingCommand {
   return command(
     code,
     OWN_LANGUAGE,

@@ -15,8 +15,9 @@ import { RingProducer } from '../concurrency/byte-ring.ts'
 import { ControlBlock } from '../concurrency/control-block.ts'
 import { Fence } from '../concurrency/fence.ts'
 import { ASLEEP, AWAKE } from '../concurrency/wake.ts'
-import { describe, StoreError } from '../errors.ts'
+import { StoreError } from '../errors.ts'
 import { HaMaster, HaSlave } from '../ha/index.ts'
+import { haPortError } from '../ha/port-error.ts'
 import { Waker } from '../native/index.ts'
 import type { StageSpawn, ToStage } from './messages.ts'
 import { type EventRuntime, type EventStage, runEventStage } from './run-event-stage.ts'
@@ -69,12 +70,7 @@ class HaStage implements EventStage {
     try {
       this.runtime.post({ kind: 'haListening', port: await this.master.listen() })
     } catch (error) {
-      throw new StoreError('HA_PORT', {
-        what: `the port for slaves cannot be listened on: ${describe(error)}`,
-        where: `${bindAddress}:${haListenPort}`,
-        todo: 'free it, or set haListenPort',
-        cause: error,
-      })
+      throw haPortError(bindAddress, haListenPort, error)
     }
     this.setTimer()
   }

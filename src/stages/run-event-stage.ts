@@ -5,12 +5,8 @@
  *   begin ─▶ create ─▶ ready … messages … stop ─▶ close ─▶ ended
  */
 import { workerData } from 'node:worker_threads'
-import { ControlBlock } from '../concurrency/control-block.ts'
-import { QueueTable } from '../concurrency/queue-table.ts'
-import { BasaltError } from '../errors.ts'
-import { FaultSwitches } from '../faults.ts'
-import type { FromStage, StageSpawn, ToStage } from './messages.ts'
-import type { StageRuntime } from './run-stage.ts'
+import type { StageSpawn, ToStage } from './messages.ts'
+import { failedMessage, type SharedRuntime, sharedRuntime } from './stage-runtime.ts'
 
 export interface EventStage {
   /** A message of the main thread other than begin and stop. */
@@ -18,7 +14,7 @@ export interface EventStage {
   close(): void
 }
 
-export type EventRuntime = Omit<StageRuntime, 'receive'> & {
+export interface EventRuntime extends SharedRuntime {
   /** Ends the thread, and the broker, with this error. */
   fail(error: unknown): void
 }
@@ -26,9 +22,8 @@ export type EventRuntime = Omit<StageRuntime, 'receive'> & {
 export function runEventStage(create: (start: StageSpawn, runtime: EventRuntime) => Promise<EventStage>): void {
   const start = workerData as StageSpawn
   const { port } = start
-  const post = (message: FromStage) => port.postMessage(message)
-  const say = (level: 'info' | 'warn' | 'error') => (message: string, fields?: Record<string, unknown>) =>
-    post({ kind: 'log', level, message, fields })
+  const shared = sharedRuntime(start)
+  const { post } = shared
   let stage: EventStage | undefined
   const end = () => {
     stage?.close()
@@ -36,19 +31,10 @@ export function runEventStage(create: (start: StageSpawn, runtime: EventRuntime)
     port.close()
   }
   const fail = (error: unknown) => {
-    const stack = error instanceof Error ? error.stack : undefined
-    const code = error instanceof BasaltError ? error.code : 'STAGE_FAILED'
-    post({ kind: 'failed', code, message: error instanceof Error ? error.message : String(error), stack })
+    post(failedMessage(error))
     port.close()
   }
-  const runtime: EventRuntime = {
-    control: ControlBlock.attach(start.control),
-    queues: QueueTable.attach(start.queues),
-    faults: start.faults === undefined ? undefined : new FaultSwitches(start.faults),
-    log: { info: say('info'), warn: say('warn'), error: say('error') },
-    post,
-    fail,
-  }
+  const runtime: EventRuntime = { ...shared, fail }
   process.on('uncaughtException', fail)
   port.on('message', (message: ToStage) => {
     if (message.kind === 'stop') end()

@@ -7,12 +7,10 @@
  */
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { ControlBlock } from '../concurrency/control-block.ts'
-import { QueueTable } from '../concurrency/queue-table.ts'
 import { sleep } from '../concurrency/wake.ts'
-import { BasaltError } from '../errors.ts'
-import { FaultSwitches, THREADS } from '../faults.ts'
-import type { Log } from '../log.ts'
-import type { FromStage, KnownQueue, StageSpawn, StageStart, ToStage } from './messages.ts'
+import { THREADS } from '../faults.ts'
+import type { KnownQueue, StageSpawn, StageStart, ToStage } from './messages.ts'
+import { failedMessage, type SharedRuntime, sharedRuntime } from './stage-runtime.ts'
 
 export interface Stage {
   /** Does what is there without waiting; returns how much was done, 0 for nothing. */
@@ -25,19 +23,13 @@ export interface Stage {
   close(): void
 }
 
-export interface StageRuntime {
-  control: ControlBlock
-  queues: QueueTable
-  faults: FaultSwitches | undefined
-  log: Log
+export interface StageRuntime extends SharedRuntime {
   /** Next message of the main thread, if any. */
   receive(): ToStage | undefined
-  post(message: FromStage): void
 }
 
 export function runStage(create: (start: StageStart, runtime: StageRuntime) => Stage): void {
   const start = workerData as StageSpawn
-  const control = ControlBlock.attach(start.control)
   const mail: ToStage[] = []
   const hasMail = () => {
     for (let next = receiveMessageOnPort(start.port); next !== undefined; next = receiveMessageOnPort(start.port)) {
@@ -45,17 +37,9 @@ export function runStage(create: (start: StageStart, runtime: StageRuntime) => S
     }
     return mail.length > 0
   }
-  const post = (message: FromStage) => start.port.postMessage(message)
-  const say = (level: 'info' | 'warn' | 'error') => (message: string, fields?: Record<string, unknown>) =>
-    post({ kind: 'log', level, message, fields })
-  const runtime: StageRuntime = {
-    control,
-    queues: QueueTable.attach(start.queues),
-    faults: start.faults === undefined ? undefined : new FaultSwitches(start.faults),
-    log: { info: say('info'), warn: say('warn'), error: say('error') },
-    receive: () => (hasMail() ? mail.shift() : undefined),
-    post,
-  }
+  const shared = sharedRuntime(start)
+  const { control, post } = shared
+  const runtime: StageRuntime = { ...shared, receive: () => (hasMail() ? mail.shift() : undefined) }
   try {
     const knownQueues = start.knownQueues ?? awaitBegin(start, control)
     if (knownQueues !== undefined) {
@@ -66,9 +50,7 @@ export function runStage(create: (start: StageStart, runtime: StageRuntime) => S
     }
     post({ kind: 'ended' })
   } catch (error) {
-    const stack = error instanceof Error ? error.stack : undefined
-    const code = error instanceof BasaltError ? error.code : 'STAGE_FAILED'
-    post({ kind: 'failed', code, message: error instanceof Error ? error.message : String(error), stack })
+    post(failedMessage(error))
   }
 }
 

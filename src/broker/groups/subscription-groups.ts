@@ -71,10 +71,8 @@ export class SubscriptionGroups {
 
   /** Takes over what a slave's master has (the body of 201), as TopicTable.replace. */
   replace(content: Record<string, unknown>): boolean {
-    const version = new DataVersion({ now: () => 0 })
-    version.assign(content.dataVersion)
     const fresh = this.read(content.subscriptionGroupTable)
-    if (fresh.size === 0 || version.isSameAs(this.dataVersion)) return false
+    if (fresh.size === 0 || this.dataVersion.isSaidBy(content.dataVersion)) return false
     this.table.clear()
     for (const [name, group] of fresh) this.table.set(name, group)
     this.forbidden.clear()

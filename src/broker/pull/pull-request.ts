@@ -1,7 +1,7 @@
 /**
  * One pull as the processor sees it, from a scanned or a decoded header (spec/broker-requests.md §7).
  */
-import { FLAG_ANSWER, FLAG_ONEWAY, OWN_LANGUAGE, OWN_VERSION, type SerializeType } from '../../remoting/command.ts'
+import { answerTo, FLAG_ONEWAY, type SerializeType } from '../../remoting/command.ts'
 import type { Connection } from '../../remoting/connection.ts'
 import type { PullFields } from '../../remoting/hot/index.ts'
 
@@ -108,21 +108,6 @@ export function pullRequestOf(connection: Connection, bytes: Buffer, f: PullFiel
 }
 
 /** An answer without what a read gives: the pull was not taken, or its read failed. */
-export function refusePull(
-  { connection, isOneway, opaque, serialize }: PullRequest,
-  code: number,
-  remark: string,
-): void {
-  if (isOneway) return
-  connection.send({
-    code,
-    language: OWN_LANGUAGE,
-    version: OWN_VERSION,
-    opaque,
-    flag: FLAG_ANSWER,
-    remark,
-    ext: undefined,
-    body: undefined,
-    serialize,
-  })
+export function refusePull(pull: PullRequest, code: number, remark: string): void {
+  if (!pull.isOneway) pull.connection.send(answerTo(pull, code, remark))
 }

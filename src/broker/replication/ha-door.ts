@@ -4,7 +4,7 @@
  * the thread there.
  */
 import { createServer, type Server } from 'node:net'
-import { describe, StoreError } from '../../errors.ts'
+import { haPortError } from '../../ha/port-error.ts'
 
 export class HaDoor {
   readonly port: number
@@ -38,13 +38,4 @@ export class HaDoor {
     this.server.removeAllListeners('connection')
     if (this.server.listening) this.server.close()
   }
-}
-
-function haPortError(host: string, port: number, error: unknown): StoreError {
-  return new StoreError('HA_PORT', {
-    what: `the port for slaves cannot be listened on: ${describe(error)}`,
-    where: `${host}:${port}`,
-    todo: 'free it, or set haListenPort',
-    cause: error,
-  })
 }

@@ -6,9 +6,10 @@
  * straight into the connection's output, without an object.
  * Format:    spec/broker-requests.md §3.
  */
-import { FLAG_ANSWER, FLAG_ONEWAY, OWN_LANGUAGE, OWN_VERSION, type SerializeType } from '../../remoting/command.ts'
+import { answerTo, FLAG_ONEWAY, type SerializeType } from '../../remoting/command.ts'
 import type { Connection } from '../../remoting/connection.ts'
 import { type SendFields, sendAnswerRoom, writeSendAnswer } from '../../remoting/hot/index.ts'
+import { hostHex } from '../../store/commitlog/offset-msg-id.ts'
 import type { SendOutcome } from '../acks.ts'
 import type { Host } from './record-encoder.ts'
 import { type Refusal, SEND_CODE } from './send-checks.ts'
@@ -34,12 +35,12 @@ export class SendAnswers {
 
   constructor(options: SendAnswersOptions) {
     this.options = options
-    this.hostHex = hexOf(options.storeHost)
+    this.hostHex = Buffer.from(hostHex(options.storeHost))
   }
 
   /** The host that is in every id has another port now. */
   hostChanged(): void {
-    this.hostHex = hexOf(this.options.storeHost)
+    this.hostHex = Buffer.from(hostHex(this.options.storeHost))
   }
 
   answer(connection: Connection, outcome: SendOutcome): void {
@@ -79,17 +80,9 @@ export class SendAnswers {
   private refuse(connection: Connection, opaque: number, serialize: number, { code, remark }: Refusal): void {
     const { settings, stats } = this.options
     stats.putFailures += 1
-    connection.send({
-      code,
-      language: OWN_LANGUAGE,
-      version: OWN_VERSION,
-      opaque,
-      flag: FLAG_ANSWER,
-      remark,
-      ext: { MSG_REGION: settings.regionId, TRACE_ON: String(settings.traceOn) },
-      body: undefined,
-      serialize: serialize as SerializeType,
-    })
+    const answer = answerTo({ opaque, serialize: serialize as SerializeType }, code, remark)
+    answer.ext = { MSG_REGION: settings.regionId, TRACE_ON: String(settings.traceOn) }
+    connection.send(answer)
   }
 
   private whyNot({ status }: SendOutcome): string {
@@ -99,12 +92,4 @@ export class SendAnswers {
     if (status === 'tooLarge') return 'the message is larger than a CommitLog file: nothing is stored'
     return `the broker failed before it could confirm: ${this.options.failure()}`
   }
-}
-
-/** Upper-case hex of ip and port, the front part of every offsetMsgId. */
-function hexOf(host: Host): Buffer {
-  const bytes = Buffer.alloc(host.address.length + 4)
-  bytes.set(host.address)
-  bytes.writeInt32BE(host.port, host.address.length)
-  return Buffer.from(bytes.toString('hex').toUpperCase())
 }

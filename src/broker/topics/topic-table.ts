@@ -227,10 +227,8 @@ export class TopicTable {
    * already, or nothing that could be all topics of a broker.
    */
   replace(content: Record<string, unknown>): boolean {
-    const version = new DataVersion({ now: () => 0 })
-    version.assign(content.dataVersion)
     const fresh = this.read(content.topicConfigTable)
-    if (fresh.size === 0 || version.isSameAs(this.dataVersion)) return false
+    if (fresh.size === 0 || this.dataVersion.isSaidBy(content.dataVersion)) return false
     this.table.clear()
     for (const [name, topic] of fresh) this.table.set(name, topic)
     const [topic] = fresh.values()

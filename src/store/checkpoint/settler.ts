@@ -144,7 +144,7 @@ export class Settler {
 
   isDue(now: number): boolean {
     if (this.cycle !== undefined || this.isSnapshotDue()) return true
-    if (this.isSnapshotStale && now - this.snapshotAt >= STALE_SNAPSHOT_MS) return true
+    if (this.isAnotherSnapshotDue(now)) return true
     if (now < this.retryAt) return false
     const unsettled = this.control.load('dispatched') - this.settled.load()
     if (unsettled <= 0) return false
@@ -156,7 +156,7 @@ export class Settler {
     if (!this.isDue(now)) return 0
     if (this.cycle === undefined) {
       if (this.isSnapshotDue()) return this.writeSnapshot(now)
-      if (this.isSnapshotStale && now - this.snapshotAt >= STALE_SNAPSHOT_MS) {
+      if (this.isAnotherSnapshotDue(now)) {
         const dispatched = this.control.load('dispatched')
         this.takeDefinitions()
         this.snapshot = this.takeSnapshot(dispatched)
@@ -238,6 +238,10 @@ export class Settler {
       if (maxOffset > 0) queues.push({ topic, queueId, maxOffset })
     }
     return { position: this.control.load('appended'), countedTo, writtenAt: this.control.now(), queues }
+  }
+
+  private isAnotherSnapshotDue(now: number): boolean {
+    return this.isSnapshotStale && now - this.snapshotAt >= STALE_SNAPSHOT_MS
   }
 
   private isSnapshotDue(): boolean {

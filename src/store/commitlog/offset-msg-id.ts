@@ -8,11 +8,14 @@ const ID = /^([\dA-Fa-f]{32}|[\dA-Fa-f]{56})$/
 const OFFSET_DIGITS = 16
 
 export function offsetMsgId(storeHost: Host, physicalOffset: number): string {
-  const { address, port } = storeHost
-  const bytes = Buffer.alloc(address.length + 12)
+  return hostHex(storeHost) + physicalOffset.toString(16).toUpperCase().padStart(OFFSET_DIGITS, '0')
+}
+
+/** The front part of every id. */
+export function hostHex({ address, port }: Host): string {
+  const bytes = Buffer.alloc(address.length + 4)
   bytes.set(address)
   bytes.writeInt32BE(port, address.length)
-  bytes.writeBigInt64BE(BigInt(physicalOffset), address.length + 4)
   return bytes.toString('hex').toUpperCase()
 }
 

@@ -16,10 +16,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { resolveApache } from '../tools/apache/fetch.mjs'
 import { processStats } from './load/proc.mjs'
 import { CELLS, measureCell } from './load/rounds.mjs'
-import { machine, startServer } from './load/servers.mjs'
+import { availableKinds, machine, startServer } from './load/servers.mjs'
 import { median, ratioInterval } from './load/stats.mjs'
 import { DESCRIPTION, describeCell, interval, table, writeResult } from './load/table.mjs'
 
@@ -42,14 +41,7 @@ const rounds = Number(values.rounds)
 const wanted = values.cells.split(',')
 /** Whom we are compared with. */
 const other = values.before === undefined ? 'apache' : 'before'
-let kinds = /** @type {import('./load/servers.mjs').Kind[]} */ (
-  values.servers.split(',').map((kind) => (kind === 'apache' ? other : kind))
-)
-const jars = kinds.includes('apache') ? resolveApache(values.version) : undefined
-if (jars !== undefined && !jars.available) {
-  console.error(`*** Apache RocketMQ ${values.version} IS LEFT OUT: ${jars.reason} ***`)
-  kinds = kinds.filter((kind) => kind !== 'apache')
-}
+const kinds = availableKinds(values.servers.replace('apache', other), values.version)
 const folder = mkdtempSync(join(values.folder, 'basalt-bench-'))
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 const say = (/** @type {string} */ text) => console.error(`  ${text}`)

@@ -16,11 +16,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { resolveApache } from '../tools/apache/fetch.mjs'
 import { openCalls } from './load/connection.mjs'
 import { createTopic } from './load/drain.mjs'
 import { processStats } from './load/proc.mjs'
-import { machine, startServer } from './load/servers.mjs'
+import { availableKinds, machine, startServer } from './load/servers.mjs'
 import { median } from './load/stats.mjs'
 import { table, writeResult } from './load/table.mjs'
 
@@ -48,12 +47,7 @@ const { values } = parseArgs({
 const messages = Number(values.messages) - (Number(values.messages) % LEVELS)
 const delayMs = Number(values.delay) * 1000
 const body = Buffer.alloc(Number(values.size), 'x')
-let kinds = /** @type {('apache' | 'basalt')[]} */ (values.servers.split(','))
-const jars = kinds.includes('apache') ? resolveApache(values.version) : undefined
-if (jars !== undefined && !jars.available) {
-  console.error(`*** Apache RocketMQ ${values.version} IS LEFT OUT: ${jars.reason} ***`)
-  kinds = kinds.filter((kind) => kind !== 'apache')
-}
+const kinds = availableKinds(values.servers, values.version)
 const folder = mkdtempSync(join(values.folder, 'basalt-delay-'))
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 
@@ -93,7 +87,7 @@ console.log(
 console.log(`written: ${writeResult('delay', { machine: machine(), options: values, measured })}`)
 process.exit(0)
 
-/** @param {'apache' | 'basalt'} kind @param {number} rate @param {string} name @returns {Promise<Round>} */
+/** @param {import('./load/servers.mjs').Kind} kind @param {number} rate @param {string} name @returns {Promise<Round>} */
 async function measure(kind, rate, name) {
   const levels = Array(LEVELS).fill(`${values.delay}s`).join(' ')
   const place = join(folder, `${kind}-${name}`)

@@ -13,14 +13,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { resolveApache } from '../tools/apache/fetch.mjs'
 import { openCalls, RawConnection } from './load/connection.mjs'
 import { createTopic } from './load/drain.mjs'
+import { measureFigures } from './load/figures.mjs'
 import { OPAQUE_MIN, pullFrame, sendFrame } from './load/frames.mjs'
 import { processStats } from './load/proc.mjs'
-import { machine, startServer } from './load/servers.mjs'
-import { median, ratioInterval } from './load/stats.mjs'
-import { interval, table, writeResult } from './load/table.mjs'
+import { availableKinds, machine, startServer } from './load/servers.mjs'
+import { writeResult } from './load/table.mjs'
 
 const TOPIC = 'Idle'
 const HOLD_MS = 20_000
@@ -40,37 +39,22 @@ const { values } = parseArgs({
   },
 })
 const consumers = Number(values.consumers)
-let kinds = /** @type {('apache' | 'basalt')[]} */ (values.servers.split(','))
-const jars = kinds.includes('apache') ? resolveApache(values.version) : undefined
-if (jars !== undefined && !jars.available) {
-  console.error(`*** Apache RocketMQ ${values.version} IS LEFT OUT: ${jars.reason} ***`)
-  kinds = kinds.filter((kind) => kind !== 'apache')
-}
+const kinds = availableKinds(values.servers, values.version)
 const folder = mkdtempSync(join(values.folder, 'basalt-held-'))
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 
 /** @typedef {Record<typeof FIGURES[number], number>} Round */
-/** @type {Record<string, Round[]>} */
-const measured = Object.fromEntries(kinds.map((kind) => [kind, []]))
-for (let round = 0; round < Number(values.rounds); round++) {
-  for (const kind of round % 2 === 0 ? kinds : kinds.toReversed()) {
-    const one = await measure(kind, `${kind}-${round}`)
-    measured[kind].push(one)
-    console.error(`  ${kind}: ${FIGURES.map((figure) => `${figure} ${one[figure].toFixed(2)}`).join(', ')}`)
-  }
-}
-const rows = FIGURES.map((figure) => {
-  const of = (/** @type {string} */ kind) => (measured[kind] ?? []).map((one) => one[figure])
-  const [ours, theirs] = [of('basalt'), of('apache')]
-  const text = (/** @type {number[]} */ list) => (list.length === 0 ? '-' : median(list).toFixed(2))
-  const both = ours.length > 0 && theirs.length > 0
-  return [figure, text(theirs), text(ours), both ? interval(ratioInterval(ours, theirs)) : '-']
+const measured = await measureFigures({
+  title: `${consumers} held pulls`,
+  kinds,
+  rounds: Number(values.rounds),
+  figures: FIGURES,
+  measure,
 })
-console.log(table([`${consumers} held pulls`, 'Apache', 'Basalt', 'Basalt / Apache'], rows))
 console.log(`written: ${writeResult('held-pulls', { machine: machine(), options: values, measured })}`)
 process.exit(0)
 
-/** @param {'apache' | 'basalt'} kind @param {string} name @returns {Promise<Round>} */
+/** @param {import('./load/servers.mjs').Kind} kind @param {string} name @returns {Promise<Round>} */
 async function measure(kind, name) {
   const options = { folder: join(folder, name), version: values.version }
   const server = await startServer(kind, options)

@@ -12,9 +12,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { resolveApache } from '../tools/apache/fetch.mjs'
 import { generate } from './load/rounds.mjs'
-import { machine, startServer } from './load/servers.mjs'
+import { availableKinds, machine, startServer } from './load/servers.mjs'
 import { median } from './load/stats.mjs'
 import { table, writeResult } from './load/table.mjs'
 
@@ -30,12 +29,7 @@ const { values } = parseArgs({
     folder: { type: 'string', default: tmpdir() },
   },
 })
-let kinds = /** @type {('apache' | 'basalt')[]} */ (values.servers.split(','))
-const jars = kinds.includes('apache') ? resolveApache(values.version) : undefined
-if (jars !== undefined && !jars.available) {
-  console.error(`*** Apache RocketMQ ${values.version} IS LEFT OUT: ${jars.reason} ***`)
-  kinds = kinds.filter((kind) => kind !== 'apache')
-}
+const kinds = availableKinds(values.servers, values.version)
 const folder = mkdtempSync(join(values.folder, 'basalt-restart-'))
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 const wanted = Math.ceil((Number(values.gib) * 2 ** 30) / (Number(values.size) + RECORD_OVERHEAD))

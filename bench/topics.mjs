@@ -15,13 +15,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { resolveApache } from '../tools/apache/fetch.mjs'
 import { openCalls } from './load/connection.mjs'
+import { measureFigures } from './load/figures.mjs'
 import { CODES } from './load/frames.mjs'
 import { processStats } from './load/proc.mjs'
-import { machine, startServer } from './load/servers.mjs'
-import { median, ratioInterval } from './load/stats.mjs'
-import { interval, table, writeResult } from './load/table.mjs'
+import { availableKinds, machine, startServer } from './load/servers.mjs'
+import { writeResult } from './load/table.mjs'
 
 const SENDS_IN_FLIGHT = 64
 const SETTLED_MS = 10_000
@@ -41,37 +40,22 @@ const { values } = parseArgs({
 })
 const topics = Number(values.topics)
 const queues = Number(values.queues)
-let kinds = /** @type {('apache' | 'basalt')[]} */ (values.servers.split(','))
-const jars = kinds.includes('apache') ? resolveApache(values.version) : undefined
-if (jars !== undefined && !jars.available) {
-  console.error(`*** Apache RocketMQ ${values.version} IS LEFT OUT: ${jars.reason} ***`)
-  kinds = kinds.filter((kind) => kind !== 'apache')
-}
+const kinds = availableKinds(values.servers, values.version)
 const folder = mkdtempSync(join(values.folder, 'basalt-topics-'))
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 
 /** @typedef {Record<typeof STEPS[number], number>} Round */
-/** @type {Record<string, Round[]>} */
-const measured = Object.fromEntries(kinds.map((kind) => [kind, []]))
-for (let round = 0; round < Number(values.rounds); round++) {
-  for (const kind of round % 2 === 0 ? kinds : kinds.toReversed()) {
-    const one = await measure(kind, `${kind}-${round}`)
-    measured[kind].push(one)
-    console.error(`  ${kind}: ${STEPS.map((step) => `${step} ${one[step].toFixed(2)}`).join(', ')}`)
-  }
-}
-const rows = STEPS.map((step) => {
-  const of = (/** @type {string} */ kind) => (measured[kind] ?? []).map((one) => one[step])
-  const [ours, theirs] = [of('basalt'), of('apache')]
-  const text = (/** @type {number[]} */ list) => (list.length === 0 ? '-' : median(list).toFixed(2))
-  const both = ours.length > 0 && theirs.length > 0
-  return [step, text(theirs), text(ours), both ? interval(ratioInterval(ours, theirs)) : '-']
+const measured = await measureFigures({
+  title: `${topics} topics x ${queues} queues`,
+  kinds,
+  rounds: Number(values.rounds),
+  figures: STEPS,
+  measure,
 })
-console.log(table([`${topics} topics x ${queues} queues`, 'Apache', 'Basalt', 'Basalt / Apache'], rows))
 console.log(`written: ${writeResult('topics', { machine: machine(), options: values, measured })}`)
 process.exit(0)
 
-/** @param {'apache' | 'basalt'} kind @param {string} name @returns {Promise<Round>} */
+/** @param {import('./load/servers.mjs').Kind} kind @param {string} name @returns {Promise<Round>} */
 async function measure(kind, name) {
   const options = { folder: join(folder, name), version: values.version }
   let server = await startServer(kind, options)

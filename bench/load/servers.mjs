@@ -9,6 +9,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { properties, startApacheBroker } from '../../tools/apache/apache.mjs'
+import { resolveApache } from '../../tools/apache/fetch.mjs'
 import { freeBrokerPort, ServerProcess, until } from '../../tools/apache/process.mjs'
 import { openCalls } from './connection.mjs'
 import { CODES } from './frames.mjs'
@@ -21,6 +22,20 @@ const READY_MS_MAX = 60_000
  * @typedef {{kind: string, address: string, pid: number, readyMs: number, process: ServerProcess, folder: string}} Server
  * @typedef {{folder: string, config?: Record<string, string | number | boolean>}} StartOptions
  */
+
+/**
+ * The servers of a list ("basalt,apache") that can be had here; Apache's is left out loudly.
+ * @param {string} list
+ * @param {string} version of Apache
+ * @returns {Kind[]}
+ */
+export function availableKinds(list, version) {
+  const kinds = /** @type {Kind[]} */ (list.split(','))
+  const jars = kinds.some((kind) => kind === 'apache') ? resolveApache(version) : undefined
+  if (jars === undefined || jars.available) return kinds
+  console.error(`*** Apache RocketMQ ${version} IS LEFT OUT: ${jars.reason} ***`)
+  return kinds.filter((kind) => kind !== 'apache')
+}
 
 /**
  * @param {Kind} kind

@@ -7,22 +7,7 @@ import { StoreError } from '../../src/errors.ts'
 import { silentLog } from '../../src/log.ts'
 import { type Connection, encodeCommand, type RemotingCommand, request } from '../../src/remoting/index.ts'
 import { startTestBroker } from '../../src/testing/index.ts'
-import { RawPeer } from '../support/raw-peer.ts'
-
-const HEADER = {
-  a: 'PG',
-  b: 'T',
-  c: 'TBW102',
-  d: '4',
-  e: '0',
-  f: '0',
-  g: '1',
-  h: '0',
-  i: '',
-  j: '0',
-  k: 'false',
-  m: 'false',
-}
+import { RawPeer, SEND_V2 } from '../support/raw-peer.ts'
 
 function frontOf(send: () => 'taken' | 'later', waitMs = 200) {
   const refused: number[][] = []
@@ -36,7 +21,7 @@ function frontOf(send: () => 'taken' | 'later', waitMs = 200) {
     opened: () => {},
     closed: () => {},
   })
-  const frame = encodeCommand({ ...request(310, HEADER, Buffer.from('x')), opaque: 5 })
+  const frame = encodeCommand({ ...request(310, SEND_V2, Buffer.from('x')), opaque: 5 })
   let isWaiting = false
   const offer = () => {
     isWaiting = front.frame(connection, frame, 0, frame.length) === 'later'
@@ -100,12 +85,12 @@ test('while the fence is closed sends wait and are then refused as busy; pulls a
   const { control } = broker.handle.engine
   const peer = await RawPeer.connect(broker.address)
   onTestFinished(() => peer.close())
-  expect((await peer.invoke(310, HEADER, Buffer.from('before'))).code).toBe(0)
+  expect((await peer.invoke(310, SEND_V2, Buffer.from('before'))).code).toBe(0)
   control.setWord('fence', FENCE.closing)
-  const refused = peer.ask(310, HEADER, Buffer.from('during'))
+  const refused = peer.ask(310, SEND_V2, Buffer.from('during'))
   expect(await peer.answer(refused)).toMatchObject({ code: 2, remark: expect.stringContaining('busy') })
   expect((await peer.invoke(30, { topic: 'T', queueId: '0' })).code).toBe(0)
-  const late = peer.ask(310, HEADER, Buffer.from('late'))
+  const late = peer.ask(310, SEND_V2, Buffer.from('late'))
   control.setWord('fence', FENCE.open)
   expect((await peer.answer(late)).code).toBe(0)
 })
@@ -117,9 +102,11 @@ test('while append is held every send is answered, and what was taken is stored 
   onTestFinished(() => broker.close())
   const peers = await Promise.all([1, 2, 3].map(() => RawPeer.connect(broker.address)))
   onTestFinished(() => peers.forEach((peer) => void peer.close()))
-  await peers[0].invoke(310, HEADER, Buffer.from('first'))
+  await peers[0].invoke(310, SEND_V2, Buffer.from('first'))
   broker.faults.set('holdAppend', 1)
-  const asked = peers.map((peer) => Array.from({ length: 80 }, () => peer.ask(310, HEADER, Buffer.alloc(64 * 1024, 1))))
+  const asked = peers.map((peer) =>
+    Array.from({ length: 80 }, () => peer.ask(310, SEND_V2, Buffer.alloc(64 * 1024, 1))),
+  )
   const busy = () =>
     peers.reduce((sum, peer) => sum + [...peer.answers.values()].filter(({ code }) => code === 2).length, 0)
   await vi.waitFor(() => expect(busy()).toBeGreaterThan(30), 10_000)
@@ -141,10 +128,10 @@ test('a send that cannot be handled is answered with the reason, its connection 
   })
   const sent: RemotingCommand[] = []
   const connection = { send: (command: RemotingCommand) => void sent.push(command) } as unknown as Connection
-  const frame = encodeCommand({ ...request(310, HEADER, Buffer.from('x')), opaque: 6 })
+  const frame = encodeCommand({ ...request(310, SEND_V2, Buffer.from('x')), opaque: 6 })
   expect(front.frame(connection, frame, 0, frame.length)).toBe('taken')
   expect(sent).toMatchObject([{ code: 1, opaque: 6, remark: expect.stringContaining('one too many') }])
-  const oneway = encodeCommand({ ...request(310, HEADER, Buffer.from('x')), flag: 2 })
+  const oneway = encodeCommand({ ...request(310, SEND_V2, Buffer.from('x')), flag: 2 })
   expect(front.frame(connection, oneway, 0, oneway.length)).toBe('taken')
   expect(sent).toHaveLength(1)
 })

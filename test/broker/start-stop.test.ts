@@ -9,7 +9,7 @@ import { FaultSwitches, THREADS } from '../../src/faults.ts'
 import type { Log } from '../../src/log.ts'
 import { SMALL, startTestBroker } from '../../src/testing/index.ts'
 import { TestClient } from '../support/client.ts'
-import { RawPeer } from '../support/raw-peer.ts'
+import { RawPeer, SEND_V2 } from '../support/raw-peer.ts'
 
 function scratch(): string {
   const folder = mkdtempSync(join(tmpdir(), 'basalt-start-'))
@@ -70,23 +70,9 @@ test.each(['append', 'flush', 'dispatch', 'housekeeping'] as const)(
 test('a stop while sends are under way answers them or breaks their connections, and keeps what it answered', async () => {
   const folder = scratch()
   const broker = await startTestBroker({ folder, config: { flushDiskType: 'SYNC_FLUSH' } })
-  const header = {
-    a: 'PG',
-    b: 'T',
-    c: 'TBW102',
-    d: '4',
-    e: '0',
-    f: '0',
-    g: '1',
-    h: '0',
-    i: '',
-    j: '0',
-    k: 'false',
-    m: 'false',
-  }
   const peer = await RawPeer.connect(broker.address)
-  expect((await peer.invoke(310, header, Buffer.from('first'))).code).toBe(0)
-  const asked = Array.from({ length: 300 }, (_, i) => peer.ask(310, header, Buffer.from(`m${i}`)))
+  expect((await peer.invoke(310, SEND_V2, Buffer.from('first'))).code).toBe(0)
+  const asked = Array.from({ length: 300 }, (_, i) => peer.ask(310, SEND_V2, Buffer.from(`m${i}`)))
   await new Promise((fulfil) => setTimeout(fulfil, 5))
   await broker.close()
   await peer.until(() => peer.isClosed, 'the end of the connection')

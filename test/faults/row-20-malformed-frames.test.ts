@@ -8,7 +8,7 @@ import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { encodeCommand, request } from '../../src/remoting/index.ts'
 import { TestClient } from '../support/client.ts'
-import { RawPeer } from '../support/raw-peer.ts'
+import { RawPeer, SEND_V2 } from '../support/raw-peer.ts'
 import { type BrokerProcess, startBrokerProcess, TINY } from './support/broker-process.ts'
 import { randomOf, strangeFrame } from './support/fuzz.ts'
 import { judge, Ledger, Load, pause, positionsOf, readBack } from './support/load.ts'
@@ -60,21 +60,7 @@ const STRANGERS: [what: string, bytes: Buffer, code: string][] = [
 
 /** Whole frames with impossible numbers: answered, and the connection goes on. */
 const send = (over: Record<string, string>) => {
-  const ext = {
-    a: 'PG',
-    b: 'T',
-    c: 'TBW102',
-    d: '4',
-    e: '0',
-    f: '0',
-    g: '1',
-    h: '0',
-    i: '',
-    j: '0',
-    k: 'false',
-    m: 'false',
-  }
-  return { code: 310, ext: { ...ext, ...over } }
+  return { code: 310, ext: { ...SEND_V2, ...over } }
 }
 const NONSENSE: { what: string; code: number; ext: Record<string, string>; body?: Buffer; answer: number }[] = [
   { what: 'a queue beyond the last', ...send({ e: '2147483647' }), body: Buffer.from('x'), answer: 1 },

@@ -9,6 +9,22 @@ import { encodeCommand, type RemotingCommand, request } from '../../src/remoting
 const FLAG_ANSWER = 1
 const WAIT_MS = 10_000
 
+/** Fields of a send of V2 (310) to topic T, as Java's client names them. */
+export const SEND_V2 = {
+  a: 'PG',
+  b: 'T',
+  c: 'TBW102',
+  d: '4',
+  e: '0',
+  f: '0',
+  g: '1',
+  h: '0',
+  i: '',
+  j: '0',
+  k: 'false',
+  m: 'false',
+}
+
 export class RawPeer {
   readonly answers = new Map<number, RemotingCommand>()
   readonly told: RemotingCommand[] = []

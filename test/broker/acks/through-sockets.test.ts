@@ -2,23 +2,9 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { startTestBroker, type TestBroker } from '../../../src/testing/index.ts'
 import { TestClient } from '../../support/client.ts'
-import { RawPeer } from '../../support/raw-peer.ts'
+import { RawPeer, SEND_V2 } from '../../support/raw-peer.ts'
 
-const HEADER = {
-  a: 'PG',
-  b: 'T',
-  c: 'TBW102',
-  d: '4',
-  e: '0',
-  f: '0',
-  g: '1',
-  h: '0',
-  i: '',
-  j: '0',
-  k: 'false',
-  m: 'false',
-}
-const UNWAITED = { ...HEADER, i: 'WAIT\u0001false' }
+const UNWAITED = { ...SEND_V2, i: 'WAIT\u0001false' }
 const ONEWAY = 2
 
 async function setUp(flushDiskType: 'SYNC_FLUSH' | 'ASYNC_FLUSH') {
@@ -26,7 +12,7 @@ async function setUp(flushDiskType: 'SYNC_FLUSH' | 'ASYNC_FLUSH') {
   onTestFinished(() => broker.close())
   const peer = await RawPeer.connect(broker.address)
   onTestFinished(() => peer.close())
-  expect((await peer.invoke(310, HEADER, Buffer.from('first'))).code).toBe(0)
+  expect((await peer.invoke(310, SEND_V2, Buffer.from('first'))).code).toBe(0)
   return { broker, peer, control: broker.handle.engine.control }
 }
 
@@ -42,8 +28,8 @@ async function bodies(broker: TestBroker): Promise<string[]> {
 test('SYNC_FLUSH while the disk hangs: only sends that do not wait are answered, and nobody sees them yet', async () => {
   const { broker, peer, control } = await setUp('SYNC_FLUSH')
   broker.faults.set('holdSync', 1)
-  const waits = peer.ask(310, HEADER, Buffer.from('waits'))
-  peer.ask(310, HEADER, Buffer.from('one-way'), ONEWAY)
+  const waits = peer.ask(310, SEND_V2, Buffer.from('waits'))
+  peer.ask(310, SEND_V2, Buffer.from('one-way'), ONEWAY)
   const unwaited = await peer.invoke(310, UNWAITED, Buffer.from('unwaited'))
   expect([unwaited.code, unwaited.ext?.queueOffset]).toEqual([0, '3'])
   expect(peer.answers.has(waits)).toBe(false)
@@ -58,13 +44,13 @@ test('SYNC_FLUSH while the disk hangs: only sends that do not wait are answered,
 test('SYNC_FLUSH beyond its timeout: FLUSH_DISK_TIMEOUT with the place, once, and the message is there later', async () => {
   const { broker, peer } = await setUp('SYNC_FLUSH')
   broker.faults.set('holdSync', 1)
-  const late = peer.ask(310, HEADER, Buffer.from('late'))
+  const late = peer.ask(310, SEND_V2, Buffer.from('late'))
   await vi.waitFor(() => expect(broker.handle.engine.control.load('appended')).toBeGreaterThan(200))
   broker.advance('6s')
   expect(await peer.answer(late)).toMatchObject({ code: 10, ext: { queueId: '0', queueOffset: '1' } })
   peer.answers.clear()
   broker.faults.set('holdSync', 0)
-  expect((await peer.invoke(310, HEADER, Buffer.from('next'))).code).toBe(0)
+  expect((await peer.invoke(310, SEND_V2, Buffer.from('next'))).code).toBe(0)
   expect(peer.answers.has(late)).toBe(false)
   expect(await bodies(broker)).toEqual(['first', 'late', 'next'])
 })
@@ -78,8 +64,8 @@ test.each(['ASYNC_FLUSH', 'SYNC_FLUSH'] as const)(
     const lost: RawPeer[] = []
     for (let i = 0; i < 4; i += 1) lost.push(await RawPeer.connect(broker.address))
     for (let i = 0; i < count; i += 1) {
-      lost[i % 4].ask(310, HEADER, Buffer.from(`lost ${i}`))
-      kept.push(peer.ask(310, HEADER, Buffer.from(`kept ${i}`)))
+      lost[i % 4].ask(310, SEND_V2, Buffer.from(`lost ${i}`))
+      kept.push(peer.ask(310, SEND_V2, Buffer.from(`kept ${i}`)))
       if (i % 40 === 20) lost[i % 4].close()
       if (i % 40 === 20) lost[i % 4] = await RawPeer.connect(broker.address)
     }
@@ -114,7 +100,7 @@ test.each(['ASYNC_FLUSH', 'SYNC_FLUSH'] as const)(
       })
       if (round % 3 === 0) await new Promise((fulfil) => setTimeout(fulfil, round % 4))
       else if (round % 3 === 1) await new Promise((fulfil) => setImmediate(fulfil))
-      const sent = sender.ask(310, HEADER, Buffer.from(`round ${round}`))
+      const sent = sender.ask(310, SEND_V2, Buffer.from(`round ${round}`))
       const answer = await peer.answer(pull, 4000)
       expect([answer.code, answer.ext?.nextBeginOffset]).toEqual([0, String(offset + 1)])
       expect((await sender.answer(sent, 4000)).code).toBe(0)

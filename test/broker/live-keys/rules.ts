@@ -8,7 +8,7 @@ import { checkSlowConsumers } from '../../../src/broker/slow-consumers.ts'
 import type { WaitingLine } from '../../../src/broker/waiting-line.ts'
 import { resolveConfig } from '../../../src/config/index.ts'
 import { silentLog } from '../../../src/log.ts'
-import { RawPeer } from '../../support/raw-peer.ts'
+import { RawPeer, SEND_V2 } from '../../support/raw-peer.ts'
 import { heartbeat, ManualClock, MemoryFiles, rig, subscription } from '../rig.ts'
 import type { LiveKeys } from './face.ts'
 
@@ -17,19 +17,7 @@ export function ruleKeys({ broker, client, withKey, proved }: LiveKeys): void {
     (await client().invoke(315, { statsName, statsKey })).code
 
   test('waitTimeMillsInSendQueue: how long a send waits for room', async () => {
-    const header = {
-      a: 'PG',
-      b: 'Routed',
-      c: 'TBW102',
-      d: '4',
-      e: '0',
-      f: '0',
-      g: '1',
-      h: '0',
-      i: '',
-      j: '0',
-      m: 'false',
-    }
+    const header = { ...SEND_V2, b: 'Routed' }
     const waited = async () => {
       const peer = await RawPeer.connect(broker().address)
       onTestFinished(() => peer.close())

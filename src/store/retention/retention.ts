@@ -125,7 +125,7 @@ export class Retention {
     yield* this.removeFiles(expiredIndexFiles(settings, min), settings.deleteConsumeQueueFilesInterval)
   }
 
-  /** End of what reaches its age within AHEAD_MS. Looks at few files: a round comes every ten seconds, and those it knows of are not asked again. */
+  /** End of what reaches its age within AHEAD_MS. Looks at few files: those that it knows of are not asked again. */
   private soonExpired(): number {
     const { settings, control, clock } = this.options
     const time = clock.now() + AHEAD_MS - settings.fileReservedTime * HOUR_MS

@@ -103,7 +103,7 @@ class Line {
       ring: engine.acks,
       control: engine.control,
       clock: engine.control,
-      waitMsMax: DEADLINE_MS,
+      limits: { syncFlushTimeout: DEADLINE_MS, slaveTimeout: DEADLINE_MS },
       stageClock: new StageClock(engine.stageClock, 0),
       answer: (_, outcome) => {
         if (outcome.status !== 'ok') throw new Error(`a send was answered ${outcome.status}`)

@@ -7,6 +7,7 @@
  *  16   bytes    BYTES: of the log, all of one file, right behind those before
  */
 import type { RingProducer } from '../concurrency/byte-ring.ts'
+import { copyBytes } from '../native/index.ts'
 
 export const RECEIVE = { kind: 0, number: 4, offset: 8, bytes: 16 } as const
 export const RECEIVE_KIND = { bytes: 1, rewind: 2 } as const
@@ -18,7 +19,7 @@ export function claimChunk(ring: RingProducer, chunk: Buffer, from: number, leng
   if (at < 0) return false
   ring.view.setInt32(at + RECEIVE.kind, RECEIVE_KIND.bytes, true)
   ring.view.setFloat64(at + RECEIVE.offset, offset, true)
-  chunk.copy(ring.bytes, at + RECEIVE.bytes, from, from + length)
+  copyBytes(ring.bytes, at + RECEIVE.bytes, chunk, from, length)
   return true
 }
 

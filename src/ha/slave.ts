@@ -45,6 +45,8 @@ const PAUSE_MS_MAX = 5000
 const GOOD_MS = 5000
 /** A chunk of a socket goes into the ring in pieces of this size at most: append takes one while the next is copied. */
 const PIECE = 64 * 1024
+/** Read at once, at most. */
+const CHUNK_SIZE = 256 * 1024
 const SAID_AGAIN_MS = 60_000
 
 export class HaSlave {
@@ -63,6 +65,7 @@ export class HaSlave {
   private pauseMs = PAUSE_MS_MIN
   private resumeAt = 0
   private rewinds = 0
+  private readonly chunk = Buffer.allocUnsafe(CHUNK_SIZE)
   /** What the ring had no room for. */
   private backlog: Buffer[] = []
   private backlogFrom = 0
@@ -189,11 +192,18 @@ export class HaSlave {
       host: this.address.slice(0, colon),
       port: Number(this.address.slice(colon + 1)),
       noDelay: true,
+      // One buffer for all that comes: what has to wait is copied out of it.
+      onread: {
+        buffer: this.chunk,
+        callback: (length) => {
+          this.take(socket, this.chunk.subarray(0, length))
+          return true
+        },
+      },
     })
     this.socket = socket
     this.splitter = this.newSplitter()
     socket.on('connect', () => this.begin(socket))
-    socket.on('data', (chunk: Buffer) => this.take(socket, chunk))
     socket.on('error', (error) => this.lost(socket, describe(error)))
     socket.on('close', () => this.lost(socket, 'the master closed the connection'))
   }
@@ -284,7 +294,7 @@ export class HaSlave {
   /** Bytes that have to wait: the socket gives no more until they are gone. */
   private keep(piece: Buffer, offset: number): void {
     if (this.backlog.length === 0) this.backlogFrom = offset
-    this.backlog.push(piece)
+    this.backlog.push(Buffer.from(piece))
     this.socket?.pause()
   }
 

@@ -193,14 +193,17 @@ export class ReceiveStage implements Stage {
     failpoint('after-append')
     this.receive.release()
     this.received.reset(this.position)
+    // Whom the master's senders wait for comes first.
+    const reportsNow = settings.slaveAckAfter === 'append'
+    if (reportsNow) wakeHa(control)
     if (this.track.whole > this.appended.load()) {
       this.appended.advance(this.track.whole)
-      if (settings.flushDiskType === 'SYNC_FLUSH' || settings.slaveAckAfter === 'flush') {
+      if (settings.flushDiskType === 'SYNC_FLUSH' || !reportsNow) {
         wake(control.words, ControlBlock.index('flush'))
       }
       if ((control.word('gate') & GATE.flushed) === 0) wakeDispatch(control)
     }
-    wakeHa(control)
+    if (!reportsNow) wakeHa(control)
   }
 
   /** The network defines queues here too. It sends no records: a slave takes none. */

@@ -15,7 +15,6 @@ import { QueueTable } from '../concurrency/queue-table.ts'
 import { wake, wakeUrgently } from '../concurrency/wake.ts'
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
-import { RECEIVE_RING_BYTES } from '../ha/receive-ring.ts'
 import type { Log } from '../log.ts'
 import { createStageClock } from '../metrics/stage-clock.ts'
 import { Waker } from '../native/index.ts'
@@ -135,7 +134,6 @@ export class Engine {
         stageClock: this.stageClock,
         faults: options.faults?.buffer,
         settings,
-        ...(settings.brokerRole === 'SLAVE' && { receive: createRing(RECEIVE_RING_BYTES) }),
         waker: this.waker.handle,
       },
       onFailure: (failure) => {

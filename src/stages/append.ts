@@ -20,8 +20,8 @@ import { stampSample } from '../metrics/stage-clock.ts'
 import { copyBytes, wakeNetwork } from '../native/index.ts'
 import { FIELD } from '../store/commitlog/record.ts'
 import { createTailWriter, type TailWriter } from '../store/commitlog/tail-writer.ts'
+import { AppendOnSlaveStage } from './append-on-slave.ts'
 import type { StageStart } from './messages.ts'
-import { ReceiveStage } from './receive.ts'
 import { ACK, ACK_STATUS, SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from './ring-records.ts'
 import { runStage, type Stage, type StageRuntime } from './run-stage.ts'
 import { waitsForMore, wakeDispatch, wakeHa } from './wake-others.ts'
@@ -263,6 +263,6 @@ export class AppendStage implements Stage {
 if (!isMainThread) {
   runStage((start, runtime) => {
     const isSlave = start.settings.brokerRole === 'SLAVE'
-    return isSlave ? new ReceiveStage(start, runtime) : new AppendStage(start, runtime)
+    return isSlave ? new AppendOnSlaveStage(start, runtime) : new AppendStage(start, runtime)
   })
 }

@@ -31,8 +31,6 @@ export interface StageStart {
   acks: SharedArrayBuffer
   definitions: SharedArrayBuffer
   arrivals: SharedArrayBuffer
-  /** On a slave: from HA to append. */
-  receive?: SharedArrayBuffer
   stageClock: SharedArrayBuffer
   faults: SharedArrayBuffer | undefined
   settings: StoreSettings

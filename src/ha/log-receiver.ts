@@ -119,14 +119,18 @@ export class LogReceiver {
 
   private put(chunk: Buffer, at: number, length: number): boolean {
     const isInside = this.position + length <= this.segmentStart + this.segmentSize
-    if (!isInside || !this.track.push(chunk, at, at + length, this.position)) {
-      this.fault = isInside ? this.track.fault : `a transfer at ${this.position} crosses the end of a CommitLog file`
+    if (!isInside) {
+      this.fault = `a transfer at ${this.position} crosses the end of a CommitLog file`
       return false
     }
-    const to = this.tail.place(length)
-    copyBytes(this.tail.bytes, to, chunk, at, length)
-    this.position += length
-    return true
+    const isLog = this.track.push(chunk, at, at + length, this.position)
+    // Whole records in front of what is no log belong to it, and `whole` counts them.
+    const good = isLog ? length : Math.max(0, this.track.whole - this.position)
+    const to = this.tail.place(good)
+    copyBytes(this.tail.bytes, to, chunk, at, good)
+    this.position += good
+    if (!isLog) this.fault = this.track.fault
+    return isLog
   }
 
   private roll(): void {

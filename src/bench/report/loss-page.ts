@@ -1,7 +1,7 @@
 /** The page of `bench loss`: the documents' table of zero loss, measured, and how long nobody served. */
 
 import { grouped } from '../grouped.ts'
-import { FAILURES, type LossResult, modeName } from '../results.ts'
+import { FAILURES, type Failure, type LossResult, modeName } from '../results.ts'
 import { backChart } from './charts/back.ts'
 import { percent, plural, whole } from './format.ts'
 import { FAILURE_NAMES, type LossFigures, lossFigures, lossVerdict } from './loss-figures.ts'
@@ -26,8 +26,13 @@ function matrixSection(figures: readonly LossFigures[]): string {
   const modes = [...grouped(figures, ({ mode }) => modeName(mode))]
   const head = FAILURES.map((failure) => `<th scope="col" class="l">${FAILURE_NAMES[failure]}</th>`).join('')
   const rows = modes.map(([name, cells]) => {
-    const each = FAILURES.map((failure) => matrixCell(cells.find((cell) => cell.failure === failure)))
-    return `<tr><th scope="row">${escaped(name).replace(' + ', '<br>+ ')}</th>${each.join('')}</tr>`
+    const each = FAILURES.map((failure) =>
+      matrixCell(
+        failure,
+        cells.find((cell) => cell.failure === failure),
+      ),
+    )
+    return `<tr><th scope="row">${escaped(name).replace(' + ', ' <br>+ ')}</th>${each.join('')}</tr>`
   })
   return section(
     'Acknowledged, and gone',
@@ -36,16 +41,17 @@ function matrixSection(figures: readonly LossFigures[]): string {
   )
 }
 
-function matrixCell(cell: LossFigures | undefined): string {
-  if (cell === undefined) return '<td>not measured</td>'
+function matrixCell(failure: Failure, cell: LossFigures | undefined): string {
+  const label = `data-failure="${FAILURE_NAMES[failure]}"`
+  if (cell === undefined) return `<td ${label}>not measured</td>`
   const { lost, acknowledged, longestRun, duplicates, rounds } = cell
   const twice = duplicates === 0 ? '' : `<small>${whole(duplicates)} found twice</small>`
   const beside = lossVerdict(cell) === 'as claimed' ? '' : `<small>${escaped(lossVerdict(cell))}</small>`
   if (lost === 0) {
-    return `<td class="kept"><b>✓ nothing lost</b><small>of ${whole(acknowledged)}, ${plural(rounds, 'round')}</small>${twice}${beside}</td>`
+    return `<td class="kept" ${label}><b>✓ nothing lost</b><small>of ${whole(acknowledged)}, ${plural(rounds, 'round')}</small>${twice}${beside}</td>`
   }
   const run = `<small>of ${whole(acknowledged)} (${percent(lost / acknowledged)}), ${plural(rounds, 'round')}</small><small>longest run ${whole(longestRun)}</small>`
-  return `<td class="lost"><b>✗ ${whole(lost)} lost</b>${run}${twice}${beside}</td>`
+  return `<td class="lost" ${label}><b>✗ ${whole(lost)} lost</b>${run}${twice}${beside}</td>`
 }
 
 function backSection(figures: readonly LossFigures[]): string {

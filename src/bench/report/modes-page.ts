@@ -1,7 +1,7 @@
 /** The page of `bench modes`: the price first, then what it is made of, how load changes it, and every figure. */
 import type { ModesResult } from '../results.ts'
 import { ownSeries } from './charts/price.ts'
-import { count, time } from './format.ts'
+import { count, digits, time, whole } from './format.ts'
 import { conditionsLine, floorsLine } from './heading.ts'
 import { againstSection } from './modes-sections/against.ts'
 import { cellsSection, costSection, lagSection } from './modes-sections/figures.ts'
@@ -48,12 +48,13 @@ function lead(selection: Selection): string {
   const [least, most] = [dear[0], dear.at(-1)]
   if (least === undefined || most === undefined || low === undefined) return 'Too little was measured for a percentile.'
   const strong = (text: string) => `<strong>${escaped(text)}</strong>`
-  const told = ({ series, p50 }: typeof least) => `${strong(series.name)} ${strong(time(p50))}`
-  const through = (each: typeof least) => strong(count(each.rate ?? 0))
-  if (least === most) {
-    return `With ${low.name}, half of all sends take at most ${strong(time(least.p50))} in ${strong(least.series.name)}; with ${high!.name} ${through(least)} messages a second go through.`
-  }
+  const messages =
+    low.load === 'closed' ? `${low.amount === 1 ? '1 message' : `${whole(low.amount)} messages`} in flight` : low.name
+  const took = `With ${messages}, half of all sends take at most ${strong(time(least.p50))} in ${escaped(least.series.name)}`
+  const rate = (each: typeof least) => strong(count(each.rate ?? 0))
+  if (least === most) return `${took}; with ${escaped(high!.name)}, ${rate(least)} messages a second go through.`
+  const times = `${digits(most.p50! / Math.max(least.p50!, 1))} times as much`
   const loads =
-    high === low ? '' : ` With ${high!.name}, ${through(least)} and ${through(most)} messages a second go through.`
-  return `With ${low.name}, half of all sends are answered within: ${told(least)}, ${told(most)}.${loads}`
+    high === low ? '' : ` With ${escaped(high!.name)} it is ${rate(least)} against ${rate(most)} messages a second.`
+  return `${took}, the cheapest mode, and ${strong(time(most.p50))} in ${escaped(most.series.name)}, the dearest: ${times}.${loads}`
 }

@@ -79,6 +79,7 @@ svg .bar2{fill:currentColor;opacity:.45}
 svg .dashed{stroke-dasharray:5 4}
 svg .on-light{fill:#111;font-size:11px}
 svg .on-dark{fill:#fff;font-size:11px}
+svg .pale{font-size:11px;fill:var(--ink)}
 svg .step{stroke:var(--card);stroke-width:.75}
 svg .later{fill-opacity:.28;stroke:var(--axis);stroke-dasharray:2 2}
 svg .k-none.name,svg .k-async.name,svg .k-sync.name,svg .k-apache.name{fill:currentColor;font-size:11px}
@@ -123,6 +124,7 @@ th:first-child,td:first-child,th.l,td.l{text-align:left}
 thead th{color:var(--muted);font-weight:600}
 tbody th{font-weight:600}
 td small{display:block;color:var(--muted);font-size:12px}
+.matrix{width:100%}
 .matrix td{text-align:left;white-space:normal;border:3px solid var(--card);border-radius:8px;padding:9px 12px;min-width:150px}
 .matrix th{border:0}
 .matrix td.kept{background:var(--good-bg);color:var(--good)}
@@ -131,7 +133,7 @@ td small{display:block;color:var(--muted);font-size:12px}
 .matrix td b{font-size:15px}
 button{font:13px ${FONT};color:var(--ink);background:var(--card);border:1px solid var(--axis);border-radius:8px;padding:6px 12px;cursor:pointer;white-space:nowrap}
 footer{color:var(--muted);font-size:13px;overflow-wrap:anywhere}
-@media(max-width:760px){main{padding:18px 12px 40px}section{padding:14px 12px}.wide{display:none}.narrow{display:block}h1{font-size:22px}.lead{font-size:16px}.matrix td{min-width:128px;padding:7px 9px}}
+@media(max-width:760px){main{padding:18px 12px 40px}section{padding:14px 12px}.wide{display:none}.narrow{display:block}h1{font-size:22px}.lead{font-size:16px}.matrix thead{display:none}.matrix tr,.matrix td,.matrix th{display:block;width:100%}.matrix th{padding:14px 0 4px}.matrix th br{display:none}.matrix td::before{content:attr(data-failure);display:block;font-size:12px}}
 @media print{button{display:none}section{break-inside:avoid}}
 ${SHAPES}`
 

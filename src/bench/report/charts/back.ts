@@ -6,7 +6,7 @@ import { backText } from '../loss-table.ts'
 import { logarithmic, type Scale } from '../scale.ts'
 import { type Chart, circle, group, line, text } from '../svg.ts'
 
-const ROW = 48
+const ROW = 58
 const LEFT = 8
 const RIGHT = 10
 
@@ -30,7 +30,7 @@ export function backChart(
     const top = index * ROW
     const told = `reads ${backText(cell.reads)} · writes ${backText(cell.writes)}`
     const name = text(0, top + 14, modeName(cell.mode), 't b') + text(0, top + 28, told, 'm')
-    const y = top + 39
+    const y = top + 41
     const [reads, writes] = [
       dot(cell.reads, y, scale, 'k-async', 'hollow'),
       dot(cell.writes, y, scale, 'k-sync', 'solid'),

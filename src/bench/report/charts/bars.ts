@@ -14,31 +14,34 @@ export interface BarRow {
 
 const ROW = 42
 
+/** Ticks are round multiples of `unit`. */
 export function barChart(
   id: string,
   title: string,
   rows: readonly BarRow[],
   tickText: (value: number) => string,
+  unit = 1,
   width = 350,
 ): Chart {
   const room = Math.max(...rows.map(({ label }) => textWidth(label, 12, true)), 0) + 10
   const right = width - room
   const sum = ({ parts }: BarRow) => parts.reduce((all, { value }) => all + value, 0)
   const most = Math.max(...rows.map((row) => Math.max(sum(row), row.upTo ?? 0)), 0)
-  const scale = linear(most, 0, right, 3)
+  const scale = linear(most / unit, 0, right, 3)
+  const place = (value: number) => scale(value / unit)
   const bottom = rows.length * ROW + 4
   const ticks = scale.ticks.map((tick) => {
     const x = scale(tick)
-    return line(x, 0, x, bottom, 'grid') + text(x, bottom + 14, tickText(tick), 'm', x < 14 ? 'start' : 'middle')
+    return line(x, 0, x, bottom, 'grid') + text(x, bottom + 14, tickText(tick * unit), 'm', x < 14 ? 'start' : 'middle')
   })
   const drawn = rows.map((row, index) => {
     const top = index * ROW + 4
     let from = 0
     const parts = row.parts.map(({ name, value }, part) => {
       const box = rect(
-        scale(from),
+        place(from),
         top + 17,
-        scale(value),
+        place(value),
         14,
         { class: part === 0 ? 'bar' : 'bar2' },
         `${name}: ${tickText(value)}`,
@@ -46,8 +49,8 @@ export function barChart(
       from += value
       return box
     })
-    const end = Math.max(scale(sum(row)), scale(row.upTo ?? 0))
-    const whisker = row.upTo === undefined ? '' : line(scale(sum(row)), top + 24, scale(row.upTo), top + 24, 'axis')
+    const end = Math.max(place(sum(row)), place(row.upTo ?? 0))
+    const whisker = row.upTo === undefined ? '' : line(place(sum(row)), top + 24, place(row.upTo), top + 24, 'axis')
     return group(
       { class: row.hue },
       text(0, top + 12, row.name, 't'),

@@ -109,7 +109,7 @@ function axes(x: Scale, y: Scale, right: number, bottom: number, name: string): 
 }
 
 /** Points of one load, joined, named at the slowest; names that would lie on each other are left to the table. */
-function guides(points: readonly Point[], x: Scale, y: Scale, right: number): string {
+function guides(points: readonly Point[], x: Scale, y: Scale): string {
   const loads = new Map<string, Point[]>()
   for (const point of points) {
     const { name } = loadOf(point.cell.key)
@@ -121,11 +121,12 @@ function guides(points: readonly Point[], x: Scale, y: Scale, right: number): st
     .sort((a, b) => x(a.of[0].rate) - x(b.of[0].rate))
     .map(({ name, of }) => {
       const places = of.map(({ rate, us }) => [x(rate), y(us)] as const)
-      const short = name.replace(' in flight', '')
-      const half = textWidth(short, 11) / 2
-      const isFree = places[0][0] - half >= free && places[0][0] + half <= right + 12
-      if (isFree) free = places[0][0] + half + 4
-      const label = isFree ? text(places[0][0], places[0][1] - 9, short, 'm', 'middle') : ''
+      const short = name.replace(/ (in flight|offered)$/, '')
+      // Left above the point: there a line that rises to the right leaves room.
+      const [x2, y2] = [places[0][0] - 5, places[0][1] - 7]
+      const isFree = x2 - textWidth(short, 11) >= free
+      if (isFree) free = x2 + 4
+      const label = isFree ? text(x2, y2, short, 'm', 'end') : ''
       return (places.length > 1 ? path(places, 'guide') : '') + label
     })
   return drawn.join('')

@@ -110,8 +110,8 @@ function heads({ low, high }: Selection, { isWide, from, to, barFrom }: Layout):
     text(0, 28, 'mode, and what the documents claim', 'm') +
     text(from, 14, `p50 to p99 of a send, ${load}`, 't b') +
     text(from, 30, 'shaded: as the documents claim', 'm') +
-    text(to + 14, 14, 'beside', 't b') +
-    text(to + 14, 30, 'the claim', 'm') +
+    text(to + 14, 14, 'p99 beside', 't b') +
+    text(to + 14, 30, 'the claim’s least', 'm') +
     text(barFrom, 14, 'messages a second', 't b') +
     text(barFrom, 30, high?.name ?? '', 'm')
   )

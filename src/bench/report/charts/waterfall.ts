@@ -3,7 +3,8 @@
  * lane, the slave's on the lower.
  *
  * `flushed` and `sent` start side by side after `appended`; `reportRead` runs from `sent` and holds the link there and back and the
- * slave's own steps, which its clock measures and which stand in the middle of it. What the mode does not wait for is drawn pale.
+ * slave's own steps, which its clock measures and which stand in the middle of it. What the mode does not wait for is drawn pale, such a flush
+ * on a lane of its own.
  */
 import type { Mode, WaterfallStep } from '../../results.ts'
 import { plain, time } from '../format.ts'
@@ -17,7 +18,7 @@ export type Part = keyof typeof STEP_COLOURS
 export interface Segment {
   readonly part: Part
   readonly step: WaterfallStep['step'] | 'link'
-  readonly lane: 0 | 1
+  readonly lane: number
   readonly start: number
   readonly us: number
   /** Nobody waits for it: it may end after the answer. */
@@ -38,7 +39,7 @@ export function wayOf(steps: readonly WaterfallStep[], mode: Mode): Way {
   const put = (
     part: Part,
     step: Segment['step'],
-    lane: 0 | 1,
+    lane: number,
     start: number,
     us: number | undefined,
     isLater = false,
@@ -49,7 +50,9 @@ export function wayOf(steps: readonly WaterfallStep[], mode: Mode): Way {
   }
   const appended = put('appended', 'appended', 0, put('claimed', 'claimed', 0, 0, find('claimed')), find('appended'))
   const isFlushLater = mode.flush === 'ASYNC_FLUSH'
-  const flushed = put('flushed', 'flushed', 0, appended, find('flushed'), isFlushLater)
+  // The answer passes a flush that nobody waits for, so that one goes below.
+  const flushLane = !isFlushLater ? 0 : mode.replication === 'none' ? 1 : 2
+  const flushed = put('flushed', 'flushed', flushLane, appended, find('flushed'), isFlushLater)
   const isSlaveLater = mode.replication !== 'SYNC_MASTER'
   const sent = put('link', 'sent', 1, appended, find('sent'), isSlaveLater)
   const own = (['slaveReceived', 'slaveAppended', 'slaveFlushed', 'reported'] as const).map((step) => ({
@@ -71,42 +74,46 @@ export function wayOf(steps: readonly WaterfallStep[], mode: Mode): Way {
   return { segments, endUs, totalUs: find('total') }
 }
 
-const LANE = 15
-const ROW = 54
+const LANE = 17
+const ROW_MIN = 34
+const ROW_GAP = 13
 const LEFT = 66
-const RIGHT = 8
+const TOP = 6
 
-/** One panel: a mode, a row a load. Undefined where nothing was clocked. */
+/** One panel: a mode, a row a load; closed loops where there are any. Undefined where nothing was clocked. */
 export function waterfallChart(series: Series, width = 350): Chart | undefined {
-  const rows = series.cells.flatMap((cell) =>
-    cell.cell.waterfall === undefined || cell.cell.waterfall.length === 0
-      ? []
-      : [{ load: loadOf(cell.key), way: wayOf(cell.cell.waterfall, series.mode) }],
-  )
-  if (rows.length === 0) return undefined
+  const clocked = series.cells.filter(({ cell }) => (cell.waterfall ?? []).length > 0)
+  const closed = clocked.filter(({ key }) => key.load === 'closed')
+  const cells = closed.length > 0 ? closed : clocked
+  if (cells.length === 0) return undefined
+  let bottom = TOP
+  const rows = cells.map(({ key, cell }) => {
+    const way = wayOf(cell.waterfall!, series.mode)
+    const lanes = 1 + Math.max(0, ...way.segments.map(({ lane }) => lane))
+    const top = bottom
+    bottom += Math.max(ROW_MIN, lanes * LANE) + ROW_GAP
+    return { name: loadOf(key).name, way, top, total: time(way.totalUs ?? way.endUs) }
+  })
+  const room = Math.max(...rows.map(({ total }) => textWidth(total, 12, true))) + 8
   const ends = rows.flatMap(({ way }) => [way.endUs, ...way.segments.map(shownEnd(way))])
-  const scale = linear(Math.max(...ends), LEFT, width - RIGHT, 3)
-  const bottom = 8 + rows.length * ROW
+  const scale = linear(Math.max(...ends), LEFT, width - room, 3)
   const ticks = scale.ticks.map((tick) => {
     const x = scale(tick)
-    const anchor = x > width - 30 ? 'end' : 'middle'
-    return line(x, 4, x, bottom - 6, 'grid') + text(x, bottom + 8, tick === 0 ? '0' : plain(time(tick)), 'm', anchor)
+    return line(x, 2, x, bottom - 8, 'grid') + text(x, bottom + 6, tick === 0 ? '0' : plain(time(tick)), 'm', 'middle')
   })
-  const drawn = rows.map(({ load, way }, index) => {
-    const top = 8 + index * ROW
-    const [amount, rest] = [load.name.slice(0, load.name.indexOf(' ')), load.name.slice(load.name.indexOf(' ') + 1)]
-    const name = text(0, top + 12, amount, 't b') + text(0, top + 27, rest, 'm')
-    return name + drawWay(way, top, scale, width)
+  const drawn = rows.map(({ name, way, top, total }) => {
+    const cut = name.lastIndexOf(' ', name.length - 1 - (name.endsWith('in flight') ? 7 : 0))
+    const label = text(0, top + 12, name.slice(0, cut), 't b') + text(0, top + 27, name.slice(cut + 1), 'm')
+    const segments = way.segments.map((each) => drawSegment(each, top, scale, shownEnd(way)(each)))
+    return label + segments.join('') + text(scale(way.endUs) + 5, top + 12, total, 't b')
   })
-  const description = rows.map(
-    ({ load, way }) => `${load.name}: answer after ${time(way.totalUs ?? way.endUs)}, ${told(way)}.`,
-  )
+  const description = rows.map(({ name, way, total }) => `${name}: answer after ${total}, ${told(way)}.`)
   return {
     id: `waterfall-${series.system}-${series.mode.flush}-${series.mode.replication}-${series.haTransfer}`,
     title: `${series.name}: the way of a message`,
     description: description.join(' '),
     width,
-    height: bottom + 14,
+    height: bottom + 12,
     body: ticks.join('') + drawn.join(''),
   }
 }
@@ -114,27 +121,8 @@ export function waterfallChart(series: Series, width = 350): Chart | undefined {
 /** What is not waited for may be very long: it is cut at twice the answer. */
 const shownEnd = (way: Way) => (segment: Segment) =>
   segment.isLater
-    ? Math.min(segment.start + segment.us, Math.max(way.endUs * 2, segment.start))
+    ? Math.max(segment.start, Math.min(segment.start + segment.us, way.endUs * 2))
     : segment.start + segment.us
-
-function drawWay(way: Way, top: number, scale: Scale, width: number): string {
-  const shown = way.segments.map((segment) => drawSegment(segment, top, scale, shownEnd(way)(segment)))
-  const x = scale(way.endUs)
-  const total = time(way.totalUs ?? way.endUs)
-  const hasLower = way.segments.some(({ lane }) => lane === 1)
-  const y = top + (hasLower ? 2 : 1) * (LANE + 2) - 2
-  const flag = `answer ${total}`
-  // Before the mark where there is no room after it.
-  const isBefore = x + 6 + textWidth(flag, 11) > width
-  const label = text(
-    isBefore ? Math.max(x + 2, textWidth(flag, 11) + LEFT) : x + 4,
-    y + 12,
-    flag,
-    'm',
-    isBefore ? 'end' : 'start',
-  )
-  return shown.join('') + line(x, top - 2, x, y + 4, 'axis') + label
-}
 
 function drawSegment(
   { part, step, lane, start, us, isLater }: Segment,
@@ -146,11 +134,11 @@ function drawSegment(
   const wide = Math.max(1, scale(end) - x)
   const colour = STEP_COLOURS[part]
   const tip = `${step === 'link' ? 'link to the slave' : step}: ${time(us)}${isLater ? ', not waited for' : ''}`
-  const y = top + lane * (LANE + 2)
-  const box = rect(x, y, wide, LANE, { class: isLater ? 'step later' : 'step', fill: colour.ground }, tip)
+  const y = top + lane * LANE
+  const box = rect(x, y, wide, LANE - 2, { class: isLater ? 'step later' : 'step', fill: colour.ground }, tip)
   const label = time(us)
   if (textWidth(label, 11) + 4 > wide) return box
-  const ink = isLater ? 'm' : colour.ink === '#ffffff' ? 'on-dark' : 'on-light'
+  const ink = isLater ? 'pale' : colour.ink === '#ffffff' ? 'on-dark' : 'on-light'
   return box + text(x + wide / 2, y + 11.5, label, ink, 'middle')
 }
 

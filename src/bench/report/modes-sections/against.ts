@@ -5,8 +5,8 @@ import { ratioInterval } from '../../stats.ts'
 import { curveChart, extentOf } from '../charts/curves.ts'
 import { type Figures, percentile } from '../figures.ts'
 import { count, digits, MISSING, time } from '../format.ts'
-import { figure, htmlTable, legend, panels, section } from '../page.ts'
-import { isLoad, loadOf, type Selection, type Series } from '../selection.ts'
+import { details, figure, htmlTable, legend, panels, section } from '../page.ts'
+import { isLoad, type Load, loadOf, type Selection, type Series } from '../selection.ts'
 import { hueOf } from '../style.ts'
 import { circle, line } from '../svg.ts'
 
@@ -17,8 +17,13 @@ interface Pair {
 
 export function againstSection(selection: Selection): string {
   const pairs = pairsOf(selection.series)
+  // An open loop's points would lie on a closed loop's line.
+  const drawn = ({ cells, ...rest }: Series): Series => ({
+    ...rest,
+    cells: cells.filter(({ key }) => key.load === selection.low?.load),
+  })
   const extent = extentOf(
-    pairs.flatMap(({ ours, theirs }) => [ours, theirs]),
+    pairs.flatMap(({ ours, theirs }) => [drawn(ours), drawn(theirs)]),
     ['p99'],
   )
   if (pairs.length === 0) return ''
@@ -30,7 +35,7 @@ export function againstSection(selection: Selection): string {
   const charts = pairs.flatMap(({ ours, theirs }) => {
     if (extent === undefined) return []
     const { flush, replication } = ours.mode
-    const chart = curveChart([ours, theirs], {
+    const chart = curveChart([drawn(ours), drawn(theirs)], {
       ...{
         id: `against-${flush}-${replication}-${ours.haTransfer}`,
         title: `${ours.name}: p99 against throughput, Basalt and Apache`,
@@ -51,12 +56,22 @@ export function againstSection(selection: Selection): string {
     ]),
     panels(charts),
     htmlTable(
-      ['mode', 'load', 'msgs/s', 'Apache', 'ratio', 'p50', 'p99', 'Apache', 'p99 ratio', 'CPU ratio'],
-      pairs.flatMap(rowsOf),
+      HEADS,
+      pairs.flatMap((pair) => rowsOf(pair, selection.chosen)),
       [0, 1],
+    ),
+    details(
+      'The ratios of every load',
+      htmlTable(
+        HEADS,
+        pairs.flatMap((pair) => rowsOf(pair, selection.loads)),
+        [0, 1],
+      ),
     ),
   )
 }
+
+const HEADS = ['mode', 'load', 'msgs/s', 'Apache', 'ratio', 'p50', 'p99', 'Apache', 'p99 ratio', 'CPU ratio']
 
 /** Apache streams; ours that streams stands beside it, else ours that pulls. */
 function pairsOf(series: readonly Series[]): Pair[] {
@@ -72,11 +87,11 @@ function pairsOf(series: readonly Series[]): Pair[] {
     })
 }
 
-function rowsOf({ ours, theirs }: Pair): string[][] {
+function rowsOf({ ours, theirs }: Pair, loads: readonly Load[]): string[][] {
   return ours.cells.flatMap((our) => {
     const load = loadOf(our.key)
     const their = theirs.cells.find((each) => isLoad(each, load))
-    if (their === undefined) return []
+    if (their === undefined || !loads.some(({ name }) => name === load.name)) return []
     const ratio = (pick: (round: Round) => number | undefined) => ratioText(our, their, pick)
     return [
       [

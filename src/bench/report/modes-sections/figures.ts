@@ -5,22 +5,19 @@ import { ownSeries } from '../charts/price.ts'
 import { PERCENTILES } from '../figures.ts'
 import { bytes, count, digits, MISSING, plain, time, whole } from '../format.ts'
 import { details, figure, htmlTable, legend, panels, section } from '../page.ts'
-import { at, injectedText, type Load, loadOf, type Selection, systemName } from '../selection.ts'
+import { at, injectedText, loadOf, type Selection, systemName } from '../selection.ts'
 import { hueOf } from '../style.ts'
 import { rect } from '../svg.ts'
 
-const loadsOf = ({ low, high }: Selection): Load[] =>
-  low === undefined || high === undefined ? [] : low === high ? [low] : [low, high]
-
 export function costSection(selection: Selection): string {
   const own = ownSeries(selection)
-  const charts = loadsOf(selection).map((load) => {
+  const charts = selection.chosen.map((load) => {
     const rows: BarRow[] = own.flatMap((series) => {
       const cell = at(series, load)
       if (cell === undefined) return []
       const parts = [{ name: 'master', value: cell.masterCpuUs }]
       if (series.mode.replication !== 'none') parts.push({ name: 'slave', value: cell.slaveCpuUs })
-      const label = parts.map(({ value }) => plain(digits(value))).join(' + ')
+      const label = parts.map(({ value }) => digits(value)).join(' + ')
       return [{ name: series.name, hue: hueOf(series.mode), parts, label: `${label} µs` }]
     })
     return figure(
@@ -57,10 +54,16 @@ export function costSection(selection: Selection): string {
   )
 }
 
+/** B, KiB, MiB or GiB: the one of the largest value. */
+const unitOf = (rows: readonly BarRow[]): number => {
+  const most = Math.max(...rows.map(({ upTo }) => upTo ?? 0), 1)
+  return 1024 ** Math.min(3, Math.floor(Math.log2(most) / 10))
+}
+
 export function lagSection(selection: Selection): string {
   const own = ownSeries(selection).filter(({ cells }) => cells.some(({ lagBytes }) => lagBytes !== undefined))
   if (own.length === 0) return ''
-  const charts = loadsOf(selection).flatMap((load) => {
+  const charts = selection.chosen.flatMap((load) => {
     const rows: BarRow[] = own.flatMap((series) => {
       const cell = at(series, load)
       if (cell?.lagBytes === undefined) return []
@@ -80,7 +83,13 @@ export function lagSection(selection: Selection): string {
       ? []
       : [
           figure(
-            barChart(`lag-${load.load}-${Math.round(load.amount)}`, title, rows, (value) => bytes(value)),
+            barChart(
+              `lag-${load.load}-${Math.round(load.amount)}`,
+              title,
+              rows,
+              (value) => plain(bytes(value)),
+              unitOf(rows),
+            ),
             load.name,
           ),
         ]

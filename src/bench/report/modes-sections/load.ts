@@ -58,15 +58,12 @@ function curvesOf(all: readonly Series[], load: 'closed' | 'open'): string[] {
   return [panels(charts, 'pair')]
 }
 
-/** Little, middling and much load: three panels are as many as one looks at. */
 export function distributionSection(selection: Selection): string {
   const all = ownSeries(selection)
-  const drawable = selection.loads
+  const chosen = selection.chosen
     .map((load) => ({ load, lines: linesAt(all, load) }))
     .filter(({ lines }) => lines.length > 0)
-  if (drawable.length === 0) return ''
-  const last = drawable.length - 1
-  const chosen = [...new Set([0, Math.ceil(last / 2), last])].map((index) => drawable[index])
+  if (chosen.length === 0) return ''
   const times = chosen.flatMap(({ lines }) => lines.flatMap(({ points }) => points.map(({ us }) => us)))
   const extent = [Math.min(...times), Math.max(...times)] as const
   const rows = all.flatMap((series) =>

@@ -40,7 +40,7 @@ export function waterfallSection(selection: Selection): string {
   )
   return section(
     'What it is made of',
-    'The way of a message through the broker by the medians of its steps: the master above, the slave below, side by side as they run. With more in flight many messages share one fdatasync and one report (group commit), while the wait for the append thread grows. Each mode has its own time axis.',
+    'The way of a message through the broker by the medians of its steps: the master above, the slave below, side by side as they run. With more in flight many messages share one fdatasync and one report (group commit), while the wait for the append thread grows. The number behind the answer is the median of the whole. Each mode has its own time axis.',
     legend(items),
     panels(charts),
     details('Every step, with its p99', htmlTable(['mode', 'load', 'step', 'p50', 'p99', 'messages'], rows, [0, 1, 2])),

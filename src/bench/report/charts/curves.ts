@@ -70,7 +70,6 @@ export function curveChart(all: readonly Series[], options: CurveOptions): Chart
       lines.flatMap(({ points }) => points),
       x,
       y,
-      right,
     ),
   ]
   const ends = spread(

@@ -6,7 +6,7 @@ import { type Chart, rect, text, textWidth } from '../svg.ts'
 
 /** From little to much: one hue, ever darker, so that it is read without colours as well. */
 const RAMP = ['#eaf3fb', '#c9e1f4', '#9fcbeb', '#6fafdd', '#4490c9', '#2870ad', '#17528a', '#0b3866']
-const DARK_FROM = 4
+const DARK_FROM = 5
 const LEFT = 62
 const TOP = 40
 const CELL_HEIGHT = 34

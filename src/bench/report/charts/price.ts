@@ -142,8 +142,7 @@ function drawRow({ series, low, high }: Row, top: number, layout: Layout, scale:
       : `${name}: ${count(rate)} messages a second (rounds: ${count(high.rateLow)} to ${count(high.rateHigh)})`
   parts.push(rect(barFrom, y, length, 18, { class: markOf(mode) === 'solid' ? 'bar' : 'bar2', rx: 2 }, tip))
   parts.push(text(barFrom + length + 6, y + 13, high === undefined ? MISSING : count(rate), 't b'))
-  if (!isWide)
-    parts.push(text(width - 4, y + 13, claim === undefined ? '' : beside.replace(', p99 as claimed', ''), 'm', 'end'))
+  if (!isWide) parts.push(text(width - 4, y + 13, claim === undefined ? '' : beside, 'm', 'end'))
   return group({ class: hueOf(mode) }, ...parts)
 }
 

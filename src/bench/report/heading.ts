@@ -30,7 +30,7 @@ export function conditionsLine(selection: Selection): string {
 
 export function floorsLine({ floors }: ModesResult): string {
   const { fdatasyncUs, roundTripUs, wakeUpUs } = floors
-  return `this machine takes ${time(fdatasyncUs)} for an fdatasync, ${time(roundTripUs)} for a round trip, ${time(wakeUpUs)} to wake a thread`
+  return `This machine takes ${time(fdatasyncUs)} for an fdatasync, ${time(roundTripUs)} for a round trip, ${time(wakeUpUs)} to wake a thread.`
 }
 
 export function optionsLine({ options }: ModesResult | LossResult): string {

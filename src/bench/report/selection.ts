@@ -6,7 +6,7 @@
 import { grouped } from '../grouped.ts'
 import { type CellKey, FLUSH_MODES, type Mode, type ModesResult, modeName, REPLICATION_MODES } from '../results.ts'
 import { type Figures, figuresOf } from './figures.ts'
-import { count, digits, whole } from './format.ts'
+import { count, digits, plain, whole } from './format.ts'
 
 /** Who in which mode: one line of a chart. */
 export interface Series {
@@ -128,7 +128,7 @@ export const systemName = (system: CellKey['system']): string => (system === 'ba
 /** "fdatasync +5 ms, link +10 ms injected"; nothing where the machine was left as it is. */
 export function injectedText({ fdatasyncMs, rttMs }: Pick<CellKey, 'fdatasyncMs' | 'rttMs'>): string {
   const parts = []
-  if (fdatasyncMs > 0) parts.push(`fdatasync +${digits(fdatasyncMs)} ms`)
-  if (rttMs > 0) parts.push(`link +${digits(rttMs)} ms a round trip`)
+  if (fdatasyncMs > 0) parts.push(`fdatasync +${plain(digits(fdatasyncMs))} ms`)
+  if (rttMs > 0) parts.push(`link +${plain(digits(rttMs))} ms a round trip`)
   return parts.length === 0 ? '' : `${parts.join(', ')} injected`
 }

@@ -36,7 +36,8 @@ export function linesAt(all: readonly Series[], load: Load): Line[] {
       if (us === undefined) break
       points.push({ nines: step * STEP, us })
     }
-    return points.length < 2 ? [] : [{ series, points }]
+    // Less than the median says nothing of a tail.
+    return points.length === 0 || points.at(-1)!.nines < nines(0.5) - STEP ? [] : [{ series, points }]
   })
 }
 

@@ -68,6 +68,10 @@ const PAGES: Record<string, { html: () => string; charts: number }> = {
     charts: 1 + 2 + 1 + 1 + 1,
   },
   'injected delays': { html: () => htmlPage(modesResult({ injected: { fdatasyncMs: 10, rttMs: 200 } })), charts: 18 },
+  'two ways to the slave': {
+    html: () => htmlPage(modesResult({ transfers: ['stream', 'pull'], depths: [1, 64] })),
+    charts: 1 + 10 + 2 + 2 + 2 + 2,
+  },
   'few samples': {
     html: () => htmlPage(modesResult({ samples: 15, rounds: 1, depths: [1] })),
     charts: 1 + 6 + 1 + 1,

@@ -339,6 +339,19 @@ describe('the page', () => {
   })
 })
 
+test('our slave that is sent to and our slave that pulls are two lines with two names; one of them alone needs none', () => {
+  const both = modesResult({ transfers: ['stream', 'pull'], surface: [{ fdatasyncMs: 5, rttMs: 5 }] })
+  expect(terminalTable(both, 200)).toMatch(/SYNC_FLUSH \+ SYNC_MASTER \(pull\) +\d/)
+  const page = htmlPage(both)
+  expect(page).toContain('<h3>SYNC_FLUSH + SYNC_MASTER (pull)</h3>')
+  expect(page).toContain('class="curve pulled"')
+  const ids = [...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id)
+  expect(new Set(ids).size).toBe(ids.length)
+  const alone = modesResult({ transfers: ['pull'], surface: [{ fdatasyncMs: 5, rttMs: 5 }] })
+  expect(htmlPage(alone)).not.toContain('(pull)')
+  expect(terminalTable(alone, 200)).not.toContain('(pull)')
+})
+
 describe('a file', () => {
   function written(content: unknown): string {
     const folder = mkdtempSync(join(tmpdir(), 'basalt-result-'))

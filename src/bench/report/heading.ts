@@ -22,6 +22,7 @@ export function conditionsLine(selection: Selection): string {
   return [
     `bodies of ${whole(conditions.bodySize)} bytes`,
     `${least === most ? plural(least, 'round') : `${least} to ${most} rounds`} a cell`,
+    'servers and load on one machine',
     injectedText(conditions),
   ]
     .filter((part) => part !== '')

@@ -14,6 +14,8 @@ export interface Series {
   readonly mode: Mode
   readonly haTransfer: CellKey['haTransfer']
   readonly name: string
+  /** Our slave pulls, and one that is sent to is in the result as well. */
+  readonly isPull: boolean
   readonly cells: readonly Figures[]
 }
 
@@ -64,7 +66,7 @@ export function select(result: ModesResult): Selection {
     series: series.map((cells) => {
       const { system, mode, haTransfer } = cells[0].key
       const isPull = bothTransfers && haTransfer === 'pull' && system === 'basalt'
-      return { system, mode, haTransfer, cells, name: `${modeName(mode)}${isPull ? ' (pull)' : ''}` }
+      return { system, mode, haTransfer, isPull, cells, name: `${modeName(mode)}${isPull ? ' (pull)' : ''}` }
     }),
     loads,
     chosen,

@@ -69,6 +69,7 @@ export function wayOf(steps: readonly WaterfallStep[], mode: Mode): Way {
       there = put(step === 'slaveFlushed' ? 'flushed' : 'slave', step, 1, there, us, isSlaveLater)
   }
   if (half > 0) there = put('link', 'reportRead', 1, there, half, isSlaveLater)
+  if (reportRead !== undefined) there = sent + reportRead
   const ready = Math.max(appended, isFlushLater ? 0 : flushed, isSlaveLater ? 0 : there)
   const endUs = put('acknowledged', 'acknowledged', 0, ready, find('acknowledged'))
   return { segments, endUs, totalUs: find('total') }

@@ -1,24 +1,12 @@
-/** What the reports say: figures of cells, the terminal's tables, CSV, the texts of pages and charts, files that are refused. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+/** What the reports say: figures of cells, the terminal's tables, CSV, the texts of pages and charts. */
 import fc from 'fast-check'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Histogram } from '../../bench/load/histogram.mjs'
 import { wayOf } from '../../src/bench/report/charts/waterfall.ts'
 import { claimedLoss, claimOf, verdict } from '../../src/bench/report/claims.ts'
 import { figuresOf, merged, percentile } from '../../src/bench/report/figures.ts'
 import { count, time } from '../../src/bench/report/format.ts'
-import {
-  csv,
-  htmlPage,
-  lossCsv,
-  lossTable,
-  modesChartSvg,
-  readModesResult,
-  readResult,
-  terminalTable,
-} from '../../src/bench/report/index.ts'
+import { csv, htmlPage, lossCsv, lossTable, modesChartSvg, terminalTable } from '../../src/bench/report/index.ts'
 import { spread } from '../../src/bench/report/svg.ts'
 import { FAILURES, type LossResult, type ModesResult, modeName, type RawHistogram } from '../../src/bench/results.ts'
 import { lossResult, MODES, modesResult } from './report-fixture.ts'
@@ -350,81 +338,4 @@ test('our slave that is sent to and our slave that pulls are two lines with two 
   const alone = modesResult({ transfers: ['pull'], surface: [{ fdatasyncMs: 5, rttMs: 5 }] })
   expect(htmlPage(alone)).not.toContain('(pull)')
   expect(terminalTable(alone, 200)).not.toContain('(pull)')
-})
-
-describe('a file', () => {
-  function written(content: unknown): string {
-    const folder = mkdtempSync(join(tmpdir(), 'basalt-result-'))
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-    const file = join(folder, 'result.json')
-    writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
-    return file
-  }
-  const modes = modesResult({ depths: [1], modes: [MODES[5]] })
-  const [cell] = modes.cells
-  const [round] = cell.rounds
-
-  test('that a benchmark wrote is read as it was', () => {
-    expect(readResult(written(modes))).toEqual(JSON.parse(JSON.stringify(modes)))
-    expect(readResult(written(lossResult()))).toEqual(lossResult())
-  })
-
-  test.each([
-    [
-      'of another version',
-      { ...modes, version: 2 },
-      /its version is 2, this build reads 1 .*read it with the build that wrote it/,
-    ],
-    ['that is no result', { hello: 1 }, /the file\.kind is not one of modes, loss/],
-    ['that is a list', [], /the file is not an object/],
-    ['that was cut off', JSON.stringify(modes).slice(0, 1000), /not JSON: .*was it cut off/],
-    ['that is empty', '', /not JSON/],
-    ['without its machine', { ...modes, machine: undefined }, /machine is not an object/],
-    [
-      'with a mode that is none',
-      { ...modes, cells: [{ ...cell, key: { ...cell.key, mode: { flush: 'NO', replication: 'none' } } }] },
-      /cells\[0\]\.key\.mode\.flush is not one of ASYNC_FLUSH, SYNC_FLUSH/,
-    ],
-    [
-      'with a broken histogram',
-      {
-        ...modes,
-        cells: [
-          {
-            ...cell,
-            rounds: [
-              round,
-              {
-                ...round,
-                latency: [
-                  [5, 1],
-                  [4, 1],
-                ],
-              },
-            ],
-          },
-        ],
-      },
-      /cells\[0\]\.rounds\[1\]\.latency is not a list of \[edge, count\] with rising edges/,
-    ],
-    [
-      'with a rate that is no number',
-      { ...modes, cells: [{ ...cell, rounds: [{ ...round, ratePerSecond: null }] }] },
-      /rounds\[0\]\.ratePerSecond is not a number from 0 on/,
-    ],
-    [
-      'with a step that nobody knows',
-      { ...modes, cells: [{ ...cell, waterfall: [{ step: 'x', count: 1, p50Us: 1, p99Us: 1 }] }] },
-      /waterfall\[0\]\.step is not one of claimed/,
-    ],
-  ])('%s is refused with what is wrong and where', (_, content, message) => {
-    const file = written(content)
-    expect(() => readResult(file)).toThrow(message)
-    expect(() => readResult(file)).toThrow(file)
-  })
-
-  test('that is not there, and a result of another kind', () => {
-    expect(() => readResult('/nowhere/at/all.json')).toThrow(/cannot be read: ENOENT/)
-    expect(() => readModesResult(written(lossResult()))).toThrow(/it is of "bench loss"/)
-  })
 })

@@ -16,7 +16,7 @@ import { answerFence, FENCE } from '../concurrency/fence.ts'
 import { QUEUE_COUNT_MAX } from '../concurrency/queue-table.ts'
 import { wake, wakeUrgently } from '../concurrency/wake.ts'
 import { failpoint } from '../faults.ts'
-import { stampSample } from '../metrics/stage-clock.ts'
+import { AppendClock } from '../metrics/follower-clocks.ts'
 import { copyBytes, wakeNetwork } from '../native/index.ts'
 import { FIELD } from '../store/commitlog/record.ts'
 import { createTailWriter, type TailWriter } from '../store/commitlog/tail-writer.ts'
@@ -49,7 +49,7 @@ export class AppendStage implements Stage {
   private readonly tail: TailWriter
   private readonly appended: PositionWriter
   private readonly nextOffsets = new Float64Array(QUEUE_COUNT_MAX)
-  private readonly samples: Float64Array
+  private readonly clock: AppendClock
   private readonly segmentSize: number
   private position: number
   private segmentStart: number
@@ -67,7 +67,7 @@ export class AppendStage implements Stage {
     this.runtime = runtime
     this.submit = new RingConsumer(start.submit)
     this.acks = new RingProducer(start.acks)
-    this.samples = new Float64Array(start.stageClock)
+    this.clock = new AppendClock(start.stageClock)
     this.segmentSize = start.settings.mappedFileSizeCommitLog
     this.appended = runtime.control.writer('appended')
     for (const known of start.knownQueues) this.nextOffsets[known.queue] = known.nextOffset
@@ -160,7 +160,7 @@ export class AppendStage implements Stage {
     if (status === ACK_STATUS.appended) {
       this.write(at + SUBMIT.records, length, submit.view.getInt32(at + SUBMIT.count, true), queue, counts)
       const sample = submit.view.getInt32(at + SUBMIT.sample, true)
-      if (sample >= 0) stampSample(this.samples, sample, 'appended')
+      if (sample >= 0) this.clock.took(sample, this.position)
     } else {
       this.wantsAnswerNow = true
     }
@@ -239,6 +239,7 @@ export class AppendStage implements Stage {
     const { control } = this.runtime
     this.tail.flushBatch()
     failpoint('after-append')
+    this.clock.publish()
     this.appended.advance(this.position)
     this.acks.commit()
     this.submit.release()

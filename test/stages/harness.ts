@@ -5,6 +5,7 @@ import { createRing } from '../../src/concurrency/byte-ring.ts'
 import { ControlBlock, GATE, type PositionName } from '../../src/concurrency/control-block.ts'
 import { QueueTable } from '../../src/concurrency/queue-table.ts'
 import { FaultSwitches } from '../../src/faults.ts'
+import { createStageClock } from '../../src/metrics/stage-clock.ts'
 import type { FromStage, KnownQueue, StageName, StageStart, ToStage } from '../../src/stages/messages.ts'
 import type { StageRuntime } from '../../src/stages/run-stage.ts'
 import type { StoreSettings } from '../../src/store/settings.ts'
@@ -49,7 +50,7 @@ export function stageHarness(
     acks: ring,
     definitions: ring,
     arrivals: ring,
-    stageClock: new SharedArrayBuffer(64),
+    stageClock: createStageClock(),
     faults: faults.buffer,
     settings,
     knownQueues: options.knownQueues ?? [],

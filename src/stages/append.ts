@@ -16,6 +16,7 @@ import { answerFence, FENCE } from '../concurrency/fence.ts'
 import { QUEUE_COUNT_MAX } from '../concurrency/queue-table.ts'
 import { wake, wakeUrgently } from '../concurrency/wake.ts'
 import { failpoint } from '../faults.ts'
+import { AppendHistory } from '../metrics/append-history.ts'
 import { AppendClock } from '../metrics/follower-clocks.ts'
 import { copyBytes, wakeNetwork } from '../native/index.ts'
 import { FIELD } from '../store/commitlog/record.ts'
@@ -50,6 +51,7 @@ export class AppendStage implements Stage {
   private readonly appended: PositionWriter
   private readonly nextOffsets = new Float64Array(QUEUE_COUNT_MAX)
   private readonly clock: AppendClock
+  private readonly history: AppendHistory
   private readonly segmentSize: number
   private position: number
   private segmentStart: number
@@ -57,6 +59,8 @@ export class AppendStage implements Stage {
   private epoch: number
   /** storeTimestamp of the batch. */
   private now = 0
+  /** Messages of the batch. */
+  private count = 0
   private wantsAnswerNow = false
   private stall: (typeof STALL)[keyof typeof STALL] = STALL.none
   private readonly start: StageStart
@@ -68,6 +72,7 @@ export class AppendStage implements Stage {
     this.submit = new RingConsumer(start.submit)
     this.acks = new RingProducer(start.acks)
     this.clock = new AppendClock(start.stageClock)
+    this.history = new AppendHistory(start.appendHistory)
     this.segmentSize = start.settings.mappedFileSizeCommitLog
     this.appended = runtime.control.writer('appended')
     for (const known of start.knownQueues) this.nextOffsets[known.queue] = known.nextOffset
@@ -107,6 +112,7 @@ export class AppendStage implements Stage {
     this.position = this.appended.load()
     this.segmentStart = this.position - (this.position % this.segmentSize)
     this.tail.open(this.segmentStart, this.position - this.segmentStart)
+    this.history.begin(this.position, this.runtime.control.now())
   }
 
   private drain(): number {
@@ -213,6 +219,7 @@ export class AppendStage implements Stage {
     let at = tail.place(length)
     copyBytes(tail.bytes, at, submit.bytes, from, length)
     const { view } = tail
+    this.count += count
     const timeHigh = Math.floor(this.now / HIGH)
     const timeLow = this.now >>> 0
     for (let record = 0; record < count; record += 1) {
@@ -240,6 +247,8 @@ export class AppendStage implements Stage {
     this.tail.flushBatch()
     failpoint('after-append')
     this.clock.publish()
+    this.history.add(this.count, this.position, this.now)
+    this.count = 0
     this.appended.advance(this.position)
     this.acks.commit()
     this.submit.release()

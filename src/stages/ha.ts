@@ -43,7 +43,7 @@ class HaStage implements EventStage {
   private rebaseTo = -1
 
   constructor(start: StageSpawn, runtime: EventRuntime) {
-    const { settings, stageClock } = start
+    const { settings, stageClock, appendHistory } = start
     const { control, log } = runtime
     this.start = start
     this.runtime = runtime
@@ -59,7 +59,7 @@ class HaStage implements EventStage {
     if (settings.brokerRole === 'SLAVE') {
       this.slave = new HaSlave({
         ...{ settings, control, log, now, onChanged },
-        receiver: new LogReceiver({ settings, control, faults: runtime.faults }),
+        receiver: new LogReceiver({ settings, control, appendHistory, faults: runtime.faults }),
         clock: slaveClock(start),
         onAppended: () => this.appended(),
         onRebase: (to) => this.rebase(to),

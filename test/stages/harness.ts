@@ -5,6 +5,7 @@ import { createRing } from '../../src/concurrency/byte-ring.ts'
 import { ControlBlock, GATE, type PositionName } from '../../src/concurrency/control-block.ts'
 import { QueueTable } from '../../src/concurrency/queue-table.ts'
 import { FaultSwitches } from '../../src/faults.ts'
+import { createAppendHistory } from '../../src/metrics/append-history.ts'
 import { createStageClock } from '../../src/metrics/stage-clock.ts'
 import type { FromStage, KnownQueue, StageName, StageStart, ToStage } from '../../src/stages/messages.ts'
 import type { StageRuntime } from '../../src/stages/run-stage.ts'
@@ -51,6 +52,7 @@ export function stageHarness(
     definitions: ring,
     arrivals: ring,
     stageClock: createStageClock(),
+    appendHistory: createAppendHistory(),
     faults: faults.buffer,
     settings,
     knownQueues: options.knownQueues ?? [],

@@ -7,7 +7,8 @@
  * that stands still does not make append wait.
  * Invariant: one thread pushes, one takes; a passage is pushed before `appended` is published.
  */
-export const PASSAGES = 1024
+/** Half a second of samples at 500,000 messages a second: ASYNC_FLUSH lets them wait that long. */
+export const PASSAGES = 4096
 const ENTRY_WORDS = 3
 const HEADER_BYTES = 64
 const TAIL = 0

@@ -14,6 +14,7 @@
 import { ControlBlock, type PositionWriter } from '../concurrency/control-block.ts'
 import { wakeUrgently } from '../concurrency/wake.ts'
 import { type FaultSwitches, failpoint } from '../faults.ts'
+import { AppendHistory } from '../metrics/append-history.ts'
 import { copyBytes } from '../native/index.ts'
 import { createTailWriter, type TailWriter } from '../store/commitlog/tail-writer.ts'
 import type { StoreSettings } from '../store/settings.ts'
@@ -23,6 +24,7 @@ export interface ReceiverOptions {
   readonly settings: StoreSettings
   readonly control: ControlBlock
   readonly faults: FaultSwitches | undefined
+  readonly appendHistory: SharedArrayBuffer
 }
 
 /** Copied into the tail's staging buffer at once. */
@@ -37,17 +39,21 @@ export class LogReceiver {
   private readonly appended: PositionWriter
   private readonly receivedWriter: PositionWriter
   private readonly track: RecordTrack
+  private readonly history: AppendHistory
+  /** Records that `appended` covers. */
+  private published = 0
   private readonly segmentSize: number
   private position = 0
   private segmentStart = 0
 
-  constructor({ settings, control, faults }: ReceiverOptions) {
+  constructor({ settings, control, faults, appendHistory }: ReceiverOptions) {
     this.control = control
     this.faults = faults
     this.segmentSize = settings.mappedFileSizeCommitLog
     this.appended = control.writer('appended')
     this.receivedWriter = control.writer('received')
     this.track = new RecordTrack(this.appended.load(), this.segmentSize)
+    this.history = new AppendHistory(appendHistory)
     this.tail = createTailWriter(settings)
     this.join()
   }
@@ -60,6 +66,7 @@ export class LogReceiver {
   /** Goes to the tail that the owner of a fence has set. */
   join(): void {
     this.rewindTo(this.appended.load())
+    this.history.begin(this.position, this.control.now())
   }
 
   /** Back to the last whole record: each connection begins at one. */
@@ -95,6 +102,8 @@ export class LogReceiver {
     failpoint('after-append')
     this.receivedWriter.reset(this.position)
     if (this.track.whole <= this.appended.load()) return false
+    this.history.add(this.track.records - this.published, this.track.whole, this.control.now())
+    this.published = this.track.records
     this.appended.advance(this.track.whole)
     return true
   }

@@ -15,6 +15,7 @@ import { assert } from '../assert.ts'
 import type { ControlBlock } from '../concurrency/control-block.ts'
 import { describe } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { SlaveClock } from '../metrics/slave-clock.ts'
 import type { StoreSettings } from '../store/settings.ts'
 import type { LogReceiver } from './log-receiver.ts'
 import { encodeReport, TransferSplitter } from './protocol.ts'
@@ -24,6 +25,7 @@ export interface SlaveOptions {
   readonly control: ControlBlock
   readonly receiver: LogReceiver
   readonly log: Log
+  readonly clock: SlaveClock
   /** Monotonic, with what tests moved the clock by. */
   readonly now: () => number
   /** An empty store is to begin at this offset; rebased() tells that it does. */
@@ -107,6 +109,7 @@ export class HaSlave {
   /** Every 100 ms. */
   tick(): void {
     const now = this.options.now()
+    this.options.clock.refill()
     const { haHousekeepingInterval, haSendHeartbeatInterval } = this.options.settings
     if (this.state === 'pausing' && now >= this.resumeAt) this.start()
     else if (this.state === 'verifying' && now - this.connectedAt > VERIFY_MS_MAX) this.connect()
@@ -191,6 +194,7 @@ export class HaSlave {
     if (socket !== this.socket) return
     this.state = 'live'
     this.lastHeard = this.options.now()
+    this.options.clock.reset()
     // Twice in one segment: a master of ours sends everything then; RocketMQ's takes the last of what it reads.
     socket.cork()
     if (this.expected === 0 && this.asksForAll) socket.write(encodeReport(0))
@@ -201,6 +205,7 @@ export class HaSlave {
 
   private report(end: number): void {
     this.socket?.write(encodeReport(end))
+    this.options.clock.reported(end)
     this.reported = end
     this.lastReport = this.options.now()
   }
@@ -218,8 +223,11 @@ export class HaSlave {
 
   private take(socket: Socket, chunk: Buffer): void {
     if (socket !== this.socket || (this.state !== 'live' && this.state !== 'rebasing')) return
+    const { clock } = this.options
     this.lastHeard = this.options.now()
+    clock.chunkRead()
     const isWhole = this.splitter.take(chunk)
+    clock.received(isWhole && this.backlog.length === 0)
     if (socket === this.socket && this.state === 'live') this.publish()
     if (socket === this.socket && !isWhole) this.end('what it sent is no transfer')
   }
@@ -299,8 +307,9 @@ export class HaSlave {
 
   /** The report goes first: senders at the master wait for it. */
   private publish(): void {
-    const { receiver, onAppended } = this.options
+    const { receiver, clock, onAppended } = this.options
     const hasNew = receiver.publish()
+    clock.appended(receiver.received)
     if (receiver.fault === undefined) this.reportNew()
     if (hasNew) onAppended()
     if (receiver.fault !== undefined) this.end(`the master’s bytes do not continue this log: ${receiver.fault}`, true)

@@ -17,6 +17,7 @@ import { ASLEEP, AWAKE, wake } from '../concurrency/wake.ts'
 import { StoreError } from '../errors.ts'
 import { HaMaster, HaSlave, LogReceiver } from '../ha/index.ts'
 import { haPortError } from '../ha/port-error.ts'
+import { SlaveClock } from '../metrics/slave-clock.ts'
 import { Waker } from '../native/index.ts'
 import type { StageSpawn, ToStage } from './messages.ts'
 import { type EventRuntime, type EventStage, runEventStage } from './run-event-stage.ts'
@@ -42,7 +43,7 @@ class HaStage implements EventStage {
   private rebaseTo = -1
 
   constructor(start: StageSpawn, runtime: EventRuntime) {
-    const { settings } = start
+    const { settings, stageClock, appendHistory } = start
     const { control, log } = runtime
     this.start = start
     this.runtime = runtime
@@ -52,13 +53,14 @@ class HaStage implements EventStage {
     const now = () => performance.now() + control.movedMs()
     const onChanged = () => this.changed()
     this.master = new HaMaster({
-      ...{ settings, control, log, now, onChanged },
+      ...{ settings, control, log, stageClock, now, onChanged },
       onMoved: () => gateMoved(control, start.waker),
     })
     if (settings.brokerRole === 'SLAVE') {
       this.slave = new HaSlave({
         ...{ settings, control, log, now, onChanged },
-        receiver: new LogReceiver({ settings, control, faults: runtime.faults }),
+        receiver: new LogReceiver({ settings, control, appendHistory, faults: runtime.faults }),
+        clock: slaveClock(start),
         onAppended: () => this.appended(),
         onRebase: (to) => this.rebase(to),
         onVerify: () => runtime.post({ kind: 'haVerify' }),
@@ -186,6 +188,12 @@ class HaStage implements EventStage {
     this.fence.open(to)
     this.slave?.rebased()
   }
+}
+
+function slaveClock({ stageClock, settings }: StageSpawn): SlaveClock {
+  const reportsFlushed = settings.slaveAckAfter === 'flush'
+  const flushes = reportsFlushed || settings.flushDiskType === 'SYNC_FLUSH'
+  return new SlaveClock({ buffer: stageClock, every: settings.stageClockSampling, flushes, reportsFlushed })
 }
 
 if (!isMainThread) {

@@ -32,6 +32,7 @@ export interface StageStart {
   definitions: SharedArrayBuffer
   arrivals: SharedArrayBuffer
   stageClock: SharedArrayBuffer
+  appendHistory: SharedArrayBuffer
   faults: SharedArrayBuffer | undefined
   settings: StoreSettings
   knownQueues: KnownQueue[]

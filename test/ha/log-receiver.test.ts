@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { ControlBlock } from '../../src/concurrency/control-block.ts'
 import { FaultSwitches } from '../../src/faults.ts'
 import { LogReceiver } from '../../src/ha/index.ts'
+import { createAppendHistory } from '../../src/metrics/append-history.ts'
 import { segmentPath } from '../../src/store/commitlog/index.ts'
 import type { StoreSettings } from '../../src/store/settings.ts'
 import { scratchFolder, storeSettings } from '../store/scratch.ts'
@@ -33,7 +34,7 @@ function slaveStore(tailWriter: StoreSettings['tailWriter'] = 'pwrite') {
     )
   }
   allocate()
-  const receiver = new LogReceiver({ settings, control, faults })
+  const receiver = new LogReceiver({ settings, control, faults, appendHistory: createAppendHistory() })
   return { control, faults, allocate, bytes, receiver }
 }
 

@@ -19,7 +19,7 @@ const LEVELS = { messageDelayLevel: '1s 15s 30s' }
 const LEVEL = '2'
 const SUCCESS = 0
 
-/** A pull that Apache's broker held when it stopped is asked again by the Java client after 30 s; ours answers it. */
+/** What Apache's broker held when it stopped is consumed 29 s later, as measured; after a stop of ours at once. */
 const AGAIN_MS = 60_000
 
 type Clients = ReturnType<typeof steadyClients>

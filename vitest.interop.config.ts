@@ -4,6 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 /** Files that take longest, so that none of them is the last one to start. */
 const LONGEST = [
   'transactions',
+  'migration',
   'replication',
   'everything',
   'delay',

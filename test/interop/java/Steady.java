@@ -17,7 +17,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
  * A producer and a push consumer as a service runs them, for as long as the test likes: one message every few ms, with the
  * client's own retries, while brokers and NameServers come and go.
  *
- * Options: namesrv, topic, group, seed, pause (ms between sends), poll (ms between two looks for routes), stop (a file that ends it).
+ * Options: namesrv, topic, group, seed, pause (ms between sends), poll (ms between two looks for routes), heartbeat (ms), stop (a file that ends it).
  * Prints:  READY | ACK key hash broker queueId queueOffset | FAIL key why (all of the client's tries) | GOT key hash broker queueId |
  *          QUEUES broker,broker (of the queues that are pulled from, when they change) | DONE acknowledged distinct
  */
@@ -31,6 +31,7 @@ public final class Steady {
         producer.setNamesrvAddr(Common.option(args, "namesrv", "127.0.0.1:9876"));
         producer.setInstanceName("steady-producer-" + System.nanoTime());
         producer.setPollNameServerInterval(poll);
+        producer.setHeartbeatBrokerInterval(Common.number(args, "heartbeat", 30_000));
         producer.start();
         findRoute(producer, topic);
         DefaultMQPushConsumer consumer = startedConsumer(args, topic, poll);
@@ -120,6 +121,7 @@ public final class Steady {
         consumer.setNamesrvAddr(Common.option(args, "namesrv", "127.0.0.1:9876"));
         consumer.setInstanceName("steady-consumer-" + System.nanoTime());
         consumer.setPollNameServerInterval(poll);
+        consumer.setHeartbeatBrokerInterval(Common.number(args, "heartbeat", 30_000));
         consumer.setPersistConsumerOffsetInterval(1000);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(topic, "*");

@@ -228,7 +228,7 @@ export interface SteadyMessage {
   queueId: number
 }
 
-/** Options of Steady.java: namesrv, topic, group, seed, pause, poll. Sends and receives until it is told to stop. */
+/** Options of Steady.java: namesrv, topic, group, seed, pause, poll, heartbeat. Sends and receives until it is told to stop. */
 export function steadyClients(scratch: Scratch, version: string, options: Options) {
   const stop = join(scratch.sub('steady-stop'), 'stop')
   const program = start(scratch, version, 'Steady', { ...options, stop })

@@ -218,7 +218,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   return system
 }
 
-function startOurs(command: 'broker' | 'namesrv', folder: string, values: Config): ServerProcess {
+export function startOurs(command: 'broker' | 'namesrv', folder: string, values: Config): ServerProcess {
   const config = join(folder, `${command}.conf`)
   writeFileSync(config, properties(values))
   return new ServerProcess({
@@ -248,7 +248,7 @@ export async function registerAgain(broker: string, permission: Config[string] =
 }
 
 /** Does the NameServer route the topic (TBW102: every broker has it) to this broker, and does that one accept? */
-async function isRouted(namesrv: string, topic: string, broker: string): Promise<boolean> {
+export async function isRouted(namesrv: string, topic: string, broker: string): Promise<boolean> {
   try {
     const names = await openCalls(namesrv)
     try {

@@ -2,6 +2,7 @@
  * What a slave copies from its master beside the log: topics, offsets, delay progress, groups.
  *
  *   each 10 s   21 topics ─▶ 43 offsets ─▶ 45 delay offsets ─▶ 201 groups       a failure is logged, the next is asked
+ *                                │                └▶ 28 (of RocketMQ's masters): where its log ends, for delay-follow.ts
  *                                └▶ 15 back to the master: what clients committed here while it was away
  *
  * Owns:      its connection to the master. Called by: Replication.

@@ -15,6 +15,7 @@ import {
 } from '../metrics/step-histograms.ts'
 import { decodeRecord } from '../store/commitlog/index.ts'
 import type { MessageStore } from '../store/message-store.ts'
+import { markText } from './delay/index.ts'
 import type { Engine } from './engine.ts'
 import type { MessageService } from './message-service.ts'
 import type { OwnMessages } from './own-messages.ts'
@@ -80,6 +81,7 @@ export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
     },
     disk: () => diskOf(config.storePathCommitLog),
     delayProgress: () => options.own.delay.progress(),
+    deliveries: () => ({ mark: markText(options.own.delay.currentMark()), end: control.load('appended') }),
     more: (withStageCounts) => ({
       ...positionRows(engine),
       ...options.replication.rows(),

@@ -188,6 +188,8 @@ export class HaMaster {
       log.info(`slave ${session.remote} has the log up to ${acknowledged} and is sent what is above ${sent}`, {
         behind: control.load('appended') - acknowledged,
       })
+      // It may be one that has lost its former connection: that must not count beside this one until it times out.
+      for (const other of this.sessions) if (other !== session && other.host === session.host) other.ping()
     }
     const replicated = control.writer('replicated')
     if (session.acknowledged > replicated.load()) {

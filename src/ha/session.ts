@@ -43,6 +43,8 @@ const COPIED_MAX = 4096
 
 export class Session {
   readonly remote: string
+  /** Without the port: a slave that comes back has another one. */
+  readonly host: string
   /** -1: no report yet. */
   acknowledged = -1
   /** Everything below was given to the socket. */
@@ -59,7 +61,8 @@ export class Session {
   constructor(options: SessionOptions) {
     const { socket, settings, now } = options
     this.options = options
-    this.remote = `${socket.remoteAddress}:${socket.remotePort}`
+    this.host = String(socket.remoteAddress)
+    this.remote = `${this.host}:${socket.remotePort}`
     this.inSync = new InSync(settings)
     this.lastHeard = this.lastWritten = now()
     socket.on('data', (chunk: Buffer) => this.take(chunk))
@@ -91,18 +94,22 @@ export class Session {
 
   /** Heartbeats, and whether the slave still lives. False: it has been silent for too long. */
   tick(now: number): boolean {
-    const { settings, socket } = this.options
+    const { settings } = this.options
     if (now - this.lastHeard > settings.haHousekeepingInterval) return false
-    if (this.hasBegun && !this.isRefused && now - this.lastWritten > settings.haSendHeartbeatInterval) {
-      socket.write(encodeTransferHeader(this.sent, 0))
-      this.lastWritten = now
-    }
+    if (now - this.lastWritten > settings.haSendHeartbeatInterval) this.ping()
     return true
   }
 
   /** What it acknowledges is about to be published. */
   stampReport(): void {
     if (this.stamps !== undefined) this.options.clock.confirmed(this.stamps, this.acknowledged)
+  }
+
+  /** A heartbeat at once. A peer that has gone without a word is found out by it: its system refuses what comes for nobody. */
+  ping(): void {
+    if (!this.hasBegun || this.isRefused) return
+    this.options.socket.write(encodeTransferHeader(this.sent, 0))
+    this.lastWritten = this.options.now()
   }
 
   close(): void {

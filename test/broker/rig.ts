@@ -245,6 +245,7 @@ export const RUNTIME: RuntimeSource = {
     consumeQueueRatio: 0.2703,
   }),
   delayProgress: () => [{ level: 1, offset: 3, max: 3 }],
+  deliveries: () => ({ mark: '{}', end: 627 }),
   more: () => ({}),
 }
 

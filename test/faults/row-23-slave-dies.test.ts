@@ -4,10 +4,12 @@
  */
 import { expect, onTestFinished, test } from 'vitest'
 import { freeBrokerPort } from '../../tools/apache/process.mjs'
+import { NumberedLoad, numbersOn } from '../ha/numbered-load.ts'
 import { end, logBytes, logStart, sendMany, startMaster, startSlave, until } from '../ha/support.ts'
 import { scratchFolder } from '../store/scratch.ts'
 import { TestClient } from '../support/client.ts'
 import { startBrokerProcess, TINY } from './support/broker-process.ts'
+import { ReadOnlyDisk } from './support/read-only.ts'
 import { positionsIn, verifyStore } from './support/verify-store.ts'
 
 const OK = 0
@@ -16,54 +18,6 @@ const FLUSH_SLAVE_TIMEOUT = 12
 const SIZE = TINY.mappedFileSizeCommitLog
 const QUEUES = 4
 const LIST_MAX = 1000
-
-/** Sends until it is told to stop; the numbers that were answered 0. */
-class Load {
-  readonly confirmed: number[] = []
-  readonly codes = new Map<number, number>()
-  private isRunning = true
-  private number = 0
-  private readonly tasks: Promise<void>[]
-
-  constructor(client: TestClient) {
-    this.tasks = Array.from({ length: 32 }, () => this.run(client))
-  }
-
-  async stop(): Promise<void> {
-    this.isRunning = false
-    await Promise.all(this.tasks)
-  }
-
-  private async run(client: TestClient): Promise<void> {
-    while (this.isRunning) {
-      this.number += 1
-      const number = this.number
-      const body = Buffer.alloc(200 + ((number * 379) % 4000), `n${number} `)
-      try {
-        const { code } = await client.send('Kill', body, { queueId: number % QUEUES }, 5000)
-        this.codes.set(code, (this.codes.get(code) ?? 0) + 1)
-        if (code === OK) this.confirmed.push(number)
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 20))
-      }
-    }
-  }
-}
-
-async function numbersOn(address: string): Promise<Set<number>> {
-  const client = new TestClient(address)
-  const numbers = new Set<number>()
-  try {
-    for (let queueId = 0; queueId < QUEUES; queueId += 1) {
-      for (const { body } of await client.drain('Kill', queueId)) {
-        numbers.add(Number(/^n(\d+) /.exec(Buffer.from(body).toString('latin1'))?.[1]))
-      }
-    }
-  } finally {
-    await client.close()
-  }
-  return numbers
-}
 
 test('a sync pair: the slave dies and comes back, then the master dies; nothing confirmed is missing on the slave', async () => {
   const folders = { master: scratchFolder(), slave: scratchFolder() }
@@ -95,19 +49,18 @@ test('a sync pair: the slave dies and comes back, then the master dies; nothing 
   const client = new TestClient(master.address)
   onTestFinished(() => client.close())
   await until(async () => (await client.send('Kill', 'n0 ')).code === OK)
-  const load = new Load(client)
+  const load = new NumberedLoad({ address: master.address, topic: 'Kill', queues: QUEUES })
   for (let round = 0; round < 2; round += 1) {
     await new Promise((resolve) => setTimeout(resolve, 700))
     await slave.kill()
     slave = await slaveOf()
-    const from = load.confirmed.length
-    await until(() => load.confirmed.length > from + 200, 20_000)
+    await load.more(200, 20_000)
   }
-  await until(async () => (await numbersOn(slave.address)).size > 0, 20_000)
+  await until(async () => (await numbersOn(slave.address, 'Kill', QUEUES)).size > 0, 20_000)
   await master.kill()
   await load.stop()
   expect(load.confirmed.length).toBeGreaterThan(500)
-  const found = await numbersOn(slave.address)
+  const found = await numbersOn(slave.address, 'Kill', QUEUES)
   expect(load.confirmed.filter((number) => !found.has(number)).slice(0, LIST_MAX)).toEqual([])
   await slave.stop()
   expect(verifyStore(folders.slave, TINY)).toEqual([])
@@ -141,3 +94,43 @@ test('a slave whose disk is full costs its timeout once; it goes on by itself wh
   await slave.close()
   expect(logBytes(slave.broker.folder, 0, to).equals(logBytes(master.broker.folder, 0, to))).toBe(true)
 })
+
+test.runIf(ReadOnlyDisk.isThere()).each(['ASYNC_FLUSH', 'SYNC_FLUSH'] as const)(
+  'a slave (%s) whose disk becomes read-only',
+  async (flushDiskType) => {
+    const [folder, slaveTimeout] = [scratchFolder(), 300]
+    const disk = ReadOnlyDisk.create(scratchFolder(), folder)
+    const names = await startMaster({ brokerName: 'names-only' })
+    const { namesrv } = names.broker
+    const common = { ...TINY, brokerName: 'pair', nameServerInside: 'never' as const, namesrvAddr: namesrv }
+    const master = await startMaster({ ...common, brokerRole: 'SYNC_MASTER', slaveTimeout })
+    const slaveOf = async () => {
+      const slave = await startBrokerProcess({
+        ...{ folder, env: disk.env },
+        config: { ...common, flushDiskType, brokerRole: 'SLAVE', brokerId: 1 },
+      })
+      onTestFinished(() => void slave.kill())
+      return slave
+    }
+    const slave = await slaveOf()
+    await until(async () => (await master.client.send('T', 'x')).code === OK, 20_000)
+    expect(new Set(await sendMany(master, 200))).toEqual(new Set([OK]))
+    disk.isReadOnly = true
+    const codes = await sendMany(master, 300)
+    expect(codes).toContain(SLAVE_NOT_AVAILABLE)
+    const from = performance.now()
+    for (let i = 0; i < 10; i += 1) expect((await master.client.send('T', 'x')).code).toBe(SLAVE_NOT_AVAILABLE)
+    expect(performance.now() - from).toBeLessThan(slaveTimeout)
+    // It says what is wrong and ends: what it has is whole, and its supervisor starts it again.
+    expect(await slave.exit).toEqual({ status: 1, signal: null })
+    expect(slave.log).toContain(`the append thread failed: EROFS: read-only file system, write (${folder})`)
+    await expect(slaveOf()).rejects.toThrow(/EROFS|read-only/)
+    disk.isReadOnly = false
+    const again = await slaveOf()
+    await until(async () => (await master.client.send('T', 'x')).code === OK, 30_000)
+    const to = end(master)
+    await again.stop()
+    expect(logBytes(folder, 0, to, SIZE).equals(logBytes(master.broker.folder, 0, to, SIZE))).toBe(true)
+    expect(verifyStore(folder, TINY)).toEqual([])
+  },
+)

@@ -27,3 +27,18 @@ test('heartbeats keep an idle pair together; silence ends it (USERS: "connection
   expect(slave.lines.of('warn').filter((line) => line.startsWith('master'))).toEqual([])
   expect((await master.client.send('T', 'x')).code).toBe(OK)
 })
+
+test('a slave that comes anew: its former connection is spoken to at once, so that a dead one is found', async () => {
+  const master = await startMaster()
+  const former = new HandMade(master)
+  former.say(0)
+  await until(() => former.frames.length === 1)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(former.frames.length).toBe(1)
+  const latter = new HandMade(master)
+  latter.say(0)
+  await until(() => former.frames.length === 2)
+  expect(former.frames[1].length).toBe(0)
+  // It lives: nothing is done to it.
+  expect(former.isClosed).toBe(false)
+})

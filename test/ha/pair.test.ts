@@ -91,6 +91,19 @@ test('one of two slaves is enough', async () => {
   await until(async () => (await master.client.send('T', 'x')).code === OK)
 })
 
+test('two slaves that leave at once leave nobody behind: sends are answered at once', async () => {
+  const master = await startMaster({ slaveTimeout: 60_000 })
+  const slaves = [await startSlave(master, { brokerId: 1 }), await startSlave(master, { brokerId: 2 })]
+  await until(async () => (await runtime(master)).basalt_stored_on === '3 of 3')
+  const load = sendMany(master, 500)
+  await Promise.all(slaves.map((slave) => slave.close()))
+  expect((await load).every((code) => code === OK || code === SLAVE_NOT_AVAILABLE)).toBe(true)
+  const from = performance.now()
+  expect((await master.client.send('T', 'alone')).code).toBe(SLAVE_NOT_AVAILABLE)
+  expect(performance.now() - from).toBeLessThan(1000)
+  expect(await runtime(master)).toMatchObject({ basalt_stored_on: '1 of 1' })
+})
+
 test.each([
   { name: 'stop and wait', ofMaster: { haTransfer: 'pull' as const, haTransferBatchSize: 1000 }, ofSlave: {} },
   {

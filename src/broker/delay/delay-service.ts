@@ -24,7 +24,7 @@ import type { TopicTable } from '../topics/topic-table.ts'
 import { DelayLevel } from './delay-level.ts'
 import { DelayOffsets } from './delay-offsets.ts'
 import { Delivery } from './delivery.ts'
-import { type DeliveredCopy, DeliveryMark, markPath, readMark } from './delivery-mark.ts'
+import { type DeliveredCopy, DeliveryMark, type Mark, markPath, readMark } from './delivery-mark.ts'
 import { recoverProgress } from './recover-progress.ts'
 
 export interface DelayServiceOptions {
@@ -168,6 +168,12 @@ export class DelayService {
       .map((level) => ({ level: level.level, offset: level.done, max: level.max }))
   }
 
+  /** What a slave is to go on with that has the log up to here. */
+  currentMark(): Mark {
+    const levels = new Map(this.levels.filter((each) => each.done > 0).map((each) => [each.level, each.done]))
+    return { isActive: true, from: this.from, copy: this.copy, levels }
+  }
+
   /** Every flushDelayOffsetInterval: what is delivered by now is written as soon as it is on disk. */
   persist(): void {
     if (this.unsaved !== undefined) return
@@ -262,10 +268,9 @@ export class DelayService {
   }
 
   private writeMark(isActive: boolean, done?: () => void): void {
-    const levels = new Map(this.levels.filter((each) => each.done > 0).map((each) => [each.level, each.done]))
     this.markedAt = performance.now()
     this.isMarkDue = false
-    this.mark.write({ isActive, from: this.from, copy: this.copy, levels }, done)
+    this.mark.write({ ...this.currentMark(), isActive }, done)
   }
 
   private takeTurn(): void {

@@ -44,9 +44,19 @@ export function markPath(storePathRootDir: string): string {
 
 /** What the file says, or undefined where it says nothing that makes sense. */
 export function readMark(path: string): Mark | undefined {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+  return parseMark(text)
+}
+
+export function parseMark(text: string): Mark | undefined {
   let value: Record<string, unknown>
   try {
-    value = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+    value = JSON.parse(text) as Record<string, unknown>
   } catch {
     return undefined
   }
@@ -70,6 +80,10 @@ function readCopy(value: unknown): DeliveredCopy | undefined {
   return { level: numbers[0]!, offset: numbers[1]!, at: numbers[2]! }
 }
 
+export function markText({ isActive, from, copy, levels }: Mark): string {
+  return JSON.stringify({ isActive, from, copy, levels: Object.fromEntries(levels) })
+}
+
 export class DeliveryMark {
   private readonly path: string
   private readonly log: Log
@@ -86,11 +100,9 @@ export class DeliveryMark {
 
   /** Writes the mark, or a later one; `done` is called when it is in the page cache (or cannot be written). */
   write(mark: Mark, done?: () => void): void {
-    const { isActive, from, copy } = mark
-    const levels = Object.fromEntries(mark.levels)
     const text = Buffer.alloc(SIZE, ' ')
     // More levels than fit are far more than anybody has; they are then delivered again after a kill.
-    const whole = JSON.stringify({ isActive, from, copy, levels })
+    const whole = markText(mark)
     text.write(whole.length < SIZE ? whole : '{}')
     this.next = { text, done: this.next?.done ?? [] }
     if (done !== undefined) this.next.done.push(done)

@@ -10,4 +10,6 @@
  *   recover-progress   both read at the start, and what was delivered after them
  *   delay-service      all of it, in time
  */
+
 export { DelayService } from './delay-service.ts'
+export { DeliveryMark, type Mark, markPath, markText, parseMark } from './delivery-mark.ts'

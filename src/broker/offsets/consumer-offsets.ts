@@ -12,6 +12,7 @@ import type { MetadataStore } from '../../store/metadata/index.ts'
 import { entriesOf, integerOf, TableFile } from '../metadata.ts'
 import { NO_OFFSET } from './no-offset.ts'
 import { PendingResets } from './pending-resets.ts'
+import { SlaveCommits } from './slave-commits.ts'
 
 const FILE = 'consumerOffset.json'
 /** Stands between topic and group in the file; legal in neither name. */
@@ -30,14 +31,18 @@ export class ConsumerOffsets {
   private readonly log: Log
   private readonly file: TableFile
   private readonly resets = new PendingResets()
-  /** On a slave: what clients have committed here, and the master may not know. By key and queue. */
-  private readonly committedHere = new Map<string, Set<number>>()
+  /** On a slave: what clients have committed here, and the master may not know. */
+  private readonly committedHere: SlaveCommits
   private readonly isSlave: boolean
 
   constructor(options: { store: MetadataStore; log: Log; settings?: { brokerRole: string } }) {
     this.log = options.log
     this.isSlave = options.settings?.brokerRole === 'SLAVE'
     this.file = new TableFile(FILE, options.store, () => this.toText(), options.log)
+    this.committedHere = new SlaveCommits({
+      ...options,
+      offsetOf: (key, queueId) => this.byKey(key)?.get(queueId) ?? NO_OFFSET,
+    })
   }
 
   load(): void {
@@ -55,6 +60,18 @@ export class ConsumerOffsets {
         }
       }
     }
+    this.loadCommittedHere()
+  }
+
+  private loadCommittedHere(): void {
+    for (const [key, queueId, offset] of this.committedHere.load()) {
+      const at = key.indexOf(SEPARATOR)
+      if (at <= 0) continue
+      this.queuesOf(key.slice(0, at), key.slice(at + 1)).set(queueId, offset)
+      this.file.touch()
+      if (this.isSlave) this.committedHere.note(key, queueId)
+      else this.committedHere.touch()
+    }
   }
 
   /**
@@ -65,7 +82,7 @@ export class ConsumerOffsets {
     if (this.resets.has(group, topic, queueId)) return false
     const queues = this.queuesOf(topic, group)
     const former = queues.get(queueId)
-    if (this.isSlave) this.noteCommit(topic + SEPARATOR + group, queueId)
+    if (this.isSlave) this.committedHere.note(topic + SEPARATOR + group, queueId)
     if (former === offset) return true
     queues.set(queueId, offset)
     this.file.touch()
@@ -96,39 +113,36 @@ export class ConsumerOffsets {
         this.takeOver(key.slice(at + 1), key.slice(0, at), queueId, offset)
       }
     }
-    for (const [key, queues] of this.committedHere) {
+    for (const [key, queueId] of [...this.committedHere.all()]) {
       const at = key.indexOf(SEPARATOR)
       const [topic, group] = [key.slice(0, at), key.slice(at + 1)]
-      for (const queueId of queues) ahead.push({ group, topic, queueId, offset: this.query(group, topic, queueId) })
+      const offset = this.query(group, topic, queueId)
+      // Its group or topic has been deleted since.
+      if (offset < 0) this.committedHere.forget(key, queueId)
+      else ahead.push({ group, topic, queueId, offset })
     }
     return ahead
   }
 
   /** The master has this one now. */
   masterTook({ group, topic, queueId, offset }: CommittedHere): void {
-    if (this.query(group, topic, queueId) === offset) this.forgetCommit(topic + SEPARATOR + group, queueId)
+    if (this.query(group, topic, queueId) === offset) this.committedHere.forget(topic + SEPARATOR + group, queueId)
   }
 
   private takeOver(group: string, topic: string, queueId: number, offset: number): void {
     const queues = this.queuesOf(topic, group)
     const own = queues.get(queueId)
     const key = topic + SEPARATOR + group
-    if (own !== undefined && own > offset && this.committedHere.get(key)?.has(queueId) === true) return
-    this.forgetCommit(key, queueId)
+    if (own !== undefined && own > offset && this.committedHere.has(key, queueId)) return
+    this.committedHere.forget(key, queueId)
     if (own === offset) return
     queues.set(queueId, offset)
     this.file.touch()
   }
 
-  private noteCommit(key: string, queueId: number): void {
-    const queues = this.committedHere.get(key)
-    if (queues === undefined) this.committedHere.set(key, new Set([queueId]))
-    else queues.add(queueId)
-  }
-
-  private forgetCommit(key: string, queueId: number): void {
-    const queues = this.committedHere.get(key)
-    if (queues?.delete(queueId) === true && queues.size === 0) this.committedHere.delete(key)
+  private byKey(key: string): ReadonlyMap<number, number> | undefined {
+    const at = key.indexOf(SEPARATOR)
+    return this.queryAll(key.slice(at + 1), key.slice(0, at))
   }
 
   /** Sets an offset from the broker's side: the consumer's commits count for nothing until a pull has taken the reset. */
@@ -198,8 +212,10 @@ export class ConsumerOffsets {
   }
 
   /** Writes the table when something changed; settled when it is on disk (a failure is logged and tried again). */
-  flush(): Promise<void> {
-    return this.file.flush()
+  async flush(): Promise<void> {
+    // In this order: what a kill leaves between the two is in the first.
+    await this.committedHere.flush()
+    await this.file.flush()
   }
 
   /** As 43 and the file carry it: {"topic@group": {queueId: offset}}. */

@@ -18,6 +18,7 @@ import {
   SEARCH_OFFSET_BY_TIMESTAMP,
   UPDATE_CONSUMER_OFFSET,
 } from '../../remoting/schemas/pull.ts'
+import { DELIVERIES } from '../replication/deliveries-header.ts'
 import type { Processor } from '../router.ts'
 import type { AdminContext } from './context.ts'
 import { checkGroup, checkQueueId, checkTopic, headerAnswer, jsonAnswer, refuse } from './support.ts'
@@ -48,7 +49,13 @@ export function offsetProcessors(context: AdminContext): [number, Processor][] {
       REQUEST.GET_ALL_DELAY_OFFSET,
       (request) => {
         const levels = runtime.delayProgress().map(({ level, offset }) => [level, offset])
-        return jsonAnswer(request, { offsetTable: Object.fromEntries(levels) })
+        const answer = jsonAnswer(request, { offsetTable: Object.fromEntries(levels) })
+        // A slave of ours asks for more than RocketMQ's.
+        if (request.ext?.[DELIVERIES.asked] !== undefined) {
+          const { mark, end } = runtime.deliveries()
+          answer.ext = { [DELIVERIES.mark]: mark, [DELIVERIES.end]: String(end) }
+        }
+        return answer
       },
     ],
   ]

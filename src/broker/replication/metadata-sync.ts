@@ -2,6 +2,7 @@
  * What a slave copies from its master beside the log: topics, offsets, delay progress, groups.
  *
  *   each 10 s   21 topics ─▶ 43 offsets ─▶ 45 delay offsets ─▶ 201 groups       a failure is logged, the next is asked
+ *                                │                └▶ 28 (of RocketMQ's masters): where its log ends, for delay-follow.ts
  *                                └▶ 15 back to the master: what clients committed here while it was away
  *
  * Owns:      its connection to the master. Called by: Replication.
@@ -16,22 +17,27 @@ import { REQUEST } from '../../remoting/request-codes.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
 import { encodeHeader } from '../../remoting/schema.ts'
 import { UPDATE_CONSUMER_OFFSET } from '../../remoting/schemas/pull.ts'
-import type { MetadataStore } from '../../store/metadata/index.ts'
 import type { SubscriptionGroups } from '../groups/index.ts'
+import { integerOf } from '../metadata.ts'
 import type { CommittedHere, ConsumerOffsets } from '../offsets/consumer-offsets.ts'
 import type { TopicTable } from '../topics/index.ts'
+import type { DelayFollow } from './delay-follow.ts'
+import { DELIVERIES } from './deliveries-header.ts'
 
 export interface MetadataSyncOptions {
   readonly client: { invoke(address: string, command: RemotingCommand, timeoutMs: number): Promise<RemotingCommand> }
   readonly topics: Pick<TopicTable, 'replace'>
   readonly groups: Pick<SubscriptionGroups, 'replace'>
   readonly offsets: Pick<ConsumerOffsets, 'follow' | 'masterTook' | 'flush'>
-  readonly files: Pick<MetadataStore, 'save'>
+  readonly delays: Pick<DelayFollow, 'take'>
+  /** Of this machine, for who reads the log. */
+  readonly ownHost: () => string
   readonly log: Log
 }
 
 const TIMEOUT_MS = 5000
-const DELAY_FILE = 'delayOffset.json'
+/** In complaints, beside the codes of requests: the master's access rules. */
+const ACCESS = 0
 /** Offsets that go back in one round: a fail-over of thousands of queues takes a few rounds. */
 const SENT_BACK_MAX = 1000
 
@@ -39,7 +45,6 @@ export class MetadataSync {
   private readonly options: MetadataSyncOptions
   private running: Promise<void> | undefined
   private isDue = false
-  private delays = ''
   /** What went wrong last, by code: said once. */
   private readonly said = new Map<number, string>()
 
@@ -64,7 +69,7 @@ export class MetadataSync {
   }
 
   private async round(master: string): Promise<void> {
-    const { topics, groups, offsets, files, log } = this.options
+    const { topics, groups, offsets, delays, log } = this.options
     await this.ask(master, REQUEST.GET_ALL_TOPIC_CONFIG, (_text, content) => {
       if (topics.replace(content)) log.info(`topics taken over from master ${master}`)
     })
@@ -72,11 +77,15 @@ export class MetadataSync {
       await this.sendBack(master, offsets.follow(content.offsetTable))
       await offsets.flush()
     })
-    await this.ask(master, REQUEST.GET_ALL_DELAY_OFFSET, async (text) => {
-      if (text === this.delays) return
-      await files.save(DELAY_FILE, text)
-      this.delays = text
-    })
+    await this.ask(
+      master,
+      REQUEST.GET_ALL_DELAY_OFFSET,
+      async (text, _content, ext) => {
+        const end = integerOf(ext?.[DELIVERIES.end]) ?? (await this.endOf(master))
+        await delays.take({ text, end, mark: ext?.[DELIVERIES.mark] })
+      },
+      { [DELIVERIES.asked]: 'true' },
+    )
     await this.ask(master, REQUEST.GET_ALL_SUBSCRIPTIONGROUP_CONFIG, (_text, content) => {
       if (groups.replace(content)) log.info(`groups taken over from master ${master}`)
     })
@@ -85,19 +94,45 @@ export class MetadataSync {
   private async ask(
     master: string,
     code: number,
-    take: (text: string, content: Record<string, unknown>) => void | Promise<void>,
+    take: (text: string, content: Record<string, unknown>, ext: RemotingCommand['ext']) => void | Promise<void>,
+    header?: Record<string, string>,
   ): Promise<void> {
     try {
-      const answer = await this.options.client.invoke(master, request(code), TIMEOUT_MS)
-      if (answer.code !== RESPONSE.SUCCESS) throw new Error(`code ${answer.code}, ${answer.remark ?? 'no remark'}`)
-      const text = Buffer.from(answer.body ?? []).toString()
-      const content = parse(text)
-      if (typeof content !== 'object' || content === null) throw new Error('its body is no object')
-      await take(text, content as Record<string, unknown>)
-      if (this.said.delete(code)) this.options.log.info(`request ${code} to master ${master} is answered again`)
+      const { text, content, ext } = await this.objectOf(master, code, header)
+      await take(text, content, ext)
+      if (this.said.delete(code) || this.said.delete(ACCESS)) {
+        this.options.log.info(`request ${code} to master ${master} is answered again`)
+      }
     } catch (error) {
-      this.complain(code, `request ${code} to master ${master} failed: ${describe(error)}; it is tried again`)
+      const what = describe(error)
+      if (what.includes('AclException')) this.complain(ACCESS, this.accessText(master, what))
+      else this.complain(code, `request ${code} to master ${master} failed: ${what}; it is tried again`)
     }
+  }
+
+  private async objectOf(master: string, code: number, header?: Record<string, string>) {
+    const answer = await this.options.client.invoke(master, request(code, header), TIMEOUT_MS)
+    if (answer.code !== RESPONSE.SUCCESS) throw new Error(`code ${answer.code}, ${answer.remark ?? 'no remark'}`)
+    const text = Buffer.from(answer.body ?? []).toString()
+    const content = parse(text)
+    if (typeof content !== 'object' || content === null) throw new Error('its body is no object')
+    return { text, content: content as Record<string, unknown>, ext: answer.ext }
+  }
+
+  /** Of a RocketMQ master: the end of its log, behind all that it has said before. */
+  private async endOf(master: string): Promise<number> {
+    const { content } = await this.objectOf(master, REQUEST.GET_BROKER_RUNTIME_INFO)
+    const end = integerOf((content.table as Record<string, unknown> | undefined)?.commitLogMaxOffset)
+    if (end === undefined) throw new Error('its runtime table has no commitLogMaxOffset')
+    return end
+  }
+
+  private accessText(master: string, what: string): string {
+    return (
+      `master ${master} checks access (aclEnable) and refuses this slave: ${what}. As RocketMQ's, its requests carry no ` +
+      `signature: topics, groups and offsets are not copied before the address of this machine, as the master sees it ` +
+      `(${this.options.ownHost()}), is in globalWhiteRemoteAddresses of the master's plain_acl.yml. It is tried again`
+    )
   }
 
   private async sendBack(master: string, ahead: readonly CommittedHere[]): Promise<void> {
@@ -117,6 +152,7 @@ export class MetadataSync {
   private complain(code: number, text: string): void {
     if (this.said.get(code) === text) return
     this.said.set(code, text)
-    this.options.log.warn(text)
+    if (code === ACCESS) this.options.log.error(text)
+    else this.options.log.warn(text)
   }
 }

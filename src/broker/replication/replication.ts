@@ -16,6 +16,7 @@ import type { MetadataStore } from '../../store/metadata/index.ts'
 import type { RegisterAnswer } from '../registration/index.ts'
 import type { Schedule } from '../schedule.ts'
 import type { Tables } from '../tables.ts'
+import { DelayFollow } from './delay-follow.ts'
 import { MetadataSync } from './metadata-sync.ts'
 import { otherHistory, type SameHistoryOptions } from './same-history.ts'
 
@@ -41,6 +42,10 @@ export interface ReplicationOptions {
 
 /** RocketMQ's slave copies tables so often. */
 const SYNC_MS = 10_000
+/** What waits for the log to come as far is looked at so often. */
+const SETTLE_MS = 1000
+/** A master that has not registered by then is told of in the log. */
+const MASTER_MS = 2 * SYNC_MS
 const NOBODY: Pick<Said, 'slaves' | 'link'> = { slaves: [], link: undefined }
 const VERIFY_MS = 3000
 
@@ -53,6 +58,8 @@ export class Replication {
   private said: Said | undefined
   private client: RemotingClient | undefined
   private sync: MetadataSync | undefined
+  private delays: DelayFollow | undefined
+  private hasSaidAlone = false
   private isStarted = false
   private hasSeenSlave = false
 
@@ -63,12 +70,18 @@ export class Replication {
 
   /** The broker serves: now it may follow. */
   start(schedule: Schedule): void {
-    const { config, followMaster, tables, files, tls, log } = this.options
+    const { config, control, followMaster, tables, files, tls, log, ownAddress } = this.options
     if (config.brokerRole !== 'SLAVE') return
     this.client = new RemotingClient({ log, tls })
-    this.sync = new MetadataSync({ client: this.client, ...tables, files, log })
+    const { storePathRootDir } = config
+    const delays = new DelayFollow({ files, storePathRootDir, log, flushed: () => control.load('flushed') })
+    this.delays = delays
+    const ownHost = () => ownAddress().replace(/:\d+$/, '')
+    this.sync = new MetadataSync({ client: this.client, ...tables, delays, ownHost, log })
     this.isStarted = true
     schedule.add(SYNC_MS, () => this.copyTables())
+    schedule.add(SETTLE_MS, () => void delays.settle().catch(() => {}))
+    schedule.add(MASTER_MS, () => this.lookForMaster())
     const address = config.haMasterAddress || this.haServerAddr
     if (address !== undefined) followMaster(address)
     this.copyTables()
@@ -77,6 +90,7 @@ export class Replication {
   async close(): Promise<void> {
     this.isStarted = false
     await this.client?.close()
+    this.delays?.close()
   }
 
   /** The HA thread is about to connect. */
@@ -85,6 +99,19 @@ export class Replication {
     if (client === undefined || masterAddr === undefined) return options.verified(undefined)
     const invoke = (command: RemotingCommand) => client.invoke(masterAddr, command, VERIFY_MS)
     options.verified(await otherHistory({ store: options.store, queues: options.queues, invoke }))
+  }
+
+  private lookForMaster(): void {
+    const { config, log } = this.options
+    if (this.masterAddr !== undefined || this.hasSaidAlone) return
+    this.hasSaidAlone = true
+    const { haMasterAddress, brokerClusterName, brokerName } = config
+    const what =
+      haMasterAddress === '' ? 'nothing is copied' : `only the log is copied (from haMasterAddress ${haMasterAddress})`
+    log.warn(
+      `${what}: no NameServer has said where the master of broker ${brokerName} in cluster ${brokerClusterName} is, of which ` +
+        'topics, groups and offsets are copied. Master and slave need the same namesrvAddr, brokerClusterName and brokerName',
+    )
   }
 
   private copyTables(): void {

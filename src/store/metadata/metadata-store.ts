@@ -14,7 +14,7 @@ import { FOLDERS } from '../settings.ts'
 import { MetadataFile } from './metadata-file.ts'
 
 /** What RocketMQ does not have lies where the rest of ours is. */
-const OWN_FILES: ReadonlySet<string> = new Set(['deletedTopics.json'])
+const OWN_FILES: ReadonlySet<string> = new Set(['deletedTopics.json', 'slaveOffsets.json'])
 
 export interface MetadataStore {
   /** Strict JSON text of config/<file>, or undefined where there is none yet. Throws StoreError METADATA_DAMAGED. */

@@ -15,6 +15,39 @@ const table = (files = new MemoryFiles()) => {
   return offsets
 }
 
+test('on a slave: what is ahead of the master is told after a restart too, until the master has it; a master takes it as its own', async () => {
+  const files = new MemoryFiles()
+  const start = (brokerRole: string) => {
+    const offsets = new ConsumerOffsets({ store: files, log: silentLog, settings: { brokerRole } })
+    offsets.load()
+    return offsets
+  }
+  const slave = start('SLAVE')
+  slave.follow({ 'T@G': { 0: 3, 1: 5 } })
+  slave.commit('G', 'T', 0, 9, 'h')
+  slave.commit('G', 'T', 1, 4, 'h')
+  await slave.flush()
+  // Killed between the two files.
+  files.files.set('consumerOffset.json', '{"offsetTable":{"T@G":{"0":3,"1":5}}}')
+  const again = start('SLAVE')
+  expect([again.query('G', 'T', 0), again.query('G', 'T', 1)]).toEqual([9, 4])
+  const ahead = again.follow({ 'T@G': { 0: 3, 1: 5 } })
+  expect(ahead).toEqual([{ group: 'G', topic: 'T', queueId: 0, offset: 9 }])
+  expect(again.query('G', 'T', 1)).toBe(5)
+  const master = start('ASYNC_MASTER')
+  expect(master.query('G', 'T', 0)).toBe(9)
+  again.masterTook(ahead[0])
+  await again.flush()
+  // An administrator's reset of the master counts now.
+  const last = start('SLAVE')
+  expect(last.follow({ 'T@G': { 0: 1 } })).toEqual([])
+  expect(last.query('G', 'T', 0)).toBe(1)
+  // What is deleted is not told of.
+  last.commit('H', 'T', 0, 2, 'h')
+  last.removeGroup('H')
+  expect(last.follow({})).toEqual([])
+})
+
 test('after any commits, removals and restarts the table is the last commit of each queue', async () => {
   const name = fc.constantFrom('G', 'H', '%RETRY%G')
   const step = fc.oneof(

@@ -4,6 +4,7 @@
  *
  *   await using cable = await BadCable.to(broker.address, 'bytes')
  *   new TestClient(cable.address)
+ *   cable.delayMs = 500             // each way, from now on
  *   cable.freeze()                  // both ends stay open, nothing passes any more
  */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
@@ -15,6 +16,7 @@ const PIECE_MAX = 40
 
 export class BadCable implements AsyncDisposable {
   readonly sockets = new Set<Socket>()
+  delayMs = 0
   private readonly server: Server
   private readonly target: { host: string; port: number }
   private readonly manner: Manner
@@ -64,6 +66,12 @@ export class BadCable implements AsyncDisposable {
     this.sockets.add(from)
     let passed = Promise.resolve()
     from.on('data', (chunk: Buffer) => {
+      if (this.delayMs > 0) {
+        // What is on its way takes no room of what follows.
+        const due = new Promise((resolve) => setTimeout(resolve, this.delayMs))
+        passed = passed.then(() => due).then(() => this.pass(chunk, to))
+        return
+      }
       from.pause()
       passed = passed.then(() => this.pass(chunk, to))
       void passed.then(() => {

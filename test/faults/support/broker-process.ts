@@ -40,6 +40,8 @@ export interface ProcessOptions {
   faults?: boolean
   /** ulimit -n */
   descriptors?: number
+  /** A network namespace that it runs in (support/lossy-link.ts). */
+  netns?: string
   /** Folder of the package that is run; this one by default. */
   root?: string
 }
@@ -149,6 +151,7 @@ export function spawnBroker({
   env,
   faults,
   descriptors,
+  netns,
   root = PACKAGE,
 }: ProcessOptions): ChildProcess {
   const pairs = Object.entries({ ...TINY, ...config, storePathRootDir: folder })
@@ -159,7 +162,8 @@ export function spawnBroker({
     descriptors === undefined
       ? [process.execPath, args]
       : ['/bin/sh', ['-c', `ulimit -n ${descriptors} && exec "$0" "$@"`, process.execPath, ...args]]
-  return spawn(file, all, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  const [first, ...rest] = netns === undefined ? [file, ...all] : ['ip', 'netns', 'exec', netns, file, ...all]
+  return spawn(first, rest, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } })
 }
 
 /** Polls until it holds; calls `late` once when that takes longer than `limitMs`, and then gives up. */

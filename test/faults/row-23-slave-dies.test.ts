@@ -123,7 +123,7 @@ test.runIf(ReadOnlyDisk.isThere()).each(['ASYNC_FLUSH', 'SYNC_FLUSH'] as const)(
     expect(performance.now() - from).toBeLessThan(slaveTimeout)
     // It says what is wrong and ends: what it has is whole, and its supervisor starts it again.
     expect(await slave.exit).toEqual({ status: 1, signal: null })
-    expect(slave.log).toContain(`the append thread failed: EROFS: read-only file system, write (${folder})`)
+    expect(slave.log).toContain(`the ha thread failed: EROFS: read-only file system, write (${folder})`)
     await expect(slaveOf()).rejects.toThrow(/EROFS|read-only/)
     disk.isReadOnly = false
     const again = await slaveOf()

@@ -15,7 +15,7 @@ test('a connection that never reports counts for nothing', async () => {
 })
 
 test('heartbeats keep an idle pair together; silence ends it (USERS: "connection expired" on idle pairs)', async () => {
-  const idle = { haSendHeartbeatInterval: 100, haHousekeepingInterval: 500 }
+  const idle = { haSendHeartbeatInterval: 150, haHousekeepingInterval: 1500 }
   const master = await startMaster(idle)
   const slave = await startSlave(master, idle)
   await until(async () => (await runtime(master)).basalt_stored_on === '2 of 2')
@@ -23,7 +23,7 @@ test('heartbeats keep an idle pair together; silence ends it (USERS: "connection
   mute.say(0)
   await until(() => mute.isClosed)
   expect(mute.frames.filter(({ length }) => length === 0).length).toBeGreaterThan(3)
-  await new Promise((resolve) => setTimeout(resolve, 1000))
+  await new Promise((resolve) => setTimeout(resolve, 2000))
   expect(slave.lines.of('warn').filter((line) => line.startsWith('master'))).toEqual([])
   expect((await master.client.send('T', 'x')).code).toBe(OK)
 })

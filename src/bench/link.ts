@@ -14,7 +14,6 @@ import { Worker } from 'node:worker_threads'
 
 /** Beyond it reading waits: it is more than a second of what replication sends. */
 const QUEUED_BYTES_MAX = 1 << 29
-const READ_BYTES = 1 << 20
 
 /**
  * Sleeps until a time and says so. words[0] counts orders, words[1] the order it has seen; the time is µs of the shared clock.
@@ -53,9 +52,7 @@ export class Link implements AsyncDisposable {
     this.target = { host: target.slice(0, colon), port: Number(target.slice(colon + 1)) }
     this.oneWayMs = rttMs / 2
     this.alarm = new Alarm(() => this.look())
-    this.server = createServer({ noDelay: true, highWaterMark: READ_BYTES, allowHalfOpen: true }, (socket) =>
-      this.join(socket),
-    )
+    this.server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.join(socket))
   }
 
   /** To "host:port"; that need not listen yet. */
@@ -79,7 +76,7 @@ export class Link implements AsyncDisposable {
   }
 
   private join(near: Socket): void {
-    const far = connect({ ...this.target, noDelay: true, highWaterMark: READ_BYTES, allowHalfOpen: true })
+    const far = connect({ ...this.target, noDelay: true, allowHalfOpen: true })
     for (const line of [new Line(near, far), new Line(far, near)]) {
       this.lines.add(line)
       line.from.on('data', (bytes: Buffer) => this.take(line, bytes))

@@ -47,6 +47,8 @@ export interface ModesOptions {
   /** Of the servers, before their first cell; Apache's at least six. */
   readonly warmUpSeconds: number
   readonly connections: number
+  /** Has memory for the page cache ready before each visit: seconds each, so in the whole suite only. */
+  readonly touchesMemory: boolean
   /** Keys of both brokers. */
   readonly config: BrokerConfigText
   /** Where the stores are. */
@@ -117,6 +119,7 @@ export function modesOptions(flags: ModesFlags, cwd: string): ModesOptions {
     seconds: seconds('--seconds', texts.seconds, 0.1),
     warmUpSeconds: seconds('--warm-up', texts['warm-up'], 0),
     connections: number('--connections', texts.connections, 1, 1000),
+    touchesMemory: defaults === SUITE,
     config,
     folder: resolve(cwd, flags.folder ?? tmpdir()),
     out: resolve(cwd, flags.out ?? RESULTS_FOLDER),

@@ -28,6 +28,7 @@ const APACHE_WARM_UP_SECONDS = 6
 /** Estimates: until servers are in sync and gone again; a generator's start, topic and end. */
 const START_SECONDS = { basalt: 1.2, apache: 5 }
 const GENERATOR_SECONDS = 0.4
+const TOUCH_SECONDS = 2
 
 export function planOf(options: ModesOptions): Visit[] {
   const visits: Visit[] = []
@@ -77,7 +78,10 @@ export const cellSeconds = (options: ModesOptions): number => CELL_WARM_UP_SECON
 
 /** What a visit takes before its first cell and after its last. */
 export const visitSeconds = (options: ModesOptions, { system }: Visit): number =>
-  START_SECONDS[system] + warmUpSeconds(options, system) + GENERATOR_SECONDS
+  START_SECONDS[system] +
+  warmUpSeconds(options, system) +
+  GENERATOR_SECONDS +
+  (options.touchesMemory ? TOUCH_SECONDS : 0)
 
 export function plannedSeconds(options: ModesOptions, visits: readonly Visit[]): number {
   return visits.reduce(

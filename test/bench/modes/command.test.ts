@@ -12,7 +12,7 @@ import { PACKAGE } from '../../faults/support/broker-process.ts'
 import { scratchFolder } from '../../store/scratch.ts'
 
 const SMALL = ['mappedFileSizeCommitLog=16777216', 'maxMessageSize=65536', 'maxHashSlotNum=1000', 'maxIndexNum=4000']
-const TIMEOUT_MS = 60_000
+const TIMEOUT_MS = 120_000
 
 function startBench(...flags: string[]) {
   const scratch = scratchFolder()
@@ -110,7 +110,7 @@ test(
     const { child, texts, folders, closed } = startBench(
       ...['--modes', 'async,sync+sync', '--in-flight', '1', '--rounds', '500', '--seconds', '0.2', '--warm-up', '0'],
     )
-    await expect.poll(() => texts.error, { timeout: 30_000 }).toMatch(/SYNC_FLUSH \+ SYNC_MASTER, 1 in flight.*\d+\/s/)
+    await expect.poll(() => texts.error, { timeout: 90_000 }).toMatch(/SYNC_FLUSH \+ SYNC_MASTER, 1 in flight.*\d+\/s/)
     expect(leftIn(folders.stores).length).toBeGreaterThan(0)
     child.kill('SIGINT')
     const [status] = await closed

@@ -82,7 +82,7 @@ test(
     expect(result.floors.fdatasyncUs).toBeGreaterThan(0)
     expect(result.floors.roundTripUs).toBeGreaterThan(0)
     expect(result.floors.wakeUpUs).toBeGreaterThan(0)
-    for (const { key, rounds } of result.cells) {
+    for (const { key, rounds, waterfall = [] } of result.cells) {
       expect(rounds.length).toBe(1)
       const [round] = rounds
       const name = keyText(key)
@@ -96,6 +96,10 @@ test(
       if (key.mode.flush === 'SYNC_FLUSH') expect(middle(round), name).toBeGreaterThanOrEqual(20_000)
       else if (key.mode.replication === 'SYNC_MASTER') expect(middle(round), name).toBeGreaterThanOrEqual(12_000)
       else expect(middle(round), name).toBeLessThan(12_000)
+      const steps = Object.fromEntries(waterfall.map(({ step, p50Us }) => [step, p50Us]))
+      expect(steps.total, name).toBeGreaterThan(0)
+      if (key.mode.flush === 'SYNC_FLUSH') expect(steps.flushed, name).toBeGreaterThanOrEqual(19_000)
+      expect('slaveAppended' in steps, name).toBe(key.mode.replication !== 'none')
     }
     expect(texts.out).toContain('SYNC_FLUSH')
     expect(readdirSync(folders.stores)).toEqual([])

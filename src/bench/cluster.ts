@@ -14,7 +14,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { RemotingClient } from '../remoting/index.ts'
+import { REQUEST, RemotingClient, request } from '../remoting/index.ts'
 import {
   type BrokerConfigText,
   BrokerNode,
@@ -76,20 +76,20 @@ export class Cluster {
     const common = {
       system: this.system,
       apacheVersion: options.apacheVersion ?? APACHE_DEFAULT,
-      namesrv: this.namesrv,
       client,
       ...(options.env === undefined ? {} : { env: options.env }),
     } satisfies Partial<BrokerNodeOptions>
     this.master = new BrokerNode({
       ...common,
       role: 'master',
+      namesrv: options.namesrv === true ? this.namesrv : undefined,
       folder: join(options.folder, 'master'),
       port: ports.master,
       config: {
         flushDiskType: flush,
         brokerRole: replication === 'none' ? 'ASYNC_MASTER' : replication,
         // RocketMQ 5's SYNC_MASTER waits for nobody unless it is told for how many.
-        ...(replication === 'SYNC_MASTER' && isFive(this.system, common.apacheVersion) ? TWO_REPLICAS : {}),
+        ...(replication === 'SYNC_MASTER' && isFive(options) ? TWO_REPLICAS : {}),
         ...options.config,
         ...options.masterConfig,
       },
@@ -98,9 +98,15 @@ export class Cluster {
     this.slave = new BrokerNode({
       ...common,
       role: 'slave',
+      namesrv: this.namesrv,
       folder: join(options.folder, 'slave'),
       port: ports.slave,
-      config: { flushDiskType: flush, haMasterAddress: haAddress, ...options.config, ...options.slaveConfig },
+      config: {
+        flushDiskType: flush,
+        ...(isFive(options) ? {} : { haMasterAddress: haAddress }),
+        ...options.config,
+        ...options.slaveConfig,
+      },
     })
   }
 
@@ -108,10 +114,14 @@ export class Cluster {
   static async start(options: ClusterOptions): Promise<Cluster> {
     rmSync(options.folder, { recursive: true, force: true })
     mkdirSync(options.folder, { recursive: true })
+    const hasSlave = options.mode.replication !== 'none'
+    // RocketMQ 5.3's slave forgets haMasterAddress before it connects, and with it believes no NameServer: it must not be set.
+    const mustBeTold = hasSlave && isFive(options) && options.namesrv !== true
+    const [master, slave, namesrv] = await freePorts(3)
     const ports: Ports = {
-      master: await freeBrokerPort(),
-      slave: options.mode.replication === 'none' ? undefined : await freeBrokerPort(),
-      namesrv: options.namesrv === true ? await freeBrokerPort() : undefined,
+      master,
+      slave: hasSlave ? slave : undefined,
+      namesrv: options.namesrv === true || mustBeTold ? namesrv : undefined,
     }
     const client = new RemotingClient()
     const direct = `127.0.0.1:${ports.master + 1}`
@@ -125,6 +135,7 @@ export class Cluster {
       options.signal?.throwIfAborted()
       if (ports.namesrv !== undefined) await cluster.startNamesrv(ports.namesrv)
       await cluster.master.start()
+      if (mustBeTold) await cluster.tellOfMaster(haAddress)
       await cluster.slave?.start()
       await cluster.waitInSync()
       return cluster
@@ -178,6 +189,21 @@ export class Cluster {
     return false
   }
 
+  /** Says to the NameServer what the master would, but for the way to its port for slaves. */
+  private async tellOfMaster(haServerAddr: string): Promise<void> {
+    const { brokerName, brokerClusterName } = this.master.config
+    const ext = {
+      brokerName: String(brokerName),
+      clusterName: String(brokerClusterName),
+      brokerAddr: this.master.address,
+      brokerId: '0',
+      haServerAddr,
+      heartbeatTimeoutMillis: String(TOLD_MS),
+    }
+    // The connection stays open: it is the sign of life.
+    await this.client.invoke(this.namesrv!, request(REQUEST.REGISTER_BROKER, ext), 5000)
+  }
+
   private async startNamesrv(port: number): Promise<void> {
     const folder = join(this.folder, 'namesrv')
     mkdirSync(folder, { recursive: true })
@@ -197,12 +223,26 @@ export class Cluster {
 }
 
 const TWO_REPLICAS = { inSyncReplicas: 2, totalReplicas: 2 }
-const isFive = (system: System, version: string) => system === 'apache' && !version.startsWith('4.')
+const isFive = ({ system, apacheVersion = APACHE_DEFAULT }: ClusterOptions) =>
+  system === 'apache' && !apacheVersion.startsWith('4.')
 
 interface Ports {
   readonly master: number
   readonly slave: number | undefined
   readonly namesrv: number | undefined
+}
+
+const TOLD_MS = 24 * 3_600_000
+/** A broker takes three ports around its own. */
+const PORTS_A_BROKER = 4
+
+async function freePorts(count: number): Promise<number[]> {
+  const ports: number[] = []
+  while (ports.length < count) {
+    const port = await freeBrokerPort()
+    if (ports.every((other) => Math.abs(other - port) >= PORTS_A_BROKER)) ports.push(port)
+  }
+  return ports
 }
 
 const LOOKS = 20

@@ -52,7 +52,7 @@ export function addModesCommand(bench: Command, io: Io): void {
     .option('--size <list>', 'body sizes in bytes, also 8k or 1m')
     .option('--rounds <count>', 'rounds of each cell')
     .option('--seconds <seconds>', 'measured in each round')
-    .option('--warm-up <seconds>', "before a server's first cell; Apache's at least 6")
+    .option('--warm-up <seconds>', "before a server's first cell (default: 2, --quick 0.5; Apache's 6)")
     .option('--connections <count>', 'over which the load is spread', '1')
     .option('--transfer <list>', 'how our master sends to its slave: stream, pull', 'stream')
     .option('--inject <what>', 'a slower disk, a longer link: fdatasync=5ms,rtt=1ms')

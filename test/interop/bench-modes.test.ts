@@ -31,7 +31,7 @@ describe.skipIf(!apacheIsThere('4.9.7', '5.3.3'))('bench modes', () => {
         '--size',
         '200',
       ],
-      ...['--inject', `rtt=${RTT_MS}ms`, '--against', `apache:${version}`],
+      ...['--inject', `rtt=${RTT_MS}ms`, '--warm-up', '0.5', '--against', `apache:${version}`],
       ...['--out', join(folder, 'out'), '--folder', join(folder, 'stores')],
     ]
     const child = spawn(process.execPath, [BIN, ...argv], { stdio: ['ignore', 'ignore', 'pipe'] })

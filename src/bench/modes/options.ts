@@ -44,8 +44,9 @@ export interface ModesOptions {
   readonly points: readonly Injected[]
   readonly rounds: number
   readonly seconds: number
-  /** Of the servers, before their first cell; Apache's at least six. */
+  /** Of our servers, and of Apache's, before their first cell. */
   readonly warmUpSeconds: number
+  readonly apacheWarmUpSeconds: number
   readonly connections: number
   /** Has memory for the page cache ready before each visit: seconds each, so in the whole suite only. */
   readonly touchesMemory: boolean
@@ -74,6 +75,8 @@ const ALL_MODES = Object.keys(MODE_WORDS).join(',')
 const SUITE = { inFlight: '1,64,256', rate: '2000', size: '1024,8192', rounds: '5', seconds: '3', warmUp: '2' }
 const QUICK = { inFlight: '1,64', rate: '', size: '1024', rounds: '1', seconds: '3', warmUp: '0.5' }
 const SURFACE = { inFlight: '1,64', rate: '', size: '1024', rounds: '1', seconds: '1', warmUp: '0.5' }
+/** A JVM compiles for seconds. */
+const APACHE_WARM_UP = '6'
 export const SURFACE_GRID = 'fdatasync=0/1/5/10ms,rtt=0/1/5/10ms'
 export const RESULTS_FOLDER = 'bench/results'
 const BODY_MAX = 4 << 20
@@ -120,6 +123,7 @@ export function modesOptions(flags: ModesFlags, cwd: string): ModesOptions {
     rounds: number('--rounds', texts.rounds, 1, 1000),
     seconds: seconds('--seconds', texts.seconds, 0.1),
     warmUpSeconds: seconds('--warm-up', texts['warm-up'], 0),
+    apacheWarmUpSeconds: seconds('--warm-up', flags.warmUp ?? APACHE_WARM_UP, 0),
     connections: number('--connections', texts.connections, 1, 1000),
     touchesMemory: defaults === SUITE,
     config,

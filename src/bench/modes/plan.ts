@@ -23,8 +23,6 @@ export interface Visit {
 
 /** Sent before a cell is measured, by its own load. */
 export const CELL_WARM_UP_SECONDS = 0.3
-/** A JVM compiles for seconds. */
-const APACHE_WARM_UP_SECONDS = 6
 /** Estimates: until servers are in sync and gone again; a generator's start, topic and end. */
 const START_SECONDS = { basalt: 1.2, apache: 5 }
 const GENERATOR_SECONDS = 0.4
@@ -70,9 +68,8 @@ function cellsOf(options: ModesOptions, visit: Omit<Visit, 'cells'>): CellKey[] 
   ]
 }
 
-export function warmUpSeconds({ warmUpSeconds }: ModesOptions, system: System): number {
-  return system === 'apache' ? Math.max(APACHE_WARM_UP_SECONDS, warmUpSeconds) : warmUpSeconds
-}
+export const warmUpSeconds = (options: ModesOptions, system: System): number =>
+  system === 'apache' ? options.apacheWarmUpSeconds : options.warmUpSeconds
 
 export const cellSeconds = (options: ModesOptions): number => CELL_WARM_UP_SECONDS + options.seconds + GENERATOR_SECONDS
 

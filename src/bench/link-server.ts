@@ -1,5 +1,4 @@
 /** A link (link.ts) in a process of its own, so that what it does is not done by anybody who is measured. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PACKAGE } from './broker-node.ts'
 import { ServerProcess, until } from './server-process.ts'
@@ -14,16 +13,15 @@ export interface LinkServer {
 
 /** To "host:port". `folder`: for its log. */
 export async function startLink(target: string, rttMs: number, folder: string): Promise<LinkServer> {
-  const log = join(folder, 'link.out')
   const server = new ServerProcess({
     name: 'link',
     command: process.execPath,
     args: [join(PACKAGE, 'dist', 'bench', 'link-process.js'), target, String(rttMs)],
     cwd: folder,
-    log,
+    log: join(folder, 'link.out'),
     ownGroup: true,
   })
-  const address = () => /^link (\S+)$/m.exec(readFileSync(log, 'utf8'))?.[1]
+  const address = () => /^link (\S+)$/m.exec(server.output())?.[1]
   await until(() => address() !== undefined, READY_MS_MAX, server)
   return { address: address()!, process: server }
 }

@@ -7,12 +7,26 @@
  * slot: opaque = OPAQUE_MIN + round * slots + slot.
  */
 
+import { Worker } from 'node:worker_threads'
 import { RawConnection } from './connection.mjs'
 import { isOk, OPAQUE_COUNT, OPAQUE_MIN, opaqueAt, opaqueOf, sendFrame } from './frames.mjs'
 import { Histogram } from './histogram.mjs'
 
 const OPEN_SLOTS = 8192
-const OPEN_TICK_MS = 1
+/** More ticks would only take CPU time from the servers: each is a wake-up of two threads. */
+const TICK_MS_MIN = 0.25
+
+/** Sleeps exactly (a timer of Node's is a millisecond late) and wakes the main thread, unless it has not come to the last tick yet. */
+const METRONOME = `
+const { workerData: { shared, began, periodMs }, parentPort } = require('node:worker_threads')
+const word = new Int32Array(shared)
+const rest = new Int32Array(new SharedArrayBuffer(4))
+const now = () => performance.timeOrigin + performance.now() - began
+for (let n = Math.ceil(now() / periodMs); ; n++) {
+  const left = n * periodMs - now()
+  if (left > 0) Atomics.wait(rest, 0, 0, left)
+  if (Atomics.exchange(word, 0, 1) === 0) parentPort.postMessage(0)
+}`
 
 /**
  * @typedef {{address: string, topic: string, connections: number, depth: number, bodySize: number, queues: number, rate?: number}} SendOptions
@@ -24,8 +38,16 @@ export class Meter {
   constructor() {
     this.histogram = new Histogram()
     this.measuring = false
+    /** Open loop: what was due in [from, to) counts, whenever it is answered: else the slowest of the end would be missing. */
+    this.from = Infinity
+    this.to = Infinity
+    /** Stored, and answered while measuring. */
     this.ok = 0
+    /** Stored, of those that count: as many as the histogram has. */
+    this.counted = 0
     this.failed = 0
+    /** Answers by code. @type {Map<number, number>} */
+    this.codes = new Map()
     this.sent = 0
     /** @type {string | undefined} */
     this.firstFailure = undefined
@@ -78,13 +100,20 @@ class SendConnection {
     if (this.now === 0) this.now = performance.now()
     const slot = (opaque - OPAQUE_MIN) % this.slots
     const meter = this.meter
+    const since = this.since[slot]
+    const counts = this.open ? since >= meter.from && since < meter.to : meter.measuring
     if (isOk(bytes, start, end)) {
-      if (meter.measuring) {
-        meter.ok++
-        meter.histogram.record((this.now - this.since[slot]) * 1000)
+      if (meter.measuring) meter.ok++
+      if (counts) {
+        meter.counted++
+        meter.histogram.record((this.now - since) * 1000)
       }
     } else {
-      if (meter.measuring) meter.failed++
+      if (counts) {
+        meter.failed++
+        const { code } = JSON.parse(bytes.toString('utf8', start, end))
+        meter.codes.set(code, (meter.codes.get(code) ?? 0) + 1)
+      }
       meter.firstFailure ??= bytes.toString('utf8', start, end)
     }
     this.inFlight--
@@ -172,11 +201,23 @@ export async function startSending(options) {
   const ticker = open ? openLoop(connections, options.rate ?? 0) : undefined
   return {
     meter,
-    /** Stops sending and waits until what is in flight was answered. */
+    begin() {
+      meter.from = performance.now()
+      meter.measuring = true
+      return meter.from
+    },
+    end() {
+      meter.to = performance.now()
+      meter.measuring = false
+      ticker?.last(meter.to)
+      return meter.to
+    },
+    /** Stops sending (open loop: once all that was due is sent) and waits until what is in flight was answered. */
     async stop(timeoutMs = 10_000) {
+      const end = performance.now() + timeoutMs
+      while ((ticker?.backlog() ?? 0) > 0 && performance.now() < end) await new Promise((r) => setTimeout(r, 5))
       ticker?.stop()
       for (const one of connections) one.stopped = true
-      const end = performance.now() + timeoutMs
       while (connections.some((one) => one.inFlight > 0) && performance.now() < end)
         await new Promise((r) => setTimeout(r, 5))
       const lost = connections.reduce((sum, one) => sum + one.inFlight, 0)
@@ -196,10 +237,12 @@ function openLoop(connections, rate) {
   const began = performance.now()
   let sent = 0
   let turn = 0
+  let end = Infinity
   const one = new Int32Array(1)
+  // The first is due at once.
+  const dueBy = (/** @type {number} */ now) => Math.floor(((Math.min(now, end) - began) * rate) / 1000) + 1
   const tick = () => {
-    const now = performance.now()
-    const due = Math.floor(((now - began) * rate) / 1000)
+    const due = dueBy(performance.now())
     for (const connection of connections) connection.connection.socket.cork()
     let blocked = 0
     while (sent < due && blocked < connections.length) {
@@ -216,9 +259,22 @@ function openLoop(connections, rate) {
     }
     for (const connection of connections) connection.connection.socket.uncork()
   }
-  const timer = setInterval(tick, OPEN_TICK_MS)
+  const shared = new SharedArrayBuffer(4)
+  const word = new Int32Array(shared)
+  const metronome = new Worker(METRONOME, {
+    eval: true,
+    workerData: { shared, began: performance.timeOrigin + began, periodMs: Math.max(TICK_MS_MIN, 1000 / rate) },
+  })
+  metronome.on('message', () => {
+    Atomics.store(word, 0, 0)
+    tick()
+  })
   return {
-    stop: () => clearInterval(timer),
-    backlog: () => Math.max(0, Math.floor(((performance.now() - began) * rate) / 1000) - sent),
+    stop: () => void metronome.terminate(),
+    /** Nothing is due from then on. */
+    last: (/** @type {number} */ now) => {
+      end = now
+    },
+    backlog: () => Math.max(0, dueBy(performance.now()) - sent),
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { version } from '../../src/cli/index.ts'
 import { StoreError } from '../../src/errors.ts'
+import type { FaultSwitches } from '../../src/faults.ts'
 import { pretendedBroker, World } from './support.ts'
 
 const CONF = { 'broker.conf': 'brokerName=broker-z\n', 'namesrv.conf': 'orderMessageEnable=true\n' }
@@ -188,4 +189,56 @@ describe('a server', () => {
     expect(await status).toBe(0)
     expect(world.printed).toBe('')
   })
+})
+
+describe('BASALT_FAULTS', () => {
+  test('gives the broker its switches, and the screen says so', async () => {
+    const world = new World()
+    world.env.BASALT_FAULTS = 'slowSync=5, failSync=0'
+    let given: FaultSwitches | undefined
+    world.servers.startBroker = async (_resolved, _log, faults) => {
+      given = faults
+      return pretendedBroker(world.cwd)
+    }
+    const status = world.run()
+    await world.ready()
+    expect(given?.get('slowSync')).toBe(5)
+    expect(world.printed).toContain('FAULTS       slowSync=5, failSync=0 (on purpose: BASALT_FAULTS)')
+    world.signal('SIGINT')
+    expect(await status).toBe(0)
+  })
+
+  test.each(['slow=5', 'slowSync', 'slowSync=x', 'slowSync=-1'])('%j ends with status 2', async (text) => {
+    const world = new World()
+    world.env.BASALT_FAULTS = text
+    expect(await world.run()).toBe(2)
+    expect(world.complained).toContain(`${JSON.stringify(text)} is no fault (environment BASALT_FAULTS)`)
+    expect(world.started).toEqual([])
+  })
+
+  test('none without it', async () => {
+    const world = new World()
+    let given: unknown = 'nothing yet'
+    world.servers.startBroker = async (_resolved, _log, faults) => {
+      given = faults
+      return pretendedBroker(world.cwd)
+    }
+    const status = world.run()
+    await world.ready()
+    expect(given).toBeUndefined()
+    expect(world.printed).not.toContain('FAULTS')
+    world.signal('SIGINT')
+    await status
+  })
+})
+
+test('every example of bench modes is understood', async () => {
+  const examples = examplesOf(await helpOf('bench', 'modes'))
+  expect(examples.length).toBeGreaterThanOrEqual(5)
+  for (const example of examples) {
+    const world = new World()
+    // The last of the flags that are checked is wrong: nothing before it was, and nothing is measured.
+    expect(await world.run(...example.split(' '), '--connections', 'x'), example).toBe(2)
+    expect(world.complained, example).toBe('basaltmq: --connections is "x"; allowed: whole numbers 1 to 1000\n')
+  }
 })

@@ -111,8 +111,10 @@ export async function startApacheNamesrv(options) {
 
 /**
  * @param {{version: string, folder: string, port?: number, store?: string, namesrv?: string, name?: string, cluster?: string,
- *          config?: Record<string, string | number | boolean>, heap?: string[], java?: string[], wait?: boolean}} options
+ *          config?: Record<string, string | number | boolean>, heap?: string[], java?: string[], wait?: boolean,
+ *          ownGroup?: boolean}} options
  *   store: the store's root (default folder/store). config: RocketMQ's keys, they win. wait: false returns at once.
+ *   ownGroup: out of reach of a Ctrl-C at the terminal.
  * @returns {Promise<ApacheServer & {store: string, vipPort: number, haPort: number}>}
  */
 export async function startApacheBroker(options) {
@@ -147,6 +149,7 @@ export async function startApacheBroker(options) {
     args: [...args, 'org.apache.rocketmq.broker.BrokerStartup', '-c', config],
     cwd: options.folder,
     log: join(options.folder, 'broker.out'),
+    ownGroup: options.ownGroup === true,
   })
   // Its ports open before it has started all its parts: a stop in that moment fails.
   if (options.wait !== false) await server.says('boot success')

@@ -1,0 +1,6 @@
+/** The reports of `bench modes` and `bench loss`: terminal, CSV, one page, the chart of the README. */
+export { csv, lossCsv } from './csv.ts'
+export { lossTable } from './loss-table.ts'
+export { readModesResult, readResult } from './read.ts'
+export { terminalTable } from './table.ts'
+export { terminalReport, writeReports } from './write.ts'

@@ -1,0 +1,13 @@
+/** `basaltmq bench …`: the group; each command is a file of its own. */
+import type { Command } from 'commander'
+import { addCompareCommand, addReportCommand } from './bench-compare.ts'
+import type { Io } from './io.ts'
+
+export function addBenchCommands(parent: Command, io: Io): void {
+  const bench = parent
+    .command('bench')
+    .description('measure what each mode costs and loses, and compare runs')
+    .helpOption('-h, --help', 'print this help')
+  addReportCommand(bench, io)
+  addCompareCommand(bench, io)
+}

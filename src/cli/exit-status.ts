@@ -1,0 +1,9 @@
+/** A command that has said all it had to say and ends with a status: thrown, so that main() stays the one who returns it. */
+export class ExitStatus extends Error {
+  readonly status: number
+
+  constructor(status: number) {
+    super(`exit status ${status}`)
+    this.status = status
+  }
+}

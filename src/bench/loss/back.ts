@@ -1,0 +1,94 @@
+/**
+ * When a cluster serves again after a failure, as its clients see it: the first read, the first acknowledged send. Milliseconds since
+ * the failure, less what the experiment itself took meanwhile (Stopwatch.hold).
+ *
+ * Blocks on: nothing; polls.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BareClient } from '../bare-client.ts'
+import type { BrokerNode } from '../broker-node.ts'
+import { READY_TOPIC } from '../broker-node.ts'
+
+/** Of the probes' own messages, which count for nothing. */
+const PROBE_TOPIC = 'BenchProbe'
+const EVERY_MS = 5
+const ANSWER_MS_MAX = 5000
+const OK = 0
+const SLAVE_NOT_AVAILABLE = 11
+/** A slave that has what its master has lost: neither is written over before an administrator has decided. */
+const SLAVE_IS_AHEAD = 'bytes that this master does not have'
+
+export class Stopwatch {
+  private readonly start = performance.now()
+  private held = 0
+
+  get ms(): number {
+    return performance.now() - this.start - this.held
+  }
+
+  /** Work of the experiment that no failure would bring with it. */
+  hold<T>(work: () => T): T {
+    const from = performance.now()
+    try {
+      return work()
+    } finally {
+      this.held += performance.now() - from
+    }
+  }
+}
+
+export interface FirstRead {
+  readonly ms: number
+  readonly from: BrokerNode
+}
+
+/** A consumer that knows all brokers of its route and asks one after the other for the first message of a queue. */
+export async function firstRead(
+  nodes: readonly BrokerNode[],
+  watch: Stopwatch,
+  end: AbortSignal,
+): Promise<FirstRead | undefined> {
+  while (!end.aborted) {
+    for (const from of nodes) if (await reads(from.address)) return { ms: watch.ms, from }
+    await sleep(EVERY_MS)
+  }
+  return undefined
+}
+
+/**
+ * A producer that tries again and again. Undefined when it can try for ever: the master's slave is ahead of it, or there is none to
+ * be counted, until an administrator decides; or when it was given up.
+ */
+export async function firstWrite(node: BrokerNode, watch: Stopwatch, end: AbortSignal): Promise<number | undefined> {
+  while (!end.aborted) {
+    const code = await sendProbe(node.address)
+    if (code === OK) return watch.ms
+    if (code === SLAVE_NOT_AVAILABLE && node.process.output().includes(SLAVE_IS_AHEAD)) return undefined
+    await sleep(EVERY_MS)
+  }
+  return undefined
+}
+
+async function reads(address: string): Promise<boolean> {
+  const client = new BareClient(address)
+  try {
+    const { code, messages } = await client.pull(READY_TOPIC, 0, 0, { count: 1 })
+    return code === OK && messages.length > 0
+  } catch {
+    return false
+  } finally {
+    await client.close()
+  }
+}
+
+/** The answer's code; -1 without one. */
+export async function sendProbe(address: string): Promise<number> {
+  const client = new BareClient(address)
+  try {
+    return (await client.send(PROBE_TOPIC, 'writes?', {}, ANSWER_MS_MAX)).code
+  } catch {
+    return -1
+  } finally {
+    await client.close()
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * One round of the loss experiment: a cluster of its own, load, one failure, and the count of what is left.
+ *
+ *   process-crash   kill -9 of the master; it is started again at once on the same store (the page cache has survived)
+ *                   found: what the restarted master has
+ *   machine-crash   kill -9, and its store becomes what was surely on disk by the observer's word (observer.ts), with torn sectors in
+ *                   two rounds of three; the link loses what was under way; it is started again. The slave is another machine and lives
+ *                   found: what the master or the slave has
+ *   disk-lost       kill -9, its store is deleted, the link loses what was under way. Nobody starts it again
+ *                   found: what the slave has
+ *
+ * A slave that is ahead of its restarted master is named and never written over nor counted: where a mode needs a slave, writes
+ * stay away until an administrator decides. A machine's own boot is in no time here, nor is the observer's rebuilding.
+ *
+ * Owns:      its folder and processes; gone when it resolves. Blocks on: disks, for the rebuilding.
+ */
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BareClient } from '../bare-client.ts'
+import { type BrokerConfigText, type BrokerNode, READY_TOPIC } from '../broker-node.ts'
+import { Cluster } from '../cluster.ts'
+import type { Failure, LossRound, Mode } from '../results.ts'
+import { until } from '../server-process.ts'
+import { type FirstRead, firstRead, firstWrite, Stopwatch, sendProbe } from './back.ts'
+import { countLoss } from './count.ts'
+import { SlowLink } from './link.ts'
+import { Ledger, Load, positionsOf, type ReadMessage, readBack } from './load.ts'
+import type { Observer, Random, Tearing } from './observer.ts'
+
+export interface LossSettings {
+  readonly inFlight: number
+  readonly bodySize: number
+  /** The failure comes at a random moment of this much load; at least so much before it. */
+  readonly loadMsMin: number
+  readonly loadMsMax: number
+  /** Between master and slave, there and back. */
+  readonly rttMs: number
+  /** Each sync of a file takes so much longer where the observer watches. */
+  readonly fdatasyncMs: number
+  /** Keys of both brokers. */
+  readonly config: BrokerConfigText
+}
+
+export interface RoundOptions {
+  readonly folder: string
+  readonly mode: Mode
+  readonly failure: Failure
+  readonly settings: LossSettings
+  readonly random: Random
+  /** Of the master's store; needed for machine-crash only. */
+  readonly observer?: Observer | undefined
+  /** Undefined: the disk has exactly what was synced. */
+  readonly tearing?: Tearing | undefined
+  /** Ends the round: it rejects, and leaves nothing. */
+  readonly end: AbortSignal
+}
+
+/** Longer than any way back that needs nobody: what is not there by then counts as not there without an administrator. */
+const BACK_MS_MAX = 20_000
+const SETTLED_MS_MAX = 20_000
+const SETTLED_LOOK_MS = 40
+const QUEUES = 4
+const CONNECTIONS = 2
+/** The reads of a slave come before the experiment is busy with the master's disk. */
+const SLAVE_READS_MS_MAX = 2000
+
+export async function lossRound(options: RoundOptions): Promise<LossRound> {
+  const { folder, mode, settings, observer, end } = options
+  rmSync(folder, { recursive: true, force: true })
+  const disk = join(folder, 'disk')
+  mkdirSync(disk, { recursive: true })
+  observer?.adopt(disk)
+  let link: SlowLink | undefined
+  let cluster: Cluster | undefined
+  const stop = () => void cluster?.close()
+  end.addEventListener('abort', stop)
+  try {
+    cluster = await Cluster.start({
+      folder: join(folder, 'cluster'),
+      mode,
+      namesrv: mode.replication !== 'none',
+      config: settings.config,
+      masterConfig: { storePathRootDir: disk, storePathCommitLog: join(disk, 'commitlog') },
+      env: observer?.env(disk, settings.fdatasyncMs * 1000) ?? {},
+      link: async (address) => {
+        link = await SlowLink.to(address, settings.rttMs / 2)
+        return link.address
+      },
+    })
+    end.throwIfAborted()
+    return await failAndCount(cluster, link, disk, options)
+  } finally {
+    end.removeEventListener('abort', stop)
+    await cluster?.close()
+    await link?.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function failAndCount(
+  cluster: Cluster,
+  link: SlowLink | undefined,
+  disk: string,
+  { failure, settings, random, observer, tearing, end }: RoundOptions,
+): Promise<LossRound> {
+  const { master, slave } = cluster
+  const ledger = new Ledger()
+  const load = await underLoad(master, ledger, settings, random)
+  end.throwIfAborted()
+  const watch = new Stopwatch()
+  await master.kill()
+  if (failure !== 'process-crash') link?.cut()
+  const over = new AbortController()
+  const giveUp = AbortSignal.any([over.signal, end, AbortSignal.timeout(BACK_MS_MAX)])
+  const remaining = failure === 'disk-lost' ? [slave].filter((node) => node !== undefined) : [...cluster.nodes]
+  const read = remaining.length === 0 ? undefined : firstRead(remaining, watch, giveUp)
+  try {
+    await load.stop()
+    if (slave !== undefined) await Promise.race([read, sleep(SLAVE_READS_MS_MAX)])
+    if (failure === 'disk-lost') {
+      rmSync(disk, { recursive: true, force: true })
+      const writes = slave !== undefined && (await sendProbe(slave.address)) === 0 ? watch.ms : undefined
+      return result(ledger, await read, writes, { slave: await readFrom(slave) })
+    }
+    if (failure === 'machine-crash') watch.hold(() => cutPower(observer, disk, tearing))
+    const [, writes] = await Promise.all([master.start(), firstWrite(master, watch, giveUp)])
+    const first = await read
+    const sides = {
+      master: await readFrom(master),
+      slave: failure === 'process-crash' ? undefined : await readFrom(slave),
+    }
+    return result(ledger, first, writes, sides)
+  } finally {
+    over.abort()
+    await read
+  }
+}
+
+/** Load, until what was there before it is on disk and a random while has gone by. It still runs. */
+async function underLoad(node: BrokerNode, ledger: Ledger, settings: LossSettings, random: Random): Promise<Load> {
+  const { inFlight, bodySize, loadMsMin, loadMsMax } = settings
+  const before = await node.logEnd()
+  const load = new Load({
+    address: node.address,
+    ledger,
+    topic: READY_TOPIC,
+    queues: QUEUES,
+    connections: CONNECTIONS,
+    inFlight,
+    bodyBytes: bodySize,
+  })
+  load.start()
+  // The first read afterwards is of a message that any mode has on disk by now.
+  await until(() => ledger.acknowledged.size > 0 && load.seen('flushed') >= before, BACK_MS_MAX, node.process)
+  await sleep(loadMsMin + random() * (loadMsMax - loadMsMin))
+  return load
+}
+
+/** The machine's disk has what was surely on it. */
+function cutPower(observer: Observer | undefined, disk: string, tearing: Tearing | undefined): void {
+  if (observer === undefined) throw new Error('a machine crash cannot be had without the observer')
+  const rebuilt = `${disk}.rebuilt`
+  observer.rebuild(disk, rebuilt, tearing)
+  rmSync(disk, { recursive: true })
+  renameSync(rebuilt, disk)
+  observer.adopt(disk)
+}
+
+/** Everything that a consumer gets, once the queues have all of the log. */
+async function readFrom(node: BrokerNode | undefined): Promise<ReadMessage[] | undefined> {
+  if (node === undefined) return undefined
+  const client = new BareClient(node.address)
+  try {
+    let end = -1
+    // A slave may still be taking what had arrived: twice the same.
+    const hasAll = async () => {
+      const { dispatched, appended } = await positionsOf(client)
+      const isQuiet = appended === end
+      end = appended
+      return isQuiet && dispatched >= appended
+    }
+    await until(hasAll, SETTLED_MS_MAX, node.process, SETTLED_LOOK_MS)
+    return await readBack(node.address, READY_TOPIC, QUEUES)
+  } finally {
+    await client.close()
+  }
+}
+
+function result(
+  ledger: Ledger,
+  first: FirstRead | undefined,
+  writes: number | undefined,
+  sides: { master?: ReadMessage[] | undefined; slave?: ReadMessage[] | undefined },
+): LossRound {
+  return {
+    ...countLoss(ledger, sides),
+    readsBackMs: first?.ms ?? -1,
+    writesBackMs: writes ?? -1,
+    servedBy: first?.from.role ?? 'nobody',
+  }
+}

@@ -56,17 +56,21 @@ export async function firstRead(
 }
 
 /**
- * A producer that tries again and again. Undefined when it can try for ever: the master's slave is ahead of it, or there is none to
- * be counted, until an administrator decides; or when it was given up.
+ * A producer that tries again and again, until it is acknowledged. byHand: its mode needs a slave, and the one there is is ahead of its
+ * master, until an administrator decides. late: it was given up.
  */
-export async function firstWrite(node: BrokerNode, watch: Stopwatch, end: AbortSignal): Promise<number | undefined> {
+export async function firstWrite(
+  node: BrokerNode,
+  watch: Stopwatch,
+  end: AbortSignal,
+): Promise<number | 'byHand' | 'late'> {
   while (!end.aborted) {
     const code = await sendProbe(node.address)
     if (code === OK) return watch.ms
-    if (code === SLAVE_NOT_AVAILABLE && node.process.output().includes(SLAVE_IS_AHEAD)) return undefined
+    if (code === SLAVE_NOT_AVAILABLE && node.process.output().includes(SLAVE_IS_AHEAD)) return 'byHand'
     await sleep(EVERY_MS)
   }
-  return undefined
+  return 'late'
 }
 
 async function reads(address: string): Promise<boolean> {

@@ -98,6 +98,7 @@ export async function lossExperiment(options: ExperimentOptions): Promise<Experi
           const isCut = cell.failure === 'machine-crash'
           const done = await lossRound({
             ...{ folder: join(folder, 'round'), settings, random, end, mode: cell.mode, failure: cell.failure },
+            say: (line) => say(`${name}: ${line}`),
             observer: isCut ? observer : undefined,
             tearing: isCut && round % 3 !== 0 ? tearingOf(random) : undefined,
           })

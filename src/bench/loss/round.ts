@@ -54,6 +54,8 @@ export interface RoundOptions {
   readonly tearing?: Tearing | undefined
   /** Ends the round: it rejects, and leaves nothing. */
   readonly end: AbortSignal
+  /** What was unusual about the round. */
+  readonly say: (line: string) => void
 }
 
 /** Longer than any way back that needs nobody: what is not there by then counts as not there without an administrator. */
@@ -102,15 +104,23 @@ async function failAndCount(
   cluster: Cluster,
   link: SlowLink | undefined,
   disk: string,
-  { failure, settings, random, observer, tearing, end }: RoundOptions,
+  { failure, settings, random, observer, tearing, end, say }: RoundOptions,
 ): Promise<LossRound> {
   const { master, slave } = cluster
   const ledger = new Ledger()
-  const load = await underLoad(master, ledger, settings, random)
-  end.throwIfAborted()
+  const load = startLoad(master, ledger, settings)
+  try {
+    await underLoad(master, ledger, load)
+    await sleep(settings.loadMsMin + random() * (settings.loadMsMax - settings.loadMsMin), undefined, { signal: end })
+  } catch (error) {
+    await load.stop()
+    throw error
+  }
   const watch = new Stopwatch()
-  await master.kill()
+  const killed = master.kill()
+  // With its machine goes what is under way. Now: what it had sent would arrive while we wait for its end.
   if (failure !== 'process-crash') link?.cut()
+  await killed
   const over = new AbortController()
   const giveUp = AbortSignal.any([over.signal, end, AbortSignal.timeout(BACK_MS_MAX)])
   const remaining = failure === 'disk-lost' ? [slave].filter((node) => node !== undefined) : [...cluster.nodes]
@@ -126,23 +136,23 @@ async function failAndCount(
     if (failure === 'machine-crash') watch.hold(() => cutPower(observer, disk, tearing))
     const [, writes] = await Promise.all([master.start(), firstWrite(master, watch, giveUp)])
     const first = await read
+    end.throwIfAborted()
+    if (first === undefined) say(`no message could be read within ${BACK_MS_MAX} ms`)
+    if (writes === 'late') say(`no message was acknowledged within ${BACK_MS_MAX} ms, and no slave was ahead`)
     const sides = {
       master: await readFrom(master),
       slave: failure === 'process-crash' ? undefined : await readFrom(slave),
     }
-    return result(ledger, first, writes, sides)
+    return result(ledger, first, typeof writes === 'number' ? writes : undefined, sides)
   } finally {
     over.abort()
     await read
   }
 }
 
-/** Load, until what was there before it is on disk and a random while has gone by. It still runs. */
-async function underLoad(node: BrokerNode, ledger: Ledger, settings: LossSettings, random: Random): Promise<Load> {
-  const { inFlight, bodySize, loadMsMin, loadMsMax } = settings
-  const before = await node.logEnd()
+function startLoad({ address }: BrokerNode, ledger: Ledger, { inFlight, bodySize }: LossSettings): Load {
   const load = new Load({
-    address: node.address,
+    address,
     ledger,
     topic: READY_TOPIC,
     queues: QUEUES,
@@ -151,10 +161,14 @@ async function underLoad(node: BrokerNode, ledger: Ledger, settings: LossSetting
     bodyBytes: bodySize,
   })
   load.start()
-  // The first read afterwards is of a message that any mode has on disk by now.
-  await until(() => ledger.acknowledged.size > 0 && load.seen('flushed') >= before, BACK_MS_MAX, node.process)
-  await sleep(loadMsMin + random() * (loadMsMax - loadMsMin))
   return load
+}
+
+/** Until messages are acknowledged and what was there before them is on disk, in any mode: the first read afterwards is of that. */
+async function underLoad({ process }: BrokerNode, { acknowledged }: Ledger, load: Load): Promise<void> {
+  await until(() => load.samples.length > 0, BACK_MS_MAX, process)
+  const { appended } = load.samples[0].positions
+  await until(() => acknowledged.size > 0 && load.seen('flushed') >= appended, BACK_MS_MAX, process)
 }
 
 /** The machine's disk has what was surely on it. */

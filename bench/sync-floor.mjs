@@ -9,43 +9,16 @@
  * in the same run, round by round, on the same disk. The bound is 1.5 times their sum.
  * Writes bench/results/sync-floor-*.json.
  */
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Worker } from 'node:worker_threads'
-import { fallocate, fdatasync, MapSlot } from '../dist/native/index.js'
+import { fdatasyncMedian, twoWakes } from '../dist/bench/floors.js'
 import { generate } from './load/rounds.mjs'
 import { machine, startServer } from './load/servers.mjs'
 import { median, ratioInterval } from './load/stats.mjs'
 import { interval, table, writeResult } from './load/table.mjs'
 
-const RECORD_BYTES = 1300
-const FILE_BYTES = 256 << 20
-const SYNCS = 2000
-const WAKES = 1000
-const ECHO = `
-const { workerData: { shared, count } } = require('node:worker_threads')
-const words = new Int32Array(shared)
-for (let n = 1; n <= count; n++) {
-  while (Atomics.load(words, 0) !== n) Atomics.wait(words, 0, n - 1)
-  Atomics.store(words, 1, n)
-  Atomics.notify(words, 1)
-}`
-const CALLER = `
-const { workerData: { shared, count }, parentPort } = require('node:worker_threads')
-const words = new Int32Array(shared)
-const rest = new Int32Array(new SharedArrayBuffer(4))
-const took = []
-for (let n = 1; n <= count; n++) {
-  Atomics.wait(rest, 0, 0, 1) // both sleep before each call
-  const began = performance.now()
-  Atomics.store(words, 0, n)
-  Atomics.notify(words, 0)
-  while (Atomics.load(words, 1) !== n) Atomics.wait(words, 1, n - 1)
-  took.push((performance.now() - began) * 1000)
-}
-parentPort.postMessage(took)`
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
@@ -73,7 +46,7 @@ const file = join(folder, 'extents')
 const rounds = []
 for (let round = 0; round < Number(values.rounds); round++) {
   basalt.process.signal('SIGSTOP')
-  const sync = syncMedian(file)
+  const sync = fdatasyncMedian(file)
   const wakes = await twoWakes()
   const roundTrip = (await generate({ ...load, address: bare.address, create: false })).latency.p50
   basalt.process.signal('SIGCONT')
@@ -118,36 +91,3 @@ console.log(
 )
 console.log(`written: ${writeResult('sync-floor', { machine: machine(), rounds, ratio })}`)
 process.exit(0)
-
-/** Median of fdatasync, µs, after each 1.3 KB stored behind the last into a fresh allocated file. */
-function syncMedian(/** @type {string} */ path) {
-  rmSync(path, { force: true })
-  const fd = openSync(path, 'w+')
-  const slot = new MapSlot(FILE_BYTES)
-  try {
-    fallocate(fd, 0, FILE_BYTES)
-    slot.map(fd, 0, FILE_BYTES, true)
-    const took = []
-    for (let n = 0; n < SYNCS; n++) {
-      slot.bytes.fill(n & 0xff, n * RECORD_BYTES, (n + 1) * RECORD_BYTES)
-      const began = performance.now()
-      fdatasync(fd)
-      took.push((performance.now() - began) * 1000)
-    }
-    return median(took)
-  } finally {
-    slot.close()
-    closeSync(fd)
-  }
-}
-
-/** Median, µs, of waking a thread that sleeps and being woken by it: two wake-ups of threads that slept for a while. */
-async function twoWakes() {
-  const shared = new SharedArrayBuffer(8)
-  const echo = new Worker(ECHO, { eval: true, workerData: { shared, count: WAKES } })
-  const caller = new Worker(CALLER, { eval: true, workerData: { shared, count: WAKES } })
-  /** @type {number[]} */
-  const took = await new Promise((done) => caller.once('message', done))
-  await Promise.all([echo.terminate(), caller.terminate()])
-  return median(took)
-}

@@ -1,10 +1,14 @@
 /**
- * Switches that make things go wrong on purpose, for tests (basaltmq/testing). A broker that was not started with them
- * carries none: every use is `faults?.…`.
+ * Switches that make things go wrong on purpose, for tests (basaltmq/testing) and measurements (basaltmq bench). A broker that was
+ * not started with them carries none: every use is `faults?.…`.
+ *
+ * Switches: by whoever starts the broker in its process, or the command by the environment BASALT_FAULTS="slowSync=5".
  *
  * Failpoints: the environment BASALT_FAILPOINT="name" or "name:n" kills the process with SIGKILL at the n-th pass of the
  * point, in whatever thread that is.
  */
+import { ConfigError } from './errors.ts'
+
 export const FAULT_WORDS = {
   /** 1: fdatasync waits until it is 0 again. */
   holdSync: 0,
@@ -64,6 +68,27 @@ export class FaultSwitches {
       throw Object.assign(new Error('EIO: i/o error, fdatasync (fault)'), { code: 'EIO' })
     }
   }
+}
+
+const INT_MAX = 0x7fff_ffff
+
+/** Of the text of BASALT_FAULTS, "name=value,name=value"; undefined without one. Throws ConfigError. */
+export function faultsOf(text: string | undefined): FaultSwitches | undefined {
+  if (text === undefined || text.trim() === '') return undefined
+  const faults = new FaultSwitches()
+  for (const pair of text.split(',')) {
+    const [name, value] = pair.trim().split('=', 2)
+    const isName = (word: string): word is FaultName => Object.hasOwn(FAULT_WORDS, word)
+    if (!isName(name) || !/^\d+$/.test(value ?? '') || Number(value) > INT_MAX) {
+      throw new ConfigError('FAULTS', {
+        what: `${JSON.stringify(pair)} is no fault`,
+        where: 'environment BASALT_FAULTS',
+        todo: `write name=number of ${Object.keys(FAULT_WORDS).join(', ')}, or unset it`,
+      })
+    }
+    faults.set(name, Number(value))
+  }
+  return faults
 }
 
 const [armed = '', passes = '1'] = (process.env.BASALT_FAILPOINT ?? '').split(':')

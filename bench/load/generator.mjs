@@ -8,7 +8,8 @@
  * Modes:  send (closed loop), open (with "rate", messages a second), drain (with "count" or all that is there), push (sends at
  *         "rate" to held pulls; the latency is that of the message until it has come back).
  * Prints: one line of JSON: rate, latency in µs (p50, p99, p999, max), generator CPU µs a message and, where `pid` is
- *         given, the server's CPU µs a message, RssAnon and threads at the end.
+ *         given, the server's CPU µs a message, RssAnon and threads at the end; where `slavePid` is given, its CPU; with "raw"
+ *         (send and open) the answers by code and the whole histogram.
  */
 
 import { createTopic, drain, maxOffsets } from './drain.mjs'
@@ -19,7 +20,7 @@ import { startSending } from './send.mjs'
 /**
  * @typedef {{mode: 'send' | 'open' | 'drain' | 'push', address: string, pid?: number, topic: string, connections?: number, depth?: number,
  *   bodySize?: number, queues?: number, rate?: number, warmupMs?: number, durationMs?: number, count?: number, from?: number[],
- *   create?: boolean}} LoadOptions
+ *   create?: boolean, slavePid?: number, raw?: boolean}} LoadOptions
  *   create: make the topic first (default true)
  */
 
@@ -71,21 +72,26 @@ export async function runLoad(options) {
     ...(options.mode === 'open' ? { rate: options.rate ?? 1000 } : {}),
   })
   await new Promise((done) => setTimeout(done, options.warmupMs ?? 1000))
+  const slaveCpu = () => (options.slavePid === undefined ? 0 : processStats(options.slavePid).cpuMs)
   const before = server()
+  const slaveBefore = slaveCpu()
   const own = process.cpuUsage()
-  const began = performance.now()
-  load.meter.measuring = true
+  const began = load.begin()
   await new Promise((done) => setTimeout(done, options.durationMs ?? 3000))
-  load.meter.measuring = false
-  const seconds = (performance.now() - began) / 1000
+  const seconds = (load.end() - began) / 1000
   const used = process.cpuUsage(own)
   const after = server()
+  const slaveUsed = slaveCpu() - slaveBefore
   const rest = await load.stop()
-  return report(load.meter.ok, seconds, used, before, after, {
-    latency: load.meter.histogram.summary(),
-    failed: load.meter.failed,
+  const { ok, counted, failed, codes, histogram, firstFailure } = load.meter
+  const answers = { ...(counted > 0 ? { 0: counted } : {}), ...Object.fromEntries(codes) }
+  return report(ok, seconds, used, before, after, {
+    latency: histogram.summary(),
+    failed,
     ...rest,
-    ...(load.meter.firstFailure === undefined ? {} : { firstFailure: load.meter.firstFailure }),
+    ...(options.slavePid === undefined ? {} : { slaveCpuUs: round((slaveUsed * 1000) / Math.max(1, ok)) }),
+    ...(options.raw === true ? { answers, histogram: histogram.raw() } : {}),
+    ...(firstFailure === undefined ? {} : { firstFailure }),
   })
 }
 

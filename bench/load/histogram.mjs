@@ -38,6 +38,16 @@ export class Histogram {
     return this.max
   }
 
+  /** [upper edge in µs, count] of every bucket that has one, ascending. @returns {[number, number][]} */
+  raw() {
+    /** @type {[number, number][]} */
+    const list = []
+    for (let index = 0; index < BUCKETS; index++) {
+      if (this.counts[index] > 0) list.push([upperEdge(index), this.counts[index]])
+    }
+    return list
+  }
+
   reset() {
     this.counts.fill(0)
     this.total = 0

@@ -24,8 +24,16 @@ export class Meter {
   constructor() {
     this.histogram = new Histogram()
     this.measuring = false
+    /** Open loop: what was due in [from, to) counts, whenever it is answered: else the slowest of the end would be missing. */
+    this.from = Infinity
+    this.to = Infinity
+    /** Stored, and answered while measuring. */
     this.ok = 0
+    /** Stored, of those that count: as many as the histogram has. */
+    this.counted = 0
     this.failed = 0
+    /** Answers by code. @type {Map<number, number>} */
+    this.codes = new Map()
     this.sent = 0
     /** @type {string | undefined} */
     this.firstFailure = undefined
@@ -78,13 +86,20 @@ class SendConnection {
     if (this.now === 0) this.now = performance.now()
     const slot = (opaque - OPAQUE_MIN) % this.slots
     const meter = this.meter
+    const since = this.since[slot]
+    const counts = this.open ? since >= meter.from && since < meter.to : meter.measuring
     if (isOk(bytes, start, end)) {
-      if (meter.measuring) {
-        meter.ok++
-        meter.histogram.record((this.now - this.since[slot]) * 1000)
+      if (meter.measuring) meter.ok++
+      if (counts) {
+        meter.counted++
+        meter.histogram.record((this.now - since) * 1000)
       }
     } else {
-      if (meter.measuring) meter.failed++
+      if (counts) {
+        meter.failed++
+        const { code } = JSON.parse(bytes.toString('utf8', start, end))
+        meter.codes.set(code, (meter.codes.get(code) ?? 0) + 1)
+      }
       meter.firstFailure ??= bytes.toString('utf8', start, end)
     }
     this.inFlight--
@@ -172,11 +187,23 @@ export async function startSending(options) {
   const ticker = open ? openLoop(connections, options.rate ?? 0) : undefined
   return {
     meter,
-    /** Stops sending and waits until what is in flight was answered. */
+    begin() {
+      meter.from = performance.now()
+      meter.measuring = true
+      return meter.from
+    },
+    end() {
+      meter.to = performance.now()
+      meter.measuring = false
+      ticker?.last(meter.to)
+      return meter.to
+    },
+    /** Stops sending (open loop: once all that was due is sent) and waits until what is in flight was answered. */
     async stop(timeoutMs = 10_000) {
+      const end = performance.now() + timeoutMs
+      while ((ticker?.backlog() ?? 0) > 0 && performance.now() < end) await new Promise((r) => setTimeout(r, 5))
       ticker?.stop()
       for (const one of connections) one.stopped = true
-      const end = performance.now() + timeoutMs
       while (connections.some((one) => one.inFlight > 0) && performance.now() < end)
         await new Promise((r) => setTimeout(r, 5))
       const lost = connections.reduce((sum, one) => sum + one.inFlight, 0)
@@ -196,10 +223,11 @@ function openLoop(connections, rate) {
   const began = performance.now()
   let sent = 0
   let turn = 0
+  let end = Infinity
   const one = new Int32Array(1)
+  const dueBy = (/** @type {number} */ now) => Math.floor(((Math.min(now, end) - began) * rate) / 1000)
   const tick = () => {
-    const now = performance.now()
-    const due = Math.floor(((now - began) * rate) / 1000)
+    const due = dueBy(performance.now())
     for (const connection of connections) connection.connection.socket.cork()
     let blocked = 0
     while (sent < due && blocked < connections.length) {
@@ -219,6 +247,10 @@ function openLoop(connections, rate) {
   const timer = setInterval(tick, OPEN_TICK_MS)
   return {
     stop: () => clearInterval(timer),
-    backlog: () => Math.max(0, Math.floor(((performance.now() - began) * rate) / 1000) - sent),
+    /** Nothing is due from then on. */
+    last: (/** @type {number} */ now) => {
+      end = now
+    },
+    backlog: () => Math.max(0, dueBy(performance.now()) - sent),
   }
 }

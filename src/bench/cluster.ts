@@ -46,6 +46,8 @@ export interface ClusterOptions {
   readonly namesrv?: boolean
   /** The way to the master's port for slaves: what the slave connects to instead (a delaying proxy). */
   readonly link?: (haAddress: string) => Promise<string>
+  /** Ends what runs, also while it starts. */
+  readonly signal?: AbortSignal
 }
 
 export const APACHE_DEFAULT = '4.9.7'
@@ -115,7 +117,12 @@ export class Cluster {
     const direct = `127.0.0.1:${ports.master + 1}`
     const haAddress = ports.slave === undefined ? direct : ((await options.link?.(direct)) ?? direct)
     const cluster = new Cluster(options, client, ports, haAddress)
+    const kill = () => {
+      for (const node of cluster.nodes) if (node.isRunning) node.process.signal('SIGKILL')
+    }
+    options.signal?.addEventListener('abort', kill, { once: true })
     try {
+      options.signal?.throwIfAborted()
       if (ports.namesrv !== undefined) await cluster.startNamesrv(ports.namesrv)
       await cluster.master.start()
       await cluster.slave?.start()
@@ -124,6 +131,8 @@ export class Cluster {
     } catch (error) {
       await cluster.close()
       throw error
+    } finally {
+      options.signal?.removeEventListener('abort', kill)
     }
   }
 

@@ -85,7 +85,7 @@ function legend({ onlyBefore, onlyAfter, counts, cells }: Comparison): string[] 
   if (tested > 0) {
     lines.push(
       `! worse, + better: Student's t on the logarithms of the rounds, Holm's correction over the ${plural(tested, 'figure')} ` +
-        `(the chance of one false alarm among them all is ${digits(ALARM_CHANCE * 100)} %), and a change of at least ${CHANGE_MIN * 100} %.`,
+        `(the chance of one false alarm among them all is ${ALARM_CHANCE * 100} %), and a change of at least ${CHANGE_MIN * 100} %.`,
     )
   }
   if (counts['too few rounds'] > 0)

@@ -1,6 +1,7 @@
 /** What a command sees of the world, so that tests can run it in their own process. */
 
 import type { Resolved } from '../config/index.ts'
+import type { FaultSwitches } from '../faults.ts'
 import type { Log } from '../log.ts'
 
 /** What startBroker() gives, as far as the command needs it. Addresses are "host:port". */
@@ -27,7 +28,7 @@ export interface NamesrvHandle {
 
 /** The servers, loaded when one is started: --help and -p need none of it. */
 export interface Engine {
-  startBroker(resolved: Resolved<'broker'>, log: Log): Promise<BrokerHandle>
+  startBroker(resolved: Resolved<'broker'>, log: Log, faults: FaultSwitches | undefined): Promise<BrokerHandle>
   startNamesrv(resolved: Resolved<'namesrv'>, log: Log): Promise<NamesrvHandle>
 }
 

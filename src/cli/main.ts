@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander'
 import { nearest, printConfig, type Resolved, type Role, resolveConfig } from '../config/index.ts'
 import { BasaltError, ConfigError, describe } from '../errors.ts'
+import { faultsOf } from '../faults.ts'
 import { addBenchCommands } from './bench.ts'
 import { ExitStatus } from './exit-status.ts'
 import type { Io, StopSignal } from './io.ts'
@@ -126,8 +127,11 @@ async function runBroker(io: Io, flags: ServerFlags): Promise<void> {
   const resolved = configure(io, 'broker', flags)
   if (resolved === undefined) return
   const log = createLog(resolved.config, io.isTerminal)
-  const start = async () => (await io.engine()).startBroker(resolved, log)
-  await serve(io, start, (broker) => brokerScreen(broker, resolved.config, facts(started)))
+  const faultText = io.env.BASALT_FAULTS
+  const faults = faultsOf(faultText)
+  if (faults !== undefined) log.warn('THINGS GO WRONG ON PURPOSE: BASALT_FAULTS is set', { faults: faultText })
+  const start = async () => (await io.engine()).startBroker(resolved, log, faults)
+  await serve(io, start, (broker) => brokerScreen(broker, resolved.config, { ...facts(started), faults: faultText }))
 }
 
 async function runNamesrv(io: Io, flags: ServerFlags): Promise<void> {

@@ -6,6 +6,8 @@ export interface Facts {
   version: string
   /** From the command's start to ready. */
   readyMs: number
+  /** What goes wrong on purpose: BASALT_FAULTS. */
+  faults?: string | undefined
 }
 
 function rows(lines: [name: string, text: string | undefined][]): string {
@@ -28,6 +30,7 @@ export function brokerScreen({ addresses, store }: BrokerHandle, config: BrokerC
     ['found', store.found],
     ['flush', config.flushDiskType],
     ['replication', config.brokerRole],
+    ['FAULTS', facts.faults === undefined || facts.faults === '' ? '' : `${facts.faults} (on purpose: BASALT_FAULTS)`],
   ])
   const times = `store recovered in ${Math.round(store.recoveredMs)} ms, ready in ${Math.round(facts.readyMs)} ms`
   return `${head(facts)}${table}\n${times}; Ctrl-C stops\n`

@@ -55,9 +55,9 @@ export class World implements Io {
 
   async engine(): Promise<Engine> {
     return {
-      startBroker: async (resolved, log) => {
+      startBroker: async (resolved, log, faults) => {
         this.started.push({ role: 'broker', config: { ...resolved.config } })
-        return this.servers.startBroker?.(resolved, log) ?? pretendedBroker(this.cwd)
+        return this.servers.startBroker?.(resolved, log, faults) ?? pretendedBroker(this.cwd)
       },
       startNamesrv: async (resolved, log) => {
         this.started.push({ role: 'namesrv', config: { ...resolved.config } })

@@ -1,66 +1,28 @@
 /**
  * `bench loss`: every mode meets every failure, round after round; what was acknowledged and what is left is counted.
  *
- *   const { result, failed } = await lossExperiment({ rounds: 10, seed: 1, settings: DEFAULTS, … })
+ *   const { result, failed } = await lossExperiment(lossOptions(flags, cwd), abort.signal, (line) => …)
  *
  * All cells once, then all again: whoever ends it early has fewer rounds of everything. A round that could not be carried out counts
  * for nothing and is told. The machine crash needs a C compiler; where there is none it is left out, and that is told.
  *
  * Owns:      a temporary folder; gone when it resolves. Blocks on: what a round blocks on.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { machineFacts } from '../machine.ts'
 import {
   type Failure,
-  FLUSH_MODES,
   type LossCell,
   type LossResult,
   type LossRound,
   type Mode,
   modeName,
-  REPLICATION_MODES,
   RESULT_VERSION,
 } from '../results.ts'
-import { machineOf } from './machine.ts'
 import { Observer, type Random, randomFrom, type Tearing } from './observer.ts'
-import { type LossSettings, lossRound } from './round.ts'
-
-export const MODES: readonly Mode[] = FLUSH_MODES.flatMap((flush) =>
-  REPLICATION_MODES.map((replication) => ({ flush, replication })),
-)
-
-export const DEFAULTS: LossSettings = {
-  inFlight: 64,
-  bodySize: 512,
-  loadMsMin: 100,
-  loadMsMax: 600,
-  rttMs: 2,
-  fdatasyncMs: 3,
-  config: {
-    // Files that a round fills: a failure may come while one is made.
-    mappedFileSizeCommitLog: 4 * 1024 * 1024,
-    maxMessageSize: 256 * 1024,
-    mappedFileSizeConsumeQueue: 20 * 3000,
-    maxHashSlotNum: 10_000,
-    maxIndexNum: 40_000,
-  },
-}
-
-export interface ExperimentOptions {
-  readonly modes: readonly Mode[]
-  readonly failures: readonly Failure[]
-  readonly rounds: number
-  /** Of the moments and of what tears. */
-  readonly seed: number
-  readonly settings: LossSettings
-  /** What the user asked for, as it is to be in the result. */
-  readonly options: Readonly<Record<string, string>>
-  readonly version: string
-  readonly end: AbortSignal
-  /** Lines for whoever waits. */
-  readonly say: (line: string) => void
-}
+import type { LossOptions } from './options.ts'
+import { lossRound } from './round.ts'
 
 export interface Experiment {
   readonly result: LossResult
@@ -74,9 +36,15 @@ interface Open {
   readonly rounds: LossRound[]
 }
 
-export async function lossExperiment(options: ExperimentOptions): Promise<Experiment> {
-  const { modes, failures, rounds, seed, settings, end, say } = options
-  const folder = mkdtempSync(join(tmpdir(), 'basalt-loss-'))
+/** `say` takes lines for whoever waits. */
+export async function lossExperiment(
+  options: LossOptions,
+  end: AbortSignal,
+  say: (line: string) => void,
+): Promise<Experiment> {
+  const { modes, failures, rounds, seed, settings } = options
+  mkdirSync(options.folder, { recursive: true })
+  const folder = mkdtempSync(join(options.folder, 'basalt-loss-'))
   const left: Record<string, string> = {}
   try {
     const observer = failures.includes('machine-crash') ? Observer.create(folder) : undefined
@@ -114,8 +82,8 @@ export async function lossExperiment(options: ExperimentOptions): Promise<Experi
     const result: LossResult = {
       kind: 'loss',
       version: RESULT_VERSION,
-      machine: machineOf(folder, options.version),
-      options: { ...options.options, ...settingsText(settings), seed: String(seed), rounds: String(rounds), ...left },
+      machine: machineFacts(folder),
+      options: { ...options.told, ...left },
       isPartial: end.aborted,
       cells: cells.map(({ mode, failure, rounds: done }): LossCell => ({ mode, failure, rounds: done })),
     }
@@ -143,8 +111,4 @@ function roundText(round: LossRound): string {
 
 function backText(ms: number): string {
   return ms < 0 ? 'by hand' : `after ${Math.round(ms)} ms`
-}
-
-function settingsText({ config, ...others }: LossSettings): Record<string, string> {
-  return Object.fromEntries(Object.entries({ ...others, ...config }).map(([name, value]) => [name, String(value)]))
 }

@@ -18,29 +18,16 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BareClient } from '../bare-client.ts'
-import { type BrokerConfigText, type BrokerNode, READY_TOPIC } from '../broker-node.ts'
+import { type BrokerNode, READY_TOPIC } from '../broker-node.ts'
 import { Cluster } from '../cluster.ts'
+import { Link } from '../link.ts'
 import type { Failure, LossRound, Mode } from '../results.ts'
 import { until } from '../server-process.ts'
 import { type FirstRead, firstRead, firstWrite, Stopwatch, sendProbe } from './back.ts'
 import { countLoss } from './count.ts'
-import { SlowLink } from './link.ts'
 import { Ledger, Load, positionsOf, type ReadMessage, readBack } from './load.ts'
 import type { Observer, Random, Tearing } from './observer.ts'
-
-export interface LossSettings {
-  readonly inFlight: number
-  readonly bodySize: number
-  /** The failure comes at a random moment of this much load; at least so much before it. */
-  readonly loadMsMin: number
-  readonly loadMsMax: number
-  /** Between master and slave, there and back. */
-  readonly rttMs: number
-  /** Each sync of a file takes so much longer where the observer watches. */
-  readonly fdatasyncMs: number
-  /** Keys of both brokers. */
-  readonly config: BrokerConfigText
-}
+import type { LossSettings } from './options.ts'
 
 export interface RoundOptions {
   readonly folder: string
@@ -73,7 +60,7 @@ export async function lossRound(options: RoundOptions): Promise<LossRound> {
   const disk = join(folder, 'disk')
   mkdirSync(disk, { recursive: true })
   observer?.adopt(disk)
-  let link: SlowLink | undefined
+  let link: Link | undefined
   let cluster: Cluster | undefined
   const stop = () => void cluster?.close()
   end.addEventListener('abort', stop)
@@ -84,9 +71,10 @@ export async function lossRound(options: RoundOptions): Promise<LossRound> {
       namesrv: mode.replication !== 'none',
       config: settings.config,
       masterConfig: { storePathRootDir: disk, storePathCommitLog: join(disk, 'commitlog') },
-      env: observer?.env(disk, settings.fdatasyncMs * 1000) ?? {},
+      env: { ...observer?.env(disk), ...slowDisk(settings) },
+      signal: end,
       link: async (address) => {
-        link = await SlowLink.to(address, settings.rttMs / 2)
+        link = await Link.to(address, settings.rttMs)
         return link.address
       },
     })
@@ -95,14 +83,14 @@ export async function lossRound(options: RoundOptions): Promise<LossRound> {
   } finally {
     end.removeEventListener('abort', stop)
     await cluster?.close()
-    await link?.close()
+    await link?.[Symbol.asyncDispose]()
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
 async function failAndCount(
   cluster: Cluster,
-  link: SlowLink | undefined,
+  link: Link | undefined,
   disk: string,
   { failure, settings, random, observer, tearing, end, say }: RoundOptions,
 ): Promise<LossRound> {
@@ -148,6 +136,10 @@ async function failAndCount(
     over.abort()
     await read
   }
+}
+
+function slowDisk({ fdatasyncMs }: LossSettings): Record<string, string> {
+  return fdatasyncMs > 0 ? { BASALT_FAULTS: `slowSync=${fdatasyncMs}` } : {}
 }
 
 function startLoad({ address }: BrokerNode, ledger: Ledger, { inFlight, bodySize }: LossSettings): Load {

@@ -2,5 +2,6 @@
 export { csv, lossCsv } from './csv.ts'
 export { lossTable } from './loss-table.ts'
 export { readModesResult, readResult } from './read.ts'
+export { modesChartSvg } from './readme-chart.ts'
 export { terminalTable } from './table.ts'
-export { terminalReport, writeReports } from './write.ts'
+export { htmlPage, terminalReport, writeReports } from './write.ts'

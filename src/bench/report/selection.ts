@@ -32,7 +32,9 @@ export interface Selection {
   /** Of `main`, in the order of modes, ours before Apache's. */
   readonly series: readonly Series[]
   readonly loads: readonly Load[]
-  /** The least and the most load that the most series have. */
+  /** Little, middling and much of the loads that most series have: what charts show that have no room for all. */
+  readonly chosen: readonly Load[]
+  /** First and last of `chosen`. */
   readonly low: Load | undefined
   readonly high: Load | undefined
   readonly hasBothSystems: boolean
@@ -50,8 +52,7 @@ export function select(result: ModesResult): Selection {
   const main = [...groups.values()].reduce<Figures[]>((best, group) => (group.length > best.length ? group : best), [])
   const inMain = new Set(main)
   const loads = loadsOf(main)
-  const widest = Math.max(...loads.map((load) => of(main, load).length))
-  const shared = loads.filter((load) => of(main, load).length === widest)
+  const chosen = chosenOf(main, loads)
   const bothTransfers = new Set(main.filter(replicates).map(({ key }) => key.haTransfer)).size > 1
   const hasBothSystems = new Set(all.map(({ key }) => key.system)).size > 1
   const series = [...grouped(main, ({ key }) => `${key.system} ${modeName(key.mode)} ${key.haTransfer}`).values()]
@@ -66,8 +67,9 @@ export function select(result: ModesResult): Selection {
       return { system, mode, haTransfer, cells, name: `${modeName(mode)}${isPull ? ' (pull)' : ''}` }
     }),
     loads,
-    low: shared[0],
-    high: shared.at(-1),
+    chosen,
+    low: chosen[0],
+    high: chosen.at(-1),
     hasBothSystems,
   }
 }
@@ -92,6 +94,16 @@ export const at = (series: Series, load: Load | undefined): Figures | undefined 
 
 function loadsOf(cells: readonly Figures[]): Load[] {
   return [...grouped(cells, ({ key }) => loadOf(key).name).values()].map(([{ key }]) => loadOf(key)).sort(byLoad)
+}
+
+/** Closed loops where there are any: with a rate on offer the rate says nothing of the mode. */
+function chosenOf(cells: readonly Figures[], loads: readonly Load[]): Load[] {
+  const closed = loads.filter(({ load }) => load === 'closed')
+  const candidates = closed.length > 0 ? closed : loads
+  const widest = Math.max(...candidates.map((load) => of(cells, load).length))
+  const shared = candidates.filter((load) => of(cells, load).length === widest)
+  const last = shared.length - 1
+  return [...new Set([0, Math.ceil(last / 2), last])].flatMap((index) => shared[index] ?? [])
 }
 
 const byLoad = (a: Load, b: Load) => a.load.localeCompare(b.load) || a.amount - b.amount

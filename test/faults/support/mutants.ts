@@ -51,6 +51,8 @@ export const withoutRewrite = mutant('a start does not write the doubtful range 
 export const earlyAcknowledgements = {
   ofBoth: mutant('acknowledged once appended, with neither disk nor slave waited for', [
     { file: 'broker/acks.js', from: "this.ends[at] <= confirmed ? 'ok'", to: "true ? 'ok'" },
+    // The network thread hears of it at once.
+    { file: 'stages/append.js', from: 'wakeNetworkIfWanted(!waitsForMore(gate))', to: 'wakeNetworkIfWanted(true)' },
   ]),
   ofSlave: mutant("acknowledged before the slave's report", [
     {

@@ -1,0 +1,42 @@
+/** Where a result was measured: every report says it first. */
+import { readFileSync, realpathSync, statfsSync } from 'node:fs'
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
+import { join } from 'node:path'
+import { PACKAGE } from './broker-node.ts'
+import type { Machine } from './results.ts'
+
+/** `folder`: where the stores are, or the nearest folder above them that exists. */
+export function machineFacts(folder: string, apache?: { version: string; java: string }): Machine {
+  const { version } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')) as { version: string }
+  return {
+    date: new Date().toISOString(),
+    node: process.version,
+    basalt: version,
+    ...(apache === undefined ? {} : { apache: apache.version, java: apache.java }),
+    cores: availableParallelism(),
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${type()} ${release()}`,
+    fileSystem: fileSystemOf(folder),
+  }
+}
+
+/** "ext4", "xfs", "tmpfs": of the mount that holds the folder. */
+export function fileSystemOf(folder: string): string {
+  try {
+    const path = realpathSync(folder)
+    const mounts = readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' '))
+      .filter(([, at]) => at === '/' || path === at || path.startsWith(`${at}/`))
+      .sort(([, a], [, b]) => b.length - a.length)
+    return mounts[0]?.[2] ?? 'unknown'
+  } catch {
+    return 'unknown'
+  }
+}
+
+export function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize
+}

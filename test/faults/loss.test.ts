@@ -21,6 +21,7 @@ const MODES = isLong ? 'async,async+async,async+sync,sync,sync+async,sync+sync' 
 const BOTH = 'SYNC_FLUSH + SYNC_MASTER'
 const SLOW = 'fdatasync=60ms,rtt=100ms'
 const STARTED_MS_MAX = 60_000
+const TRIES_MAX = 5
 
 interface Run {
   readonly status: number | null
@@ -122,10 +123,15 @@ test.runIf(hasObserver()).each(caught.map(({ mutant, ...others }) => ({ ...mutan
   '$flag, $failure: a loss shows when $name',
   async ({ make, flag, mode, failure, inject }) => {
     using mutant = make()
-    const only = ['--modes', flag, '--failures', failure, '--rounds', '2', '--inject', inject]
-    const run = await benchLoss(only, mutant.root)
-    expect(run.status, run.said).toBe(0)
-    expect(lost(run, mode, failure), run.said).toBeGreaterThan(0)
+    const only = ['--modes', flag, '--failures', failure, '--rounds', '1', '--inject', inject]
+    const counts: number[] = []
+    // One is enough nearly always; a machine that stands still just before the failure has nothing under way.
+    while (counts.length < TRIES_MAX && !counts.some((count) => count > 0)) {
+      const run = await benchLoss(only, mutant.root)
+      expect(run.status, run.said).toBe(0)
+      counts.push(lost(run, mode, failure))
+    }
+    expect(counts.at(-1), `lost ${counts}`).toBeGreaterThan(0)
   },
 )
 

@@ -71,7 +71,7 @@ export async function lossRound(options: RoundOptions): Promise<LossRound> {
       namesrv: mode.replication !== 'none',
       config: settings.config,
       masterConfig: { storePathRootDir: disk, storePathCommitLog: join(disk, 'commitlog') },
-      env: { ...observer?.env(disk), ...slowDisk(settings) },
+      env: slowDisk(settings, disk, observer),
       signal: end,
       link: async (address) => {
         link = await Link.to(address, settings.rttMs)
@@ -138,7 +138,12 @@ async function failAndCount(
   }
 }
 
-function slowDisk({ fdatasyncMs }: LossSettings): Record<string, string> {
+/**
+ * The observer takes the time after it has looked at what a sync is to write, as a disk does: what is appended meanwhile is not in it.
+ * The broker's own switch waits before the sync, which is as good where no power is cut.
+ */
+function slowDisk({ fdatasyncMs }: LossSettings, disk: string, observer?: Observer): Record<string, string> {
+  if (observer !== undefined) return observer.env(disk, fdatasyncMs * 1000)
   return fdatasyncMs > 0 ? { BASALT_FAULTS: `slowSync=${fdatasyncMs}` } : {}
 }
 

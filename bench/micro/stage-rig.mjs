@@ -8,6 +8,7 @@ import { ControlBlock } from '../../dist/concurrency/control-block.js'
 import { QueueTable } from '../../dist/concurrency/queue-table.js'
 import { resolveConfig } from '../../dist/config/index.js'
 import { silentLog } from '../../dist/log.js'
+import { createAppendHistory } from '../../dist/metrics/append-history.js'
 import { createStageClock } from '../../dist/metrics/stage-clock.js'
 import { allocateSegment } from '../../dist/store/commitlog/index.js'
 
@@ -38,6 +39,7 @@ export function stageRig(overrides) {
     queues: queues.buffer,
     ...rings,
     stageClock: createStageClock(),
+    appendHistory: createAppendHistory(),
     faults: undefined,
     settings: config,
     knownQueues: [],

@@ -129,10 +129,10 @@ export class BrokerNode {
     rmSync(this.store, { recursive: true, force: true })
   }
 
-  /** Its runtime table (request 28); undefined while it cannot tell. */
-  async runtime(): Promise<Readonly<Record<string, string>> | undefined> {
+  /** Its runtime table (request 28); undefined while it cannot tell. `ask`: what ours adds to it (STAGE_COUNTS_ASK). */
+  async runtime(ask: Readonly<Record<string, string>> = {}): Promise<Readonly<Record<string, string>> | undefined> {
     try {
-      const command = request(REQUEST.GET_BROKER_RUNTIME_INFO)
+      const command = request(REQUEST.GET_BROKER_RUNTIME_INFO, ask)
       const { code, body } = await this.options.client.invoke(this.address, command, ANSWER_MS_MAX)
       // A Java broker answers with an error until all its counters are there.
       if (code !== 0 || body === undefined) return undefined

@@ -3,7 +3,7 @@
  *
  * For each cell that both have, and each of rate, p50, p99 and CPU a message: Student's t on the logarithms of the rounds' values.
  * With ~24 cells × 4 figures a test at 5 % would give five false alarms, therefore Holm's correction over all of them: the chance
- * of even one false alarm in a whole comparison is 5 %. And a change counts from 5 % on: two runs of one build differ by a few
+ * of even one false alarm in a whole comparison, better or worse, is 2 %. And a change counts from 5 % on: two runs of one build differ by a few
  * per cent for reasons that no round within a run shows.
  *
  * Five rounds say little about a cell's noise, so it is taken together with that of the other cells (Smyth's moderated t; the noise
@@ -17,7 +17,8 @@ import { type Cell, type CellKey, type ModesResult, modeName, type Round } from 
 import { criticalT, digamma, mean, trigamma, twoSided, variance } from './stats.ts'
 
 export const ROUNDS_MIN = 5
-export const ALARM_CHANCE = 0.05
+/** Of even one in a whole comparison. */
+export const ALARM_CHANCE = 0.02
 export const CHANGE_MIN = 0.05
 /** A histogram's steps of 1/64 hide differences: a round's value is no better known than that. */
 const NOISE_MIN = 1 / 64 / Math.sqrt(12)
@@ -161,12 +162,12 @@ function priorOf(own: readonly Noise[]): Noise {
   if (own.length < 3) return { degrees: 0, variance: 0 }
   const logs = own.map(({ variance: noise, degrees }) => Math.log(noise) - digamma(degrees / 2) + Math.log(degrees / 2))
   const beyondChance = variance(logs) - mean(own.map(({ degrees }) => trigamma(degrees / 2)))
-  // Every cell as noisy as the other: worth many rounds, but not infinitely many.
+  // Cells as noisy as each other as far as one sees: worth many rounds, but not infinitely many.
   const half = beyondChance <= 0 ? DEGREES_MAX / 2 : Math.min(inverseTrigamma(beyondChance), DEGREES_MAX / 2)
   return { degrees: 2 * half, variance: Math.exp(mean(logs) + digamma(half) - Math.log(half)) }
 }
 
-const DEGREES_MAX = 100
+const DEGREES_MAX = 30
 
 /** Falls from infinity to 0, so halving finds it. */
 function inverseTrigamma(value: number): number {

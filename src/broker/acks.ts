@@ -14,7 +14,6 @@ import type { Clock } from '../clock.ts'
 import type { RingConsumer } from '../concurrency/byte-ring.ts'
 import { type ControlBlock, GATE } from '../concurrency/control-block.ts'
 import type { StageClock } from '../metrics/stage-clock.ts'
-import { stampSample } from '../metrics/stage-clock.ts'
 import type { Connection } from '../remoting/connection.ts'
 import { ACK, ACK_STATUS } from '../stages/ring-records.ts'
 
@@ -295,10 +294,7 @@ export class Acks {
       this.answer(connection, this.outcomeOf(at, status))
     }
     this.sizes[at] = undefined
-    if (sample >= 0) {
-      stampSample(this.stageClock.slots, sample, 'flushed')
-      this.stageClock.finish(sample)
-    }
+    if (sample >= 0) this.stageClock.finish(sample, this.control.word('gate'))
   }
 
   private complete(at: number, status: StoreStatus): void {

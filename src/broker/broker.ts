@@ -221,7 +221,7 @@ class Broker implements BrokerHandle {
     this.ownMessages = own
     const replication = new Replication({
       ...{ config, control, tables, files: engine.metadata, log, tls: access.clientTls },
-      ...{ store: view, queues: () => queueIds.all() },
+      ...{ store: view, queues: () => queueIds.all(), appendHistory: engine.appendHistory },
       followMaster: (address) => engine.followMaster(address),
       verified: (other) => engine.verified(other),
       ownAddress: () => this.addresses.broker,

@@ -15,8 +15,8 @@ import { QueueTable } from '../concurrency/queue-table.ts'
 import { wake, wakeUrgently } from '../concurrency/wake.ts'
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
-import { RECEIVE_RING_BYTES } from '../ha/receive-ring.ts'
 import type { Log } from '../log.ts'
+import { createAppendHistory } from '../metrics/append-history.ts'
 import { createStageClock } from '../metrics/stage-clock.ts'
 import { Waker } from '../native/index.ts'
 import type { FromStage, KnownQueue, StageName } from '../stages/messages.ts'
@@ -59,6 +59,7 @@ export class Engine {
   readonly arrivals: RingConsumer
   readonly metadata: StagedMetadataStore
   readonly stageClock: SharedArrayBuffer
+  readonly appendHistory = createAppendHistory()
   readonly settings: StoreSettings
   private readonly folder: StoreFolder
   private readonly definitions: SharedArrayBuffer
@@ -133,9 +134,9 @@ export class Engine {
         definitions,
         arrivals,
         stageClock: this.stageClock,
+        appendHistory: this.appendHistory,
         faults: options.faults?.buffer,
         settings,
-        ...(settings.brokerRole === 'SLAVE' && { receive: createRing(RECEIVE_RING_BYTES) }),
         waker: this.waker.handle,
       },
       onFailure: (failure) => {

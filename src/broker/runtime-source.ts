@@ -5,7 +5,14 @@
 import { realpathSync, statfsSync } from 'node:fs'
 import type { BrokerConfig } from '../config/index.ts'
 import { memoryUse } from '../metrics/memory.ts'
-import type { StageClock } from '../metrics/stage-clock.ts'
+import {
+  COUNTS_ROW,
+  encodeCounts,
+  percentilesOf,
+  type Step,
+  type StepCounts,
+  stageRow,
+} from '../metrics/step-histograms.ts'
 import { decodeRecord } from '../store/commitlog/index.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import type { Engine } from './engine.ts'
@@ -73,10 +80,10 @@ export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
     },
     disk: () => diskOf(config.storePathCommitLog),
     delayProgress: () => options.own.delay.progress(),
-    more: () => ({
+    more: (withStageCounts) => ({
       ...positionRows(engine),
       ...options.replication.rows(),
-      ...stageRows(service.stageClock),
+      ...stageRows(service.stageClock.counts(), withStageCounts),
       basalt_pending_sends: String(service.acks.pending),
       basalt_held_pulls: String(service.holds.count),
       basalt_submit_ring_used: String(engine.submit.used),
@@ -101,11 +108,11 @@ function rowsOf(prefix: string, values: object): Record<string, string> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [prefix + name, String(value)]))
 }
 
-function stageRows(clock: StageClock): Record<string, string> {
-  const rows: Record<string, string> = {}
-  for (const { stage, count, p50Us, p99Us, p999Us } of clock.summary()) {
-    const name = stage === 'received' ? 'total' : stage
-    rows[`basalt_stage_${name}`] = `count=${count} p50=${p50Us}us p99=${p99Us}us p99.9=${p999Us}us`
+function stageRows(all: StepCounts, withCounts: boolean): Record<string, string> {
+  const rows: Record<string, string> = withCounts ? { [COUNTS_ROW]: encodeCounts(all) } : {}
+  for (const [step, counts] of Object.entries(all) as [Step, ReadonlyMap<number, number>][]) {
+    const { count, p50Us, p99Us, p999Us } = percentilesOf(counts)
+    rows[stageRow(step)] = `count=${count} p50=${p50Us}us p99=${p99Us}us p99.9=${p999Us}us`
   }
   return rows
 }

@@ -15,7 +15,7 @@ Examples:
   $ basaltmq bench compare before.json after.json --json > changes.json
 
 A figure is worse or better when Student's t on the logarithms of at least five rounds each says so after Holm's correction over
-all figures (5 % for a single false alarm among them all), and it has changed by 5 % at least.
+all figures (2 % for a single false alarm among them all), and it has changed by 5 % at least.
 
 Exit status: 0 no cell worse, 1 some cell worse beyond the noise, 2 usage, or a file that cannot be used.
 `

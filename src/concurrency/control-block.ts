@@ -34,7 +34,7 @@ export const POSITIONS = {
   allocated: 5,
   /** All below is in ConsumeQueue and IndexFile, and those files are on disk. Writer: housekeeping. */
   settled: 6,
-  /** SLAVE: all bytes below are in the log, the last record may lack its end. Writer: append. */
+  /** SLAVE: all bytes below are in the log, the last record may lack its end. Writer: HA, as of `appended` there. */
   received: 7,
   /** Consumers were let see what is below while the gate had no slave; it does not hide it again. Writer: HA. */
   released: 21,
@@ -59,10 +59,6 @@ export const WORDS = {
   fence: 19,
   /** Number of queues on which a pull waits; dispatch does not linger while it is above 0. */
   heldPulls: 20,
-  /** SLAVE: how often append has gone back to its last whole record. */
-  rewound: 22,
-  /** SLAVE: bytes of the master were no log, and append takes none until it has gone back. */
-  rejected: 23,
   /** Odd while the flush thread waits for an fdatasync of the CommitLog; it counts them. Writer: flush. */
   syncing: 24,
 } as const

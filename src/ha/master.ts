@@ -14,6 +14,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { type ControlBlock, GATE } from '../concurrency/control-block.ts'
 import { describe } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { HaClock } from '../metrics/follower-clocks.ts'
 import { LogReader } from '../store/commitlog/log-reader.ts'
 import type { StoreSettings } from '../store/settings.ts'
 import { Session } from './session.ts'
@@ -31,6 +32,7 @@ export interface MasterOptions {
   readonly settings: StoreSettings
   readonly control: ControlBlock
   readonly log: Log
+  readonly stageClock: SharedArrayBuffer
   /** Monotonic, with what tests moved the clock by. */
   readonly now: () => number
   /** Gate or `replicated` moved. */
@@ -50,6 +52,7 @@ export class HaMaster {
   private readonly options: MasterOptions
   private readonly server: Server
   private readonly reader: LogReader
+  private readonly clock: HaClock
   private readonly sessions = new Set<Session>()
   /** When a refusal was logged last, by slave and reason. */
   private readonly said = new Map<string, number>()
@@ -61,6 +64,7 @@ export class HaMaster {
     this.options = options
     this.isSync = options.settings.brokerRole === 'SYNC_MASTER'
     this.reader = new LogReader(options.settings, SLOTS)
+    this.clock = new HaClock(options.stageClock)
     this.server = createServer({ noDelay: true, allowHalfOpen: false }, (socket) => this.accept(socket))
   }
 
@@ -142,6 +146,7 @@ export class HaMaster {
     const session = new Session({
       socket,
       reader: this.reader,
+      clock: this.clock,
       settings,
       now,
       log: () => this.range(),
@@ -152,6 +157,7 @@ export class HaMaster {
     this.sessions.add(session)
     socket.on('close', () => {
       this.sessions.delete(session)
+      if (session.hasBegun) this.clock.leave()
       if (session.hasBegun && !session.isRefused) log.info(`slave ${session.remote} is gone`, this.counts())
       this.judge()
       this.options.onChanged()
@@ -185,6 +191,7 @@ export class HaMaster {
     }
     const replicated = control.writer('replicated')
     if (session.acknowledged > replicated.load()) {
+      session.stampReport()
       replicated.advance(session.acknowledged)
       if (this.isSync) this.options.onMoved()
     }

@@ -22,9 +22,13 @@ export function encodeReport(end: number): Buffer {
 /** Header of a transfer of `length` bytes from `offset` on; 0 bytes make a heartbeat. */
 export function encodeTransferHeader(offset: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(TRANSFER_HEADER_SIZE)
+  putTransferHeader(bytes, offset, length)
+  return bytes
+}
+
+export function putTransferHeader(bytes: Buffer, offset: number, length: number): void {
   bytes.writeBigInt64BE(BigInt(offset))
   bytes.writeInt32BE(length, 8)
-  return bytes
 }
 
 /** Cuts what a slave sends into reports. A value that no log can have comes as it is, rounded to a number. */

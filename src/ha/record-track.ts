@@ -21,6 +21,8 @@ const HEAD_SIZE_MIN = BLANK_SIZE
 export class RecordTrack {
   /** End of the last whole record. A blank at the end of a file does not count before the record behind it is whole. */
   whole: number
+  /** Whole records that have come, all in all. */
+  records = 0
   /** What is wrong where push() gave false, in words. */
   fault = ''
   /** Where the record or blank under way starts, and where it ends once its head is known (else -1). */
@@ -63,7 +65,10 @@ export class RecordTrack {
       if (this.end > until) return true
       // The head's bytes may have reached beyond a short blank: they are read again.
       at = this.end
-      if (!this.isBlank) this.whole = this.end
+      if (!this.isBlank) {
+        this.whole = this.end
+        this.records += 1
+      }
       this.begin(this.end)
     }
     return true

@@ -9,9 +9,10 @@
  * Rules:     spec/ha.md §2, §3.
  */
 import type { Socket } from 'node:net'
+import type { HaClock, SessionClock } from '../metrics/follower-clocks.ts'
 import type { LogReader } from '../store/commitlog/log-reader.ts'
 import { InSync, type SyncLimits } from './in-sync.ts'
-import { encodeTransferHeader, ReportSplitter } from './protocol.ts'
+import { encodeTransferHeader, putTransferHeader, ReportSplitter, TRANSFER_HEADER_SIZE } from './protocol.ts'
 import { faultOf, type LogRange, type Refusal, startOf } from './slave-reports.ts'
 
 export interface SessionSettings extends SyncLimits {
@@ -29,6 +30,7 @@ export interface SessionOptions {
   readonly log: () => LogRange
   readonly sendable: () => number
   readonly now: () => number
+  readonly clock: HaClock
   /** The slave has acknowledged, or began. */
   readonly onReport: (session: Session) => void
   readonly onRefused: (session: Session, refusal: Refusal) => void
@@ -36,6 +38,8 @@ export interface SessionOptions {
 
 /** Bytes that wait in a socket before the next are read from the log. */
 const UNSENT_MAX = 1024 * 1024
+/** Up to here copying bytes behind their header is cheaper than a second piece for the socket and a lease. */
+const COPIED_MAX = 4096
 
 export class Session {
   readonly remote: string
@@ -46,6 +50,7 @@ export class Session {
   readonly inSync: InSync
   private readonly options: SessionOptions
   private readonly splitter = new ReportSplitter()
+  private stamps: SessionClock | undefined
   private startedAt = 0
   private lastHeard: number
   private lastWritten: number
@@ -73,6 +78,7 @@ export class Session {
     socket.cork()
     while (this.canSend(limit) && this.sendPiece(limit));
     socket.uncork()
+    if (this.stamps !== undefined) this.options.clock.sent(this.stamps, this.sent)
   }
 
   /** False too while the socket is full, or stop-and-wait waits: the socket's drain, or a report, comes back here. */
@@ -92,6 +98,11 @@ export class Session {
       this.lastWritten = now
     }
     return true
+  }
+
+  /** What it acknowledges is about to be published. */
+  stampReport(): void {
+    if (this.stamps !== undefined) this.options.clock.confirmed(this.stamps, this.acknowledged)
   }
 
   close(): void {
@@ -119,6 +130,12 @@ export class Session {
       }
       socket.write(encodeTransferHeader(offset, length))
       socket.write(copy)
+    } else if (length <= COPIED_MAX) {
+      const at = offset - segment.start
+      const transfer = Buffer.allocUnsafe(TRANSFER_HEADER_SIZE + length)
+      putTransferHeader(transfer, offset, length)
+      segment.bytes.copy(transfer, TRANSFER_HEADER_SIZE, at, at + length)
+      socket.write(transfer)
     } else {
       const { start, bytes } = segment
       reader.lease(start)
@@ -154,6 +171,7 @@ export class Session {
     }
     this.acknowledged = end
     this.sent = this.startedAt = start.from
+    this.stamps = this.options.clock.join()
     // Tells an empty slave where its log begins before any of it is there.
     this.options.socket.write(encodeTransferHeader(start.from, 0))
     this.lastWritten = this.options.now()

@@ -1,41 +1,44 @@
 /**
- * The slave's side: a connection to the master, whose bytes go to append as they come, and reports of what has arrived.
+ * The slave's side: a connection to the master, whose bytes go into the log as they come, and reports of what has arrived.
  *
- *   idle ─(address)─▶ rewinding ─▶ verifying ─▶ connecting ─▶ live ─▶ (closed, wrong, silent) ─▶ pause ─▶ rewinding …
- *                     append goes back to its last whole record: each connection begins at one
+ *   idle ─(address)─▶ verifying ─▶ connecting ─▶ live ─▶ (closed, wrong, silent) ─▶ pause ─▶ verifying …
+ *                     the log goes back to its last whole record: each connection begins at one
  *
- * Owns:      the socket, the producer side of the receive ring. On the HA thread.
- * Invariant: offsets given to append are contiguous. A report never exceeds what is in the log (slaveAckAfter=append) or on
+ * Owns:      the socket, the receiver of the log. On the HA thread.
+ * Invariant: offsets given to the receiver are contiguous. A report never exceeds what is in the log (slaveAckAfter=append) or on
  *            disk (flush).
- * Blocks on: nothing. A full ring pauses the socket.
+ * Blocks on: what the receiver blocks on. A segment that is not there yet pauses the socket.
  * Rules:     spec/ha.md §4; what is done otherwise: §9 (first report at once, silence noticed, pauses).
  */
 import { connect, type Socket } from 'node:net'
-import type { RingProducer } from '../concurrency/byte-ring.ts'
-import { ControlBlock } from '../concurrency/control-block.ts'
-import { wake } from '../concurrency/wake.ts'
+import { assert } from '../assert.ts'
+import type { ControlBlock } from '../concurrency/control-block.ts'
 import { describe } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { SlaveClock } from '../metrics/slave-clock.ts'
 import type { StoreSettings } from '../store/settings.ts'
+import type { LogReceiver } from './log-receiver.ts'
 import { encodeReport, TransferSplitter } from './protocol.ts'
-import { claimChunk, claimRewind } from './receive-ring.ts'
 
 export interface SlaveOptions {
   readonly settings: StoreSettings
   readonly control: ControlBlock
-  readonly ring: RingProducer
+  readonly receiver: LogReceiver
   readonly log: Log
+  readonly clock: SlaveClock
   /** Monotonic, with what tests moved the clock by. */
   readonly now: () => number
   /** An empty store is to begin at this offset; rebased() tells that it does. */
   readonly onRebase: (to: number) => void
   /** Asks whether the master's log is this one; verified() takes the answer. */
   readonly onVerify: () => void
+  /** `appended` has moved. */
+  readonly onAppended: () => void
   /** Connected, disconnected. */
   readonly onChanged: () => void
 }
 
-export type LinkState = 'idle' | 'rewinding' | 'verifying' | 'connecting' | 'live' | 'rebasing' | 'pausing'
+export type LinkState = 'idle' | 'verifying' | 'connecting' | 'live' | 'rebasing' | 'pausing'
 
 const CONNECT_MS_MAX = 5000
 const VERIFY_MS_MAX = 6000
@@ -43,8 +46,8 @@ const PAUSE_MS_MIN = 250
 const PAUSE_MS_MAX = 5000
 /** A connection that stood for so long was a good one: the next try comes soon. */
 const GOOD_MS = 5000
-/** A chunk of a socket goes into the ring in pieces of this size at most: append takes one while the next is copied. */
-const PIECE = 64 * 1024
+/** Read at once, at most. */
+const CHUNK_SIZE = 256 * 1024
 const SAID_AGAIN_MS = 60_000
 
 export class HaSlave {
@@ -62,10 +65,9 @@ export class HaSlave {
   private connectedAt = 0
   private pauseMs = PAUSE_MS_MIN
   private resumeAt = 0
-  private rewinds = 0
-  /** What the ring had no room for. */
+  private readonly chunk = Buffer.allocUnsafe(CHUNK_SIZE)
+  /** What the log had no segment for. */
   private backlog: Buffer[] = []
-  private backlogFrom = 0
   private isStopped = false
   private said = ''
   private saidAt = Number.NEGATIVE_INFINITY
@@ -88,36 +90,28 @@ export class HaSlave {
     if (this.address === address) return
     this.options.log.info(`the master's HA address is ${address}`)
     this.address = address
-    if (this.state === 'idle') this.rewind()
+    if (this.state === 'idle') this.start()
     else if (this.state === 'pausing') this.resumeAt = 0
   }
 
-  /** Append has moved on, or flush. */
+  /** A segment has come, or flush has moved on. */
   pump(): void {
-    const { control } = this.options
-    if (this.state === 'rewinding' && control.word('rewound') === this.rewinds) this.verify()
     if (this.state !== 'live') return
-    if (control.word('rejected') !== 0) {
-      this.end('the master’s bytes do not continue this log', true)
-      return
-    }
     this.feedBacklog()
-    const end = this.safeEnd()
-    if (end > this.reported) this.report(end)
+    this.reportNew()
   }
 
   hasWork(): boolean {
-    const { control } = this.options
-    if (this.state === 'rewinding') return control.word('rewound') === this.rewinds
     if (this.state !== 'live') return false
-    return this.safeEnd() > this.reported || control.word('rejected') !== 0
+    return this.safeEnd() > this.reported || (this.backlog.length > 0 && this.options.receiver.hasRoom())
   }
 
   /** Every 100 ms. */
   tick(): void {
     const now = this.options.now()
+    this.options.clock.refill()
     const { haHousekeepingInterval, haSendHeartbeatInterval } = this.options.settings
-    if (this.state === 'pausing' && now >= this.resumeAt) this.rewind()
+    if (this.state === 'pausing' && now >= this.resumeAt) this.start()
     else if (this.state === 'verifying' && now - this.connectedAt > VERIFY_MS_MAX) this.connect()
     else if (this.state === 'connecting' && now - this.connectedAt > CONNECT_MS_MAX) {
       this.end(`no connection within ${CONNECT_MS_MAX} ms`)
@@ -132,32 +126,30 @@ export class HaSlave {
   /** The store begins at that offset now: what follows is taken. */
   rebased(): void {
     if (this.state !== 'rebasing') return
+    this.options.receiver.join()
     this.state = 'live'
-    this.feedBacklog()
+    this.pump()
   }
 
   close(): void {
+    if (this.isStopped) return
     this.isStopped = true
     this.socket?.destroy()
     this.socket = undefined
     this.state = 'idle'
+    this.options.receiver.close()
   }
 
-  private rewind(): void {
+  private start(): void {
     if (this.isStopped || this.address === '') {
       this.state = 'idle'
       return
     }
-    const { control, ring } = this.options
-    if (!claimRewind(ring, this.rewinds + 1)) {
-      this.pause()
-      return
-    }
-    this.rewinds += 1
-    this.state = 'rewinding'
-    ring.commit()
-    wake(control.words, ControlBlock.index('append'))
-    this.pump()
+    this.options.receiver.rewind()
+    this.state = 'verifying'
+    this.connectedAt = this.options.now()
+    if (this.options.receiver.received === 0) this.connect()
+    else this.options.onVerify()
   }
 
   /** `other`: why the master's log is another one. */
@@ -167,16 +159,9 @@ export class HaSlave {
     else this.end(other, true)
   }
 
-  private verify(): void {
-    this.state = 'verifying'
-    this.connectedAt = this.options.now()
-    if (this.options.control.load('received') === 0) this.connect()
-    else this.options.onVerify()
-  }
-
   private connect(): void {
-    const { control, now } = this.options
-    this.expected = control.load('received')
+    const { receiver, now } = this.options
+    this.expected = receiver.received
     // Not before it is on disk: the first report acknowledges all of it.
     if (this.safeEnd() < this.expected) {
       this.pause()
@@ -189,11 +174,18 @@ export class HaSlave {
       host: this.address.slice(0, colon),
       port: Number(this.address.slice(colon + 1)),
       noDelay: true,
+      // One buffer for all that comes: what has to wait is copied out of it.
+      onread: {
+        buffer: this.chunk,
+        callback: (length) => {
+          this.take(socket, this.chunk.subarray(0, length))
+          return true
+        },
+      },
     })
     this.socket = socket
     this.splitter = this.newSplitter()
     socket.on('connect', () => this.begin(socket))
-    socket.on('data', (chunk: Buffer) => this.take(socket, chunk))
     socket.on('error', (error) => this.lost(socket, describe(error)))
     socket.on('close', () => this.lost(socket, 'the master closed the connection'))
   }
@@ -202,6 +194,7 @@ export class HaSlave {
     if (socket !== this.socket) return
     this.state = 'live'
     this.lastHeard = this.options.now()
+    this.options.clock.reset()
     // Twice in one segment: a master of ours sends everything then; RocketMQ's takes the last of what it reads.
     socket.cork()
     if (this.expected === 0 && this.asksForAll) socket.write(encodeReport(0))
@@ -212,25 +205,31 @@ export class HaSlave {
 
   private report(end: number): void {
     this.socket?.write(encodeReport(end))
+    this.options.clock.reported(end)
     this.reported = end
     this.lastReport = this.options.now()
   }
 
+  private reportNew(): void {
+    const end = this.safeEnd()
+    if (end > this.reported) this.report(end)
+  }
+
   /** What may be reported: in the log, or on disk. */
   private safeEnd(): number {
-    const { control, settings } = this.options
-    const received = control.load('received')
-    return settings.slaveAckAfter === 'flush' ? Math.min(received, control.load('flushed')) : received
+    const { receiver, control, settings } = this.options
+    return settings.slaveAckAfter === 'flush' ? Math.min(receiver.received, control.load('flushed')) : receiver.received
   }
 
   private take(socket: Socket, chunk: Buffer): void {
     if (socket !== this.socket || (this.state !== 'live' && this.state !== 'rebasing')) return
+    const { clock } = this.options
     this.lastHeard = this.options.now()
-    if (!this.splitter.take(chunk)) {
-      if (socket === this.socket) this.end('what it sent is no transfer')
-      return
-    }
-    this.commit()
+    clock.chunkRead()
+    const isWhole = this.splitter.take(chunk)
+    clock.received(isWhole && this.backlog.length === 0)
+    if (socket === this.socket && this.state === 'live') this.publish()
+    if (socket === this.socket && !isWhole) this.end('what it sent is no transfer')
   }
 
   private newSplitter(): TransferSplitter {
@@ -241,9 +240,9 @@ export class HaSlave {
   }
 
   private frame(offset: number, length: number): boolean {
-    const { settings } = this.options
+    const { settings, receiver } = this.options
     if (offset !== this.expected) {
-      if (this.state !== 'live' || this.expected !== 0 || this.options.control.load('received') !== 0) {
+      if (this.state !== 'live' || this.expected !== 0 || receiver.received !== 0) {
         this.end(`it sends from ${offset}, this log ends at ${this.expected}`, true)
         return false
       }
@@ -272,53 +271,48 @@ export class HaSlave {
   }
 
   private bytes(chunk: Buffer, from: number, to: number, offset: number): boolean {
-    if (this.backlog.length > 0 || this.state === 'rebasing') this.keep(chunk.subarray(from, to), offset)
+    const { receiver } = this.options
+    if (this.backlog.length > 0 || this.state === 'rebasing') this.keep(chunk.subarray(from, to))
     else {
-      const done = this.feed(chunk, from, to, offset)
-      if (done < to) this.keep(chunk.subarray(done, to), offset + done - from)
+      assert(offset === receiver.received, 'what is received continues the log')
+      const done = receiver.take(chunk, from, to)
+      if (receiver.fault !== undefined) return false
+      if (done < to) this.keep(chunk.subarray(done, to))
     }
     this.expected = offset + to - from
     return true
   }
 
   /** Bytes that have to wait: the socket gives no more until they are gone. */
-  private keep(piece: Buffer, offset: number): void {
-    if (this.backlog.length === 0) this.backlogFrom = offset
-    this.backlog.push(piece)
+  private keep(piece: Buffer): void {
+    this.backlog.push(Buffer.from(piece))
     this.socket?.pause()
   }
 
   private feedBacklog(): void {
-    if (this.backlog.length === 0) return
-    while (this.backlog.length > 0) {
-      const [piece] = this.backlog
-      const done = this.feed(piece, 0, piece.length, this.backlogFrom)
-      this.backlogFrom += done
+    const { backlog } = this
+    if (backlog.length === 0) return
+    while (backlog.length > 0) {
+      const [piece] = backlog
+      const done = this.options.receiver.take(piece, 0, piece.length)
       if (done < piece.length) {
-        this.backlog[0] = piece.subarray(done)
+        backlog[0] = piece.subarray(done)
         break
       }
-      this.backlog.shift()
+      backlog.shift()
     }
-    this.commit()
+    this.publish()
     if (this.backlog.length === 0) this.socket?.resume()
   }
 
-  /** Copies into the ring what it takes; returns where it stopped. */
-  private feed(chunk: Buffer, from: number, to: number, offset: number): number {
-    let at = from
-    while (at < to) {
-      const length = Math.min(PIECE, to - at)
-      if (!claimChunk(this.options.ring, chunk, at, length, offset + at - from)) break
-      at += length
-    }
-    return at
-  }
-
-  private commit(): void {
-    const { control, ring } = this.options
-    ring.commit()
-    wake(control.words, ControlBlock.index('append'))
+  /** The report goes first: senders at the master wait for it. */
+  private publish(): void {
+    const { receiver, clock, onAppended } = this.options
+    const hasNew = receiver.publish()
+    clock.appended(receiver.received)
+    if (receiver.fault === undefined) this.reportNew()
+    if (hasNew) onAppended()
+    if (receiver.fault !== undefined) this.end(`the master’s bytes do not continue this log: ${receiver.fault}`, true)
   }
 
   private lost(socket: Socket, why: string): void {

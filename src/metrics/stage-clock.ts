@@ -1,33 +1,34 @@
 /**
  * The stage clock: for a sampled part of the sends, when each stage had it. Shared memory of all threads.
  *
- *   slots       SLOT_COUNT × 8 float64, nanoseconds of the machine's monotonic clock, written by the stage that passes
- *   histograms  one a step, log-linear, BUCKETS int32 each, written by the network thread when it answers
+ *   received ─▶ claimed ─▶ appended ─┬▶ flushed ───────────┬▶ acknowledged
+ *                                    └▶ sent ─▶ reportRead ┘
  *
- * Buckets: 16 linear steps per power of two of microseconds, up to about 67 s: an error below 6.25 %.
+ *   slots       SLOT_COUNT × 8 float64: nanoseconds of the machine's monotonic clock, written by the stage that passes, and `end`
+ *   passages    two rings from append: to flush and to HA, the samples that they have to see pass (passages.ts)
+ *   histograms  one a step, see step-histograms.ts
+ *
+ * Each step's time is from the step before it; flushed and sent both count from appended, and acknowledged from the later one of
+ * those that the mode waits for. On a slave the slots are of what it receives (slave-clock.ts).
  */
-export const STAMPS = ['received', 'claimed', 'appended', 'flushed', 'replicated', 'acknowledged'] as const
-export type Stamp = (typeof STAMPS)[number]
+import { GATE } from '../concurrency/control-block.ts'
+import { PASSAGES_BYTES, Passages } from './passages.ts'
+import { STEP_HISTOGRAMS_BYTES, type StepCounts, StepHistograms } from './step-histograms.ts'
 
-const SLOT_COUNT = 256
+/** Words of a slot. `end`: of the sample's record in the log; 0 until append has published it. */
+export const STAMP = { received: 0, claimed: 1, appended: 2, flushed: 3, sent: 4, reportRead: 5, end: 6 } as const
+export type Stamp = Exclude<keyof typeof STAMP, 'end'>
+
+export const SLOT_COUNT = 256
 const SLOT_WORDS = 8
-const SUB_BUCKETS = 16
 const SAMPLES_A_REFILL = 10
-const BUCKETS = 23 * SUB_BUCKETS
-const NANOSECONDS_PER_MICROSECOND = 1000
 const NANOSECONDS_PER_MILLISECOND = 1_000_000
-const HISTOGRAMS_AT = SLOT_COUNT * SLOT_WORDS * 8
-const STAMP_INDEX: Record<Stamp, number> = {
-  received: 0,
-  claimed: 1,
-  appended: 2,
-  flushed: 3,
-  replicated: 4,
-  acknowledged: 5,
-}
+const TO_FLUSH_AT = SLOT_COUNT * SLOT_WORDS * 8
+const TO_HA_AT = TO_FLUSH_AT + PASSAGES_BYTES
+const HISTOGRAMS_AT = TO_HA_AT + PASSAGES_BYTES
 
 export function createStageClock(): SharedArrayBuffer {
-  return new SharedArrayBuffer(HISTOGRAMS_AT + STAMPS.length * BUCKETS * 4)
+  return new SharedArrayBuffer(HISTOGRAMS_AT + STEP_HISTOGRAMS_BYTES)
 }
 
 export function monotonicNanoseconds(): number {
@@ -36,16 +37,66 @@ export function monotonicNanoseconds(): number {
 
 /** Stamps the slot of a sampled send. `slots` is a Float64Array over the start of the clock's buffer. */
 export function stampSample(slots: Float64Array, slot: number, stamp: Stamp): void {
-  slots[slot * SLOT_WORDS + STAMP_INDEX[stamp]] = monotonicNanoseconds()
+  slots[slot * SLOT_WORDS + STAMP[stamp]] = monotonicNanoseconds()
 }
 
-export interface StageSummary {
-  /** From the stamp before to this one; `acknowledged` also carries the whole way in `total`. */
-  stage: Stamp
-  count: number
-  p50Us: number
-  p99Us: number
-  p999Us: number
+/** What every thread finds in the clock's buffer. */
+export class ClockParts {
+  readonly slots: Float64Array
+  readonly toFlush: Passages
+  readonly toHa: Passages
+  readonly histograms: StepHistograms
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.slots = new Float64Array(buffer, 0, SLOT_COUNT * SLOT_WORDS)
+    this.toFlush = new Passages(buffer, TO_FLUSH_AT)
+    this.toHa = new Passages(buffer, TO_HA_AT)
+    this.histograms = new StepHistograms(buffer, HISTOGRAMS_AT)
+  }
+
+  get(slot: number, word: keyof typeof STAMP): number {
+    return this.slots[slot * SLOT_WORDS + STAMP[word]]
+  }
+
+  put(slot: number, word: keyof typeof STAMP, value: number): void {
+    this.slots[slot * SLOT_WORDS + STAMP[word]] = value
+  }
+
+  /** A stamp for the record that ends at `end`, unless its sample was finished and the slot is another's by now. */
+  putFor(slot: number, end: number, stamp: Stamp, time: number): void {
+    if (this.get(slot, 'end') === end) this.put(slot, stamp, time)
+  }
+
+  clear(slot: number): void {
+    this.slots.fill(0, slot * SLOT_WORDS, (slot + 1) * SLOT_WORDS)
+  }
+}
+
+/** Which of them is sampled: one in so many, and a few each tenth of a second besides: a slow broker has its hundred too. */
+export class Sampling {
+  private readonly every: number
+  private passed = 0
+  private credit = 0
+
+  /** 0 is off. */
+  constructor(every: number) {
+    this.every = every
+  }
+
+  take(): boolean {
+    if (this.every === 0) return false
+    this.passed += 1
+    if (this.passed < this.every) {
+      if (this.credit === 0) return false
+      this.credit -= 1
+    } else this.passed = 0
+    return true
+  }
+
+  /** Called ten times a second. */
+  refill(): void {
+    this.credit = SAMPLES_A_REFILL
+  }
 }
 
 /** The network thread's side: gives slots out, and books the finished ones. */
@@ -53,104 +104,64 @@ export class StageClock {
   readonly slots: Float64Array
   /** Told how many milliseconds a sample took from received to acknowledged. */
   onFinished: ((milliseconds: number) => void) | undefined
-  private readonly counts: Int32Array
-  private readonly every: number
-  private sends = 0
-  /** Samples that are taken whatever `every` says: a slow broker has its hundred a second too. */
-  private credit = 0
+  private readonly parts: ClockParts
+  private readonly sampling: Sampling
   private nextSlot = 0
   private readonly busy = new Uint8Array(SLOT_COUNT)
 
-  /** `every`: one send in so many is sampled; 0 is off. */
   constructor(buffer: SharedArrayBuffer, every: number) {
-    this.slots = new Float64Array(buffer, 0, SLOT_COUNT * SLOT_WORDS)
-    this.counts = new Int32Array(buffer, HISTOGRAMS_AT)
-    this.every = every
+    this.parts = new ClockParts(buffer)
+    this.slots = this.parts.slots
+    this.sampling = new Sampling(every)
   }
 
   /** A slot for this send, or -1: not sampled, or all slots are under way. */
   sample(): number {
-    if (this.every === 0) return -1
-    this.sends += 1
-    if (this.sends < this.every) {
-      if (this.credit === 0) return -1
-      this.credit -= 1
-    } else this.sends = 0
+    if (!this.sampling.take()) return -1
     const slot = this.nextSlot
     if (this.busy[slot] !== 0) return -1
     this.nextSlot = (slot + 1) % SLOT_COUNT
     this.busy[slot] = 1
-    this.slots.fill(0, slot * SLOT_WORDS, (slot + 1) * SLOT_WORDS)
+    this.parts.clear(slot)
     stampSample(this.slots, slot, 'received')
     return slot
   }
 
-  /** Called ten times a second. */
   refill(): void {
-    this.credit = SAMPLES_A_REFILL
+    this.sampling.refill()
   }
 
-  /** Books the steps of a sample whose answer has been written. */
-  finish(slot: number): void {
-    stampSample(this.slots, slot, 'acknowledged')
-    const at = slot * SLOT_WORDS
-    let before = this.slots[at]
-    for (let stamp = 1; stamp < STAMPS.length; stamp += 1) {
-      const time = this.slots[at + stamp]
-      if (time === 0) continue
-      this.book(stamp, Math.max(0, time - before))
+  /**
+   * Books the steps of a sample whose answer has been written under this gate. What was not stored is no sample; what was told of
+   * a disk or a slave that was late counts in onFinished only.
+   */
+  finish(slot: number, gate: number): void {
+    this.busy[slot] = 0
+    const { parts } = this
+    const appended = parts.get(slot, 'appended')
+    if (appended === 0) return
+    const now = monotonicNanoseconds()
+    const received = parts.get(slot, 'received')
+    this.onFinished?.((now - received) / NANOSECONDS_PER_MILLISECOND)
+    let before = appended
+    for (const [bit, stamp] of [
+      [GATE.flushed, 'flushed'],
+      [GATE.replicated, 'reportRead'],
+    ] as const) {
+      if ((gate & bit) === 0) continue
+      const time = parts.get(slot, stamp)
+      if (time === 0) return
       before = Math.max(before, time)
     }
-    const whole = Math.max(0, this.slots[at + STAMP_INDEX.acknowledged] - this.slots[at])
-    this.book(0, whole)
-    this.busy[slot] = 0
-    this.onFinished?.(whole / NANOSECONDS_PER_MILLISECOND)
+    const claimed = parts.get(slot, 'claimed')
+    const { histograms } = parts
+    histograms.book('claimed', claimed - received)
+    histograms.book('appended', appended - claimed)
+    histograms.book('acknowledged', now - before)
+    histograms.book('total', now - received)
   }
 
-  /** Gives a slot back whose send was refused. */
-  drop(slot: number): void {
-    this.busy[slot] = 0
+  counts(): StepCounts {
+    return this.parts.histograms.read()
   }
-
-  /** One row a stage; `received` stands for the whole way from received to acknowledged. */
-  summary(): StageSummary[] {
-    return STAMPS.map((stage, index) => {
-      const row = this.counts.subarray(index * BUCKETS, (index + 1) * BUCKETS)
-      const count = row.reduce((sum, n) => sum + n, 0)
-      return {
-        stage,
-        count,
-        p50Us: quantile(row, count, 0.5),
-        p99Us: quantile(row, count, 0.99),
-        p999Us: quantile(row, count, 0.999),
-      }
-    })
-  }
-
-  private book(stamp: number, nanoseconds: number): void {
-    Atomics.add(this.counts, stamp * BUCKETS + bucketOf(nanoseconds / NANOSECONDS_PER_MICROSECOND), 1)
-  }
-}
-
-function bucketOf(microseconds: number): number {
-  const whole = Math.min(Math.floor(microseconds), 2 ** 26 - 1)
-  if (whole < SUB_BUCKETS) return whole
-  const power = 31 - Math.clz32(whole) - 4
-  return (power + 1) * SUB_BUCKETS + ((whole >> power) - SUB_BUCKETS)
-}
-
-/** Upper edge of a bucket, microseconds. */
-function edgeOf(bucket: number): number {
-  if (bucket < SUB_BUCKETS) return bucket + 1
-  const power = Math.floor(bucket / SUB_BUCKETS) - 1
-  return ((bucket % SUB_BUCKETS) + SUB_BUCKETS + 1) * 2 ** power
-}
-
-function quantile(row: Int32Array, count: number, q: number): number {
-  let left = Math.ceil(count * q)
-  for (let bucket = 0; bucket < row.length; bucket += 1) {
-    left -= row[bucket]
-    if (left <= 0) return count === 0 ? 0 : edgeOf(bucket)
-  }
-  return 0
 }

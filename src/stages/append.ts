@@ -16,12 +16,13 @@ import { answerFence, FENCE } from '../concurrency/fence.ts'
 import { QUEUE_COUNT_MAX } from '../concurrency/queue-table.ts'
 import { wake, wakeUrgently } from '../concurrency/wake.ts'
 import { failpoint } from '../faults.ts'
-import { stampSample } from '../metrics/stage-clock.ts'
+import { AppendHistory } from '../metrics/append-history.ts'
+import { AppendClock } from '../metrics/follower-clocks.ts'
 import { copyBytes, wakeNetwork } from '../native/index.ts'
 import { FIELD } from '../store/commitlog/record.ts'
 import { createTailWriter, type TailWriter } from '../store/commitlog/tail-writer.ts'
+import { AppendOnSlaveStage } from './append-on-slave.ts'
 import type { StageStart } from './messages.ts'
-import { ReceiveStage } from './receive.ts'
 import { ACK, ACK_STATUS, SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from './ring-records.ts'
 import { runStage, type Stage, type StageRuntime } from './run-stage.ts'
 import { waitsForMore, wakeDispatch, wakeHa } from './wake-others.ts'
@@ -49,7 +50,8 @@ export class AppendStage implements Stage {
   private readonly tail: TailWriter
   private readonly appended: PositionWriter
   private readonly nextOffsets = new Float64Array(QUEUE_COUNT_MAX)
-  private readonly samples: Float64Array
+  private readonly clock: AppendClock
+  private readonly history: AppendHistory
   private readonly segmentSize: number
   private position: number
   private segmentStart: number
@@ -57,6 +59,8 @@ export class AppendStage implements Stage {
   private epoch: number
   /** storeTimestamp of the batch. */
   private now = 0
+  /** Messages of the batch. */
+  private count = 0
   private wantsAnswerNow = false
   private stall: (typeof STALL)[keyof typeof STALL] = STALL.none
   private readonly start: StageStart
@@ -67,7 +71,8 @@ export class AppendStage implements Stage {
     this.runtime = runtime
     this.submit = new RingConsumer(start.submit)
     this.acks = new RingProducer(start.acks)
-    this.samples = new Float64Array(start.stageClock)
+    this.clock = new AppendClock(start.stageClock)
+    this.history = new AppendHistory(start.appendHistory)
     this.segmentSize = start.settings.mappedFileSizeCommitLog
     this.appended = runtime.control.writer('appended')
     for (const known of start.knownQueues) this.nextOffsets[known.queue] = known.nextOffset
@@ -107,6 +112,7 @@ export class AppendStage implements Stage {
     this.position = this.appended.load()
     this.segmentStart = this.position - (this.position % this.segmentSize)
     this.tail.open(this.segmentStart, this.position - this.segmentStart)
+    this.history.begin(this.position, this.runtime.control.now())
   }
 
   private drain(): number {
@@ -160,7 +166,7 @@ export class AppendStage implements Stage {
     if (status === ACK_STATUS.appended) {
       this.write(at + SUBMIT.records, length, submit.view.getInt32(at + SUBMIT.count, true), queue, counts)
       const sample = submit.view.getInt32(at + SUBMIT.sample, true)
-      if (sample >= 0) stampSample(this.samples, sample, 'appended')
+      if (sample >= 0) this.clock.took(sample, this.position)
     } else {
       this.wantsAnswerNow = true
     }
@@ -213,6 +219,7 @@ export class AppendStage implements Stage {
     let at = tail.place(length)
     copyBytes(tail.bytes, at, submit.bytes, from, length)
     const { view } = tail
+    this.count += count
     const timeHigh = Math.floor(this.now / HIGH)
     const timeLow = this.now >>> 0
     for (let record = 0; record < count; record += 1) {
@@ -239,6 +246,9 @@ export class AppendStage implements Stage {
     const { control } = this.runtime
     this.tail.flushBatch()
     failpoint('after-append')
+    this.clock.publish()
+    this.history.add(this.count, this.position, this.now)
+    this.count = 0
     this.appended.advance(this.position)
     this.acks.commit()
     this.submit.release()
@@ -263,6 +273,6 @@ export class AppendStage implements Stage {
 if (!isMainThread) {
   runStage((start, runtime) => {
     const isSlave = start.settings.brokerRole === 'SLAVE'
-    return isSlave ? new ReceiveStage(start, runtime) : new AppendStage(start, runtime)
+    return isSlave ? new AppendOnSlaveStage(start, runtime) : new AppendStage(start, runtime)
   })
 }

@@ -18,6 +18,7 @@ import { FLAGS, GATE, type PositionWriter } from '../concurrency/control-block.t
 import { FENCE } from '../concurrency/fence.ts'
 import { describe, StoreError } from '../errors.ts'
 import { failpoint, THREADS } from '../faults.ts'
+import { FlushClock } from '../metrics/follower-clocks.ts'
 import { commitLogFolder, segmentPath, segmentStart } from '../store/commitlog/segments.ts'
 import { errnoOf } from '../store/metadata/durable-file.ts'
 import type { StageStart } from './messages.ts'
@@ -35,6 +36,7 @@ export class FlushStage implements Stage {
   private readonly start: StageStart
   private readonly runtime: StageRuntime
   private readonly flushed: PositionWriter
+  private readonly clock: FlushClock
   private readonly folder: string
   private readonly segmentSize: number
   private readonly isSyncFlush: boolean
@@ -53,6 +55,7 @@ export class FlushStage implements Stage {
     this.start = start
     this.runtime = runtime
     this.flushed = runtime.control.writer('flushed')
+    this.clock = new FlushClock(start.stageClock, start.settings.brokerRole === 'SLAVE')
     this.folder = commitLogFolder(start.settings)
     this.segmentSize = start.settings.mappedFileSizeCommitLog
     const { flushDiskType, brokerRole, slaveAckAfter, haTransferUnflushed } = start.settings
@@ -136,7 +139,9 @@ export class FlushStage implements Stage {
       if (!this.syncSegment(segment)) return false
       failpoint('after-flush')
       // A segment that was left is whole on disk, its blank too.
-      this.flushed.advance(Math.min(segment + segmentSize, target))
+      const end = Math.min(segment + segmentSize, target)
+      this.clock.passed(end)
+      this.flushed.advance(end)
       if (segment < last) this.forget(segment)
       this.wakeOthers()
     }

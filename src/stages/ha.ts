@@ -3,25 +3,25 @@
  * starts it when the first slave comes (broker/replication/ha-door.ts).
  *
  *   append (flush) moves ─▶ waker ─▶ sessions send ─▶ reports ─▶ replicated, gate ─▶ dispatch, network
- *   slave:  socket ─▶ receive ring ─▶ append moves ─▶ waker ─▶ report
+ *   slave:  socket ─▶ log, append moves ─▶ report, flush, dispatch
  *
  * Sleeps in an event loop. The wake word says `asleep` only while there is somebody to send to or to report to, so that a
  * broker without slaves pays one atomic load a batch.
  * Owns:      what ha/master.ts and ha/slave.ts own; the waker that is in the control block.
- * Blocks on: nothing but a cold page of the log that a slave is sent.
+ * Blocks on: a cold page of the log that a slave is sent; on a slave, the page cache while it writes.
  */
 import { isMainThread } from 'node:worker_threads'
-import { RingProducer } from '../concurrency/byte-ring.ts'
-import { ControlBlock } from '../concurrency/control-block.ts'
+import { ControlBlock, GATE } from '../concurrency/control-block.ts'
 import { Fence } from '../concurrency/fence.ts'
-import { ASLEEP, AWAKE } from '../concurrency/wake.ts'
+import { ASLEEP, AWAKE, wake } from '../concurrency/wake.ts'
 import { StoreError } from '../errors.ts'
-import { HaMaster, HaSlave } from '../ha/index.ts'
+import { HaMaster, HaSlave, LogReceiver } from '../ha/index.ts'
 import { haPortError } from '../ha/port-error.ts'
+import { SlaveClock } from '../metrics/slave-clock.ts'
 import { Waker } from '../native/index.ts'
 import type { StageSpawn, ToStage } from './messages.ts'
 import { type EventRuntime, type EventStage, runEventStage } from './run-event-stage.ts'
-import { gateMoved } from './wake-others.ts'
+import { gateMoved, wakeDispatch } from './wake-others.ts'
 
 const TICK_MS = 100
 /** Lags are shown by administrators, and read by nobody else. */
@@ -43,7 +43,7 @@ class HaStage implements EventStage {
   private rebaseTo = -1
 
   constructor(start: StageSpawn, runtime: EventRuntime) {
-    const { settings, receive } = start
+    const { settings, stageClock, appendHistory } = start
     const { control, log } = runtime
     this.start = start
     this.runtime = runtime
@@ -53,12 +53,15 @@ class HaStage implements EventStage {
     const now = () => performance.now() + control.movedMs()
     const onChanged = () => this.changed()
     this.master = new HaMaster({
-      ...{ settings, control, log, now, onChanged },
+      ...{ settings, control, log, stageClock, now, onChanged },
       onMoved: () => gateMoved(control, start.waker),
     })
-    if (receive !== undefined) {
+    if (settings.brokerRole === 'SLAVE') {
       this.slave = new HaSlave({
-        ...{ settings, control, log, now, onChanged, ring: new RingProducer(receive) },
+        ...{ settings, control, log, now, onChanged },
+        receiver: new LogReceiver({ settings, control, appendHistory, faults: runtime.faults }),
+        clock: slaveClock(start),
+        onAppended: () => this.appended(),
         onRebase: (to) => this.rebase(to),
         onVerify: () => runtime.post({ kind: 'haVerify' }),
       })
@@ -103,6 +106,14 @@ class HaStage implements EventStage {
       if (!this.hasWork()) return
     }
     setImmediate(() => this.pump())
+  }
+
+  /** On a slave this thread appends. */
+  private appended(): void {
+    const { control } = this.runtime
+    const { flushDiskType, slaveAckAfter } = this.start.settings
+    if (flushDiskType === 'SYNC_FLUSH' || slaveAckAfter === 'flush') wake(control.words, ControlBlock.index('flush'))
+    if ((control.word('gate') & GATE.flushed) === 0) wakeDispatch(control)
   }
 
   /** What a full socket holds up is no work: its drain comes. */
@@ -177,6 +188,12 @@ class HaStage implements EventStage {
     this.fence.open(to)
     this.slave?.rebased()
   }
+}
+
+function slaveClock({ stageClock, settings }: StageSpawn): SlaveClock {
+  const reportsFlushed = settings.slaveAckAfter === 'flush'
+  const flushes = reportsFlushed || settings.flushDiskType === 'SYNC_FLUSH'
+  return new SlaveClock({ buffer: stageClock, every: settings.stageClockSampling, flushes, reportsFlushed })
 }
 
 if (!isMainThread) {

@@ -31,9 +31,8 @@ export interface StageStart {
   acks: SharedArrayBuffer
   definitions: SharedArrayBuffer
   arrivals: SharedArrayBuffer
-  /** On a slave: from HA to append. */
-  receive?: SharedArrayBuffer
   stageClock: SharedArrayBuffer
+  appendHistory: SharedArrayBuffer
   faults: SharedArrayBuffer | undefined
   settings: StoreSettings
   knownQueues: KnownQueue[]

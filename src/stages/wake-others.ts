@@ -11,12 +11,13 @@ export function wakeDispatch(control: ControlBlock): void {
   else wake(control.words, dispatch)
 }
 
-/** A position of the gate, or the gate, has moved: dispatch and the network thread look. */
+/** A position of the gate, or the gate, has moved: dispatch and the network thread look. Senders wait for the network thread. */
 export function gateMoved(control: ControlBlock, waker: bigint): void {
-  wakeDispatch(control)
   const network = ControlBlock.index('network')
-  if (Atomics.load(control.words, network) === NETWORK.awake) return
-  if (Atomics.exchange(control.words, network, NETWORK.awake) !== NETWORK.awake) wakeNetwork(waker)
+  if (Atomics.load(control.words, network) !== NETWORK.awake) {
+    if (Atomics.exchange(control.words, network, NETWORK.awake) !== NETWORK.awake) wakeNetwork(waker)
+  }
+  wakeDispatch(control)
 }
 
 /** The HA thread lives in an event loop, and says that it sleeps only while there is somebody to send to. */

@@ -51,6 +51,8 @@ export interface StoreSettings {
   slaveAckAfter: 'append' | 'flush'
   /** Ours: how the append thread writes: stores into the map, or pwrite of each batch. */
   tailWriter: 'map' | 'pwrite'
+  /** Ours: one message in so many carries time stamps (metrics/stage-clock.ts). */
+  stageClockSampling: number
   /** Ours: bytes of the ring from network to append. */
   submitRingSize: number
 }

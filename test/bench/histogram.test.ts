@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Histogram } from '../../bench/load/histogram.mjs'
-import { median, ratioInterval } from '../../bench/load/stats.mjs'
+import { median, ratioInterval } from '../../src/bench/stats.ts'
 
 const ERROR_MAX = 1 / 64
 

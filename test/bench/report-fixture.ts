@@ -40,6 +40,8 @@ export interface Shape {
   /** Open-loop rates beside the depths. */
   offered?: readonly number[]
   systems?: readonly CellKey['system'][]
+  /** Of ours, where there is a slave. */
+  transfers?: readonly CellKey['haTransfer'][]
   rounds?: number
   /** Milliseconds added, beside (0, 0). */
   surface?: readonly { fdatasyncMs: number; rttMs: number }[]
@@ -61,10 +63,13 @@ export function modesResult(shape: Shape = {}): ModesResult {
   const keys: CellKey[] = []
   for (const mode of shape.modes ?? MODES) {
     for (const system of systems) {
-      const key = { system, mode, inFlight: 0, ratePerSecond: 0, bodySize: 1024, haTransfer: 'stream' as const }
-      for (const inFlight of depths) keys.push({ ...key, load: 'closed', ...injected, inFlight })
-      for (const ratePerSecond of offered) keys.push({ ...key, load: 'open', ...injected, ratePerSecond })
-      for (const added of surface) keys.push({ ...key, load: 'closed', ...added, inFlight: depths[0] })
+      const hasOne = system === 'apache' || mode.replication === 'none'
+      for (const haTransfer of hasOne ? (['stream'] as const) : (shape.transfers ?? ['stream'])) {
+        const key = { system, mode, inFlight: 0, ratePerSecond: 0, bodySize: 1024, haTransfer }
+        for (const inFlight of depths) keys.push({ ...key, load: 'closed', ...injected, inFlight })
+        for (const ratePerSecond of offered) keys.push({ ...key, load: 'open', ...injected, ratePerSecond })
+        for (const added of surface) keys.push({ ...key, load: 'closed', ...added, inFlight: depths[0] })
+      }
     }
   }
   return {

@@ -12,6 +12,8 @@ import { Fence } from '../../src/concurrency/fence.ts'
 import { QueueTable } from '../../src/concurrency/queue-table.ts'
 import { wake } from '../../src/concurrency/wake.ts'
 import { FaultSwitches } from '../../src/faults.ts'
+import { createAppendHistory } from '../../src/metrics/append-history.ts'
+import { createStageClock } from '../../src/metrics/stage-clock.ts'
 import { Waker } from '../../src/native/index.ts'
 import { ACK, ACK_STATUS, SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from '../../src/stages/ring-records.ts'
 import { Supervisor } from '../../src/stages/supervisor.ts'
@@ -62,7 +64,8 @@ async function line(flushDiskType: 'SYNC_FLUSH' | 'ASYNC_FLUSH') {
       acks: ackRing,
       definitions: other,
       arrivals: other,
-      stageClock: new SharedArrayBuffer(64),
+      stageClock: createStageClock(),
+      appendHistory: createAppendHistory(),
       faults: faults.buffer,
       settings,
       waker: waker.handle,

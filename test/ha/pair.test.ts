@@ -149,9 +149,11 @@ describe('a slave that comes later', () => {
     await sendMany(master, 200)
     await until(() => end(slave) === end(master))
     await until(() => slave.broker.handle.engine.control.load('dispatched') === end(slave))
-    await until(async () => (await slave.client.pull('T', 0, 0)).code !== 17)
-    const min = Number((await slave.client.invoke(31, { topic: 'T', queueId: '0' })).ext?.offset)
-    expect(min).toBeGreaterThan(0)
+    let min = 0
+    await until(async () => {
+      min = Number((await slave.client.invoke(31, { topic: 'T', queueId: '0' })).ext?.offset ?? 0)
+      return min > 0
+    })
     const pulled = await slave.client.pull('T', 0, min, { count: 3 })
     expect(pulled.messages[0].physicalOffset).toBeGreaterThanOrEqual(begin)
     const to = end(slave)

@@ -53,7 +53,6 @@ function appendStage(options: Options = {}) {
   control.writer('allocated').reset(first + segments * SIZE)
   start.submit = ringAt(submitBytes, ringsAt)
   start.acks = ringAt(ackBytes, ringsAt)
-  start.stageClock = new SharedArrayBuffer(8)
   // Nobody is woken: the waker's handle is none.
   control.setWord('network', 0)
   const stage = new AppendStage(start, runtime)

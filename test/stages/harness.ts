@@ -5,6 +5,8 @@ import { createRing } from '../../src/concurrency/byte-ring.ts'
 import { ControlBlock, GATE, type PositionName } from '../../src/concurrency/control-block.ts'
 import { QueueTable } from '../../src/concurrency/queue-table.ts'
 import { FaultSwitches } from '../../src/faults.ts'
+import { createAppendHistory } from '../../src/metrics/append-history.ts'
+import { createStageClock } from '../../src/metrics/stage-clock.ts'
 import type { FromStage, KnownQueue, StageName, StageStart, ToStage } from '../../src/stages/messages.ts'
 import type { StageRuntime } from '../../src/stages/run-stage.ts'
 import type { StoreSettings } from '../../src/store/settings.ts'
@@ -49,7 +51,8 @@ export function stageHarness(
     acks: ring,
     definitions: ring,
     arrivals: ring,
-    stageClock: new SharedArrayBuffer(64),
+    stageClock: createStageClock(),
+    appendHistory: createAppendHistory(),
     faults: faults.buffer,
     settings,
     knownQueues: options.knownQueues ?? [],

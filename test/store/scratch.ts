@@ -72,6 +72,7 @@ export function storeSettings(root: string, changes: Partial<StoreSettings> = {}
     slaveAckAfter: 'append',
     tailWriter: 'pwrite',
     submitRingSize: 65_536,
+    stageClockSampling: 64,
     ...changes,
   }
 }

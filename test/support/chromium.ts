@@ -39,6 +39,7 @@ export class Browser {
   private received = ''
   private next = 1
   private session: string | undefined
+  private target: string | undefined
   /** Whatever the page told since it was opened. */
   events: { method: string; params: Fields }[] = []
 
@@ -107,8 +108,10 @@ export class Browser {
     { width, height, scheme }: { width: number; height: number; scheme: 'light' | 'dark' },
   ): Promise<void> {
     this.session = undefined
+    if (this.target !== undefined) await this.send('Target.closeTarget', { targetId: this.target })
     const { targetId } = await this.send('Target.createTarget', { url: 'about:blank' })
     const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true })
+    this.target = targetId as string
     this.session = sessionId as string
     this.events = []
     for (const domain of ['Page', 'Runtime', 'Log', 'Network']) await this.send(`${domain}.enable`)

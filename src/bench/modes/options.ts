@@ -105,7 +105,9 @@ export function modesOptions(flags: ModesFlags, cwd: string): ModesOptions {
       todo: 'inject rtt only, or leave --against out',
     })
   }
-  const config = configOf(flags.set ?? [])
+  // So slow a pair sends little: the stage clocks look at more of it.
+  const isSlowed = points.some(({ fdatasyncMs, rttMs }) => fdatasyncMs + rttMs > 0)
+  const config = { ...(isSlowed ? { stageClockSampling: '4' } : {}), ...configOf(flags.set ?? []) }
   return {
     modes: listOf('--modes', texts.modes, MODE_WORDS),
     systems,

@@ -15,10 +15,12 @@ import {
   modeName,
   RESULT_VERSION,
   type Round,
+  type WaterfallStep,
 } from '../results.ts'
 import type { ModesOptions } from './options.ts'
 import { keyText, plannedSeconds, planOf, type Visit } from './plan.ts'
 import { Progress, type ProgressIo } from './progress.ts'
+import { stepsOfRounds } from './steps.ts'
 import { runVisit } from './visit.ts'
 
 const FLOORS_SECONDS = 2.5
@@ -56,8 +58,8 @@ export async function runModes(
         options,
         folder: join(folder, 'servers'),
         signal,
-        measured(key, round) {
-          cells.add(key, round)
+        measured(key, round, steps) {
+          cells.add(key, round, steps)
           progress.say(roundText(key, round))
         },
         passed: (seconds) => progress.passed(seconds),
@@ -84,21 +86,31 @@ export async function runModes(
 
 /** In the order of the plan's first round, whatever order they were measured in. */
 class Cells {
-  private readonly rounds = new Map<string, { key: CellKey; rounds: Round[] }>()
+  private readonly cells = new Map<string, { key: CellKey; rounds: Round[]; steps: (readonly WaterfallStep[])[] }>()
 
   constructor(visits: readonly Visit[]) {
     for (const { cells } of visits) {
-      for (const key of cells) if (!this.rounds.has(keyText(key))) this.rounds.set(keyText(key), { key, rounds: [] })
+      for (const key of cells) {
+        if (!this.cells.has(keyText(key))) this.cells.set(keyText(key), { key, rounds: [], steps: [] })
+      }
     }
   }
 
-  add(key: CellKey, round: Round): void {
-    this.rounds.get(keyText(key))?.rounds.push(round)
+  add(key: CellKey, round: Round, steps: readonly WaterfallStep[]): void {
+    const cell = this.cells.get(keyText(key))
+    cell?.rounds.push(round)
+    if (steps.length > 0) cell?.steps.push(steps)
   }
 
   /** Those that were measured. */
   list(): Cell[] {
-    return [...this.rounds.values()].filter(({ rounds }) => rounds.length > 0)
+    return [...this.cells.values()]
+      .filter(({ rounds }) => rounds.length > 0)
+      .map(({ key, rounds, steps }) => ({
+        key,
+        rounds,
+        ...(steps.length === 0 ? {} : { waterfall: stepsOfRounds(steps) }),
+      }))
   }
 }
 

@@ -11,17 +11,18 @@ import { promisify } from 'node:util'
 import { Cluster } from '../cluster.ts'
 import { type LinkServer, startLink } from '../link-server.ts'
 import { type LoadOptions, type LoadResult, runLoad } from '../load.ts'
-import type { CellKey, Round } from '../results.ts'
+import type { CellKey, Round, WaterfallStep } from '../results.ts'
 import { LagSampler } from './lag.ts'
 import type { ModesOptions } from './options.ts'
 import { CELL_WARM_UP_SECONDS, cellSeconds, type Visit, visitSeconds, warmUpSeconds } from './plan.ts'
+import { stageTables, stepsBetween } from './steps.ts'
 
 export interface VisitContext {
   readonly options: ModesOptions
   /** For the servers; made and removed. */
   readonly folder: string
   readonly signal: AbortSignal
-  measured(key: CellKey, round: Round): void
+  measured(key: CellKey, round: Round, steps: readonly WaterfallStep[]): void
   /** So much of the plan is done. */
   passed(seconds: number): void
 }
@@ -59,7 +60,9 @@ export async function runVisit(visit: Visit, context: VisitContext): Promise<voi
     context.passed(visitSeconds(options, visit))
     for (const key of visit.cells) {
       await cluster.waitInSync()
-      context.measured(key, await measure(cluster, key, context))
+      const before = await stageTables(cluster)
+      const round = await measure(cluster, key, context)
+      context.measured(key, round, stepsBetween(before, await stageTables(cluster)))
       context.passed(cellSeconds(options))
     }
   } finally {

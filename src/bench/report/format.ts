@@ -27,6 +27,7 @@ export const ms = (us: number | undefined): string => (us === undefined ? MISSIN
 
 /** 33,412 → 33.4 k */
 export function count(value: number): string {
+  if (value < 9.995) return value % 1 === 0 ? String(value) : digits(value)
   if (value < 999.5) return String(Math.round(value))
   if (value < 999.5e3) return `${digits(value / 1e3)} k`
   return value < 999.5e6 ? `${digits(value / 1e6)} M` : `${digits(value / 1e9)} G`

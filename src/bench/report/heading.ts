@@ -22,6 +22,7 @@ export function conditionsLine(selection: Selection): string {
   return [
     `bodies of ${whole(conditions.bodySize)} bytes`,
     `${least === most ? plural(least, 'round') : `${least} to ${most} rounds`} a cell`,
+    'servers and load on one machine',
     injectedText(conditions),
   ]
     .filter((part) => part !== '')
@@ -30,7 +31,7 @@ export function conditionsLine(selection: Selection): string {
 
 export function floorsLine({ floors }: ModesResult): string {
   const { fdatasyncUs, roundTripUs, wakeUpUs } = floors
-  return `this machine takes ${time(fdatasyncUs)} for an fdatasync, ${time(roundTripUs)} for a round trip, ${time(wakeUpUs)} to wake a thread`
+  return `This machine takes ${time(fdatasyncUs)} for an fdatasync, ${time(roundTripUs)} for a round trip, ${time(wakeUpUs)} to wake a thread.`
 }
 
 export function optionsLine({ options }: ModesResult | LossResult): string {

@@ -102,5 +102,5 @@ function cellsSection(figures: readonly LossFigures[]): string {
     ],
     ...[lossVerdict(cell), whole(cell.rounds)],
   ])
-  return section('Every cell', '', details(`${whole(figures.length)} cells`, htmlTable(heads, rows, [0, 1, 9, 10])))
+  return section('Every cell', '', details(plural(figures.length, 'cell'), htmlTable(heads, rows, [0, 1, 9, 10])))
 }

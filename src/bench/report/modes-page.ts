@@ -32,29 +32,25 @@ export function modesPage(result: ModesResult): string {
   })
 }
 
-/** From the cheapest mode to the dearest. */
+/** From the mode that waits for the least to the one that waits for the most: a smallest p50 may be the smallest by chance. */
 function lead(selection: Selection): string {
   const { low, high } = selection
-  const own = ownSeries(selection)
-  const dear = own
-    .map((series) => ({
-      series,
-      p50: at(series, low)?.latency.p50,
-      p99: at(series, low)?.latency.p99,
-      rate: at(series, high)?.rate,
-    }))
-    .filter((each) => each.p50 !== undefined)
-    .sort((a, b) => a.p50! - b.p50!)
-  const [least, most] = [dear[0], dear.at(-1)]
-  if (least === undefined || most === undefined || low === undefined) return 'Too little was measured for a percentile.'
+  const measured = ownSeries(selection)
+    .map((series) => ({ series, p50: at(series, low)?.latency.p50, rate: at(series, high)?.rate }))
+    .filter(({ p50 }) => p50 !== undefined)
+  const [least, most] = [measured[0], measured.at(-1)]
+  if (least === undefined || most === undefined || low === undefined || high === undefined) {
+    return 'Too little was measured for a percentile.'
+  }
   const strong = (text: string) => `<strong>${escaped(text)}</strong>`
-  const messages =
-    low.load === 'closed' ? `${low.amount === 1 ? '1 message' : `${whole(low.amount)} messages`} in flight` : low.name
-  const took = `With ${messages}, half of all sends take at most ${strong(time(least.p50))} in ${escaped(least.series.name)}`
+  const messages = low.amount === 1 ? '1 message' : `${whole(low.amount)} messages`
+  const took = `With ${low.load === 'closed' ? `${messages} in flight` : escaped(low.name)}, half of all sends take at most`
+  const one = (each: typeof least) => `${strong(time(each.p50))} in ${escaped(each.series.name)}`
   const rate = (each: typeof least) => strong(count(each.rate ?? 0))
-  if (least === most) return `${took}; with ${escaped(high!.name)}, ${rate(least)} messages a second go through.`
+  if (least === most)
+    return `${took} ${one(least)}; with ${escaped(high.name)}, ${rate(least)} messages a second go through.`
   const times = `${digits(most.p50! / Math.max(least.p50!, 1))} times as much`
   const loads =
-    high === low ? '' : ` With ${escaped(high!.name)} it is ${rate(least)} against ${rate(most)} messages a second.`
-  return `${took}, the cheapest mode, and ${strong(time(most.p50))} in ${escaped(most.series.name)}, the dearest: ${times}.${loads}`
+    high === low ? '' : ` With ${escaped(high.name)} it is ${rate(least)} against ${rate(most)} messages a second.`
+  return `${took} ${one(least)}, and ${one(most)}, which waits for the most: ${times}.${loads}`
 }

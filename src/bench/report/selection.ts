@@ -6,7 +6,7 @@
 import { grouped } from '../grouped.ts'
 import { type CellKey, FLUSH_MODES, type Mode, type ModesResult, modeName, REPLICATION_MODES } from '../results.ts'
 import { type Figures, figuresOf } from './figures.ts'
-import { count, digits, whole } from './format.ts'
+import { count, digits, plain, whole } from './format.ts'
 
 /** Who in which mode: one line of a chart. */
 export interface Series {
@@ -14,6 +14,8 @@ export interface Series {
   readonly mode: Mode
   readonly haTransfer: CellKey['haTransfer']
   readonly name: string
+  /** Our slave pulls, and one that is sent to is in the result as well. */
+  readonly isPull: boolean
   readonly cells: readonly Figures[]
 }
 
@@ -64,7 +66,7 @@ export function select(result: ModesResult): Selection {
     series: series.map((cells) => {
       const { system, mode, haTransfer } = cells[0].key
       const isPull = bothTransfers && haTransfer === 'pull' && system === 'basalt'
-      return { system, mode, haTransfer, cells, name: `${modeName(mode)}${isPull ? ' (pull)' : ''}` }
+      return { system, mode, haTransfer, isPull, cells, name: `${modeName(mode)}${isPull ? ' (pull)' : ''}` }
     }),
     loads,
     chosen,
@@ -128,7 +130,7 @@ export const systemName = (system: CellKey['system']): string => (system === 'ba
 /** "fdatasync +5 ms, link +10 ms injected"; nothing where the machine was left as it is. */
 export function injectedText({ fdatasyncMs, rttMs }: Pick<CellKey, 'fdatasyncMs' | 'rttMs'>): string {
   const parts = []
-  if (fdatasyncMs > 0) parts.push(`fdatasync +${digits(fdatasyncMs)} ms`)
-  if (rttMs > 0) parts.push(`link +${digits(rttMs)} ms a round trip`)
+  if (fdatasyncMs > 0) parts.push(`fdatasync +${plain(digits(fdatasyncMs))} ms`)
+  if (rttMs > 0) parts.push(`link +${plain(digits(rttMs))} ms a round trip`)
   return parts.length === 0 ? '' : `${parts.join(', ')} injected`
 }

@@ -76,6 +76,7 @@ svg .solid{fill:currentColor;stroke:currentColor;stroke-width:2}
 svg .hollow{fill:var(--card);stroke:currentColor;stroke-width:2}
 svg .bar{fill:currentColor}
 svg .bar2{fill:currentColor;opacity:.45}
+svg .pulled{stroke-width:6;stroke-opacity:.4}
 svg .dashed{stroke-dasharray:5 4}
 svg .on-light{fill:#111;font-size:11px}
 svg .on-dark{fill:#fff;font-size:11px}
@@ -142,6 +143,10 @@ export const hueOf = ({ replication }: Mode): string =>
   replication === 'none' ? 'k-none' : replication === 'ASYNC_MASTER' ? 'k-async' : 'k-sync'
 
 export const markOf = ({ flush }: Mode): 'solid' | 'hollow' => (flush === 'SYNC_FLUSH' ? 'solid' : 'hollow')
+
+/** Of a line: dashed where the disk is not waited for; wide and pale where our slave pulls beside one that is sent to. */
+export const curveOf = (mode: Mode, isPull: boolean): string =>
+  `curve${markOf(mode) === 'hollow' ? ' dashed' : ''}${isPull ? ' pulled' : ''}`
 
 /** Steps of the waterfall: the ground and a text on it, the same in both schemes. */
 export const STEP_COLOURS = {

@@ -15,11 +15,13 @@ import { jsonAnswer, refuse, textAnswer } from './support.ts'
 const VERSION_NAME = 'V4_9_8'
 /** What RocketMQ says while transientStorePoolEnable is off: Integer.MAX_VALUE. */
 const NO_TRANSIENT_POOL = '2147483647'
+/** Ours: a request with this field is answered with the stage clock's counts too. */
+const STAGE_COUNTS = 'stageCounts'
 
 export function brokerProcessors(context: AdminContext): [number, Processor][] {
   return [
     [REQUEST.GET_BROKER_CONFIG, (request) => configuration(context, request)],
-    [REQUEST.GET_BROKER_RUNTIME_INFO, (request) => jsonAnswer(request, { table: runtimeTable(context) })],
+    [REQUEST.GET_BROKER_RUNTIME_INFO, (request) => jsonAnswer(request, { table: runtimeTable(context, request) })],
     [REQUEST.VIEW_BROKER_STATS_DATA, (request) => statsItem(context, request)],
   ]
 }
@@ -44,12 +46,12 @@ function statsItem({ stats, clock }: AdminContext, request: RemotingCommand): Re
 }
 
 /** All values are text; `clusterList` and `brokerStatus` read them by name. */
-function runtimeTable(context: AdminContext): Record<string, string> {
+function runtimeTable(context: AdminContext, request: RemotingCommand): Record<string, string> {
   const { runtime, store, stats, clock } = context
   const disk = runtime.disk()
   const boot = runtime.bootTimestamp()
   const table: Record<string, string> = {
-    ...runtime.more(),
+    ...runtime.more(request.ext?.[STAGE_COUNTS] === 'true'),
     ...stats.table(),
     brokerVersionDesc: VERSION_NAME,
     brokerVersion: String(OWN_VERSION),

@@ -67,7 +67,7 @@ export interface RuntimeSource {
   /** For each delay level in use: how far it was delivered, and the queue's end. */
   delayProgress(): readonly { readonly level: number; readonly offset: number; readonly max: number }[]
   /** Further rows of ours; must not use RocketMQ's names. */
-  more(): Record<string, string>
+  more(withStageCounts: boolean): Record<string, string>
 }
 
 /** What administrators have removed before its time comes (306, 316, 329). */

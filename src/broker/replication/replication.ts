@@ -8,6 +8,7 @@
 import type { ControlBlock } from '../../concurrency/control-block.ts'
 import type { BrokerConfig } from '../../config/index.ts'
 import type { Log } from '../../log.ts'
+import { AppendHistoryReader } from '../../metrics/append-history.ts'
 import { RemotingClient, type RemotingCommand } from '../../remoting/index.ts'
 import type { ClientTls } from '../../remoting/tls/index.ts'
 import type { FromStage } from '../../stages/messages.ts'
@@ -23,6 +24,7 @@ type Said = FromStage & { kind: 'replication' }
 export interface ReplicationOptions {
   readonly config: BrokerConfig
   readonly control: ControlBlock
+  readonly appendHistory: SharedArrayBuffer
   /** Of a slave: where its master's HA port is. */
   readonly followMaster: (address: string) => void
   /** Of a slave: why the master's log is another one than this. */
@@ -46,6 +48,7 @@ export class Replication {
   /** "host:port" of the master's port for requests, as the NameServers say; undefined while they know none. */
   masterAddr: string | undefined
   private readonly options: ReplicationOptions
+  private readonly history: AppendHistoryReader
   private haServerAddr: string | undefined
   private said: Said | undefined
   private client: RemotingClient | undefined
@@ -55,6 +58,7 @@ export class Replication {
 
   constructor(options: ReplicationOptions) {
     this.options = options
+    this.history = new AppendHistoryReader(options.appendHistory)
   }
 
   /** The broker serves: now it may follow. */
@@ -109,9 +113,8 @@ export class Replication {
   /** Rows of the runtime table: "what would I lose now", and on how many machines messages are. */
   rows(): Record<string, string> {
     const { config, control } = this.options
+    const rows = this.lossRows('unflushed', control.load('flushed'))
     const appended = control.load('appended')
-    const unflushed = Math.max(0, appended - control.load('flushed'))
-    const rows: Record<string, string> = { basalt_unflushed_bytes: String(unflushed) }
     const { slaves, link } = this.said ?? NOBODY
     if (link !== undefined) rows.basalt_master = `${link.master} ${link.state}`
     if (config.brokerRole === 'SLAVE') return rows
@@ -119,9 +122,8 @@ export class Replication {
     this.hasSeenSlave ||= known.length > 0
     // At the start the position says nothing: nobody has told yet what slaves have.
     const most = this.hasSeenSlave ? control.load('replicated') : 0
-    rows.basalt_unreplicated_bytes = String(Math.max(0, appended - most))
+    Object.assign(rows, this.lossRows('unreplicated', most))
     const inSync = known.filter(({ isInSync }) => isInSync)
-    rows.basalt_unreplicated_ms = String(inSync.length === 0 ? -1 : Math.min(...inSync.map(({ behindMs }) => behindMs)))
     rows.basalt_stored_on = `${inSync.length + 1} of ${slaves.length + 1}`
     for (const [i, { address, acknowledged, isInSync, behindMs }] of slaves.entries()) {
       const lag = acknowledged < 0 ? 'unknown' : String(Math.max(0, appended - acknowledged))
@@ -129,5 +131,16 @@ export class Replication {
         `${address} acknowledged=${acknowledged} behind=${lag} ms=${behindMs} inSync=${isInSync}`
     }
     return rows
+  }
+
+  /** What is in the log above a position: that much is lost with whatever keeps the position back. */
+  private lossRows(kind: 'unflushed' | 'unreplicated', position: number): Record<string, string> {
+    const { control } = this.options
+    const { messages, ms } = this.history.behind(position, control.now())
+    return {
+      [`basalt_${kind}_bytes`]: String(Math.max(0, control.load('appended') - position)),
+      [`basalt_${kind}_messages`]: String(messages),
+      [`basalt_${kind}_ms`]: String(ms),
+    }
   }
 }

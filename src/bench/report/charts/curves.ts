@@ -3,7 +3,7 @@ import type { Figures, PercentileName } from '../figures.ts'
 import { count, plain, time } from '../format.ts'
 import { logarithmic, type Scale } from '../scale.ts'
 import { loadOf, type Series } from '../selection.ts'
-import { hueOf, markOf } from '../style.ts'
+import { curveOf, hueOf, markOf } from '../style.ts'
 import { type Chart, circle, group, line, path, spread, text, textWidth } from '../svg.ts'
 
 export interface CurveOptions {
@@ -135,7 +135,7 @@ function drawLine(series: Series, points: readonly Point[], x: Scale, y: Scale, 
   const mark = markOf(series.mode)
   const line = path(
     points.map(({ rate, us }) => [x(rate), y(us)]),
-    `curve${mark === 'hollow' ? ' dashed' : ''}`,
+    curveOf(series.mode, series.isPull),
   )
   const dots = points.map(({ cell, rate, us }) =>
     circle(

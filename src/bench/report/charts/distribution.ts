@@ -3,7 +3,7 @@ import { percentile } from '../figures.ts'
 import { plain, time } from '../format.ts'
 import { logarithmic, type Scale } from '../scale.ts'
 import { at, type Load, type Series } from '../selection.ts'
-import { hueOf, markOf } from '../style.ts'
+import { curveOf, hueOf, markOf } from '../style.ts'
 import { type Chart, circle, group, line, path, text } from '../svg.ts'
 
 const LEFT = 54
@@ -36,7 +36,8 @@ export function linesAt(all: readonly Series[], load: Load): Line[] {
       if (us === undefined) break
       points.push({ nines: step * STEP, us })
     }
-    return points.length < 2 ? [] : [{ series, points }]
+    // Less than the median says nothing of a tail.
+    return points.length === 0 || points.at(-1)!.nines < nines(0.5) - STEP ? [] : [{ series, points }]
   })
 }
 
@@ -54,7 +55,7 @@ export function distributionChart(
     const mark = markOf(series.mode)
     const curve = path(
       points.map((point) => [x(point.nines), y(point.us)]),
-      `curve${mark === 'hollow' ? ' dashed' : ''}`,
+      curveOf(series.mode, series.isPull),
     )
     const marked = points.filter((point) => SHARES.some(({ share }) => Math.abs(nines(share) - point.nines) < STEP / 2))
     const dots = marked.map((point) => {

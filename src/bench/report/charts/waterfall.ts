@@ -69,6 +69,7 @@ export function wayOf(steps: readonly WaterfallStep[], mode: Mode): Way {
       there = put(step === 'slaveFlushed' ? 'flushed' : 'slave', step, 1, there, us, isSlaveLater)
   }
   if (half > 0) there = put('link', 'reportRead', 1, there, half, isSlaveLater)
+  if (reportRead !== undefined) there = sent + reportRead
   const ready = Math.max(appended, isFlushLater ? 0 : flushed, isSlaveLater ? 0 : there)
   const endUs = put('acknowledged', 'acknowledged', 0, ready, find('acknowledged'))
   return { segments, endUs, totalUs: find('total') }
@@ -104,7 +105,8 @@ export function waterfallChart(series: Series, width = 350): Chart | undefined {
   const drawn = rows.map(({ name, way, top, total }) => {
     const cut = name.lastIndexOf(' ', name.length - 1 - (name.endsWith('in flight') ? 7 : 0))
     const label = text(0, top + 12, name.slice(0, cut), 't b') + text(0, top + 27, name.slice(cut + 1), 'm')
-    const segments = way.segments.map((each) => drawSegment(each, top, scale, shownEnd(way)(each)))
+    const inSight = way.segments.filter((each) => !each.isLater || each.start < way.endUs * 2)
+    const segments = inSight.map((each) => drawSegment(each, top, scale, shownEnd(way)(each)))
     return label + segments.join('') + text(scale(way.endUs) + 5, top + 12, total, 't b')
   })
   const description = rows.map(({ name, way, total }) => `${name}: answer after ${total}, ${told(way)}.`)
@@ -118,11 +120,9 @@ export function waterfallChart(series: Series, width = 350): Chart | undefined {
   }
 }
 
-/** What is not waited for may be very long: it is cut at twice the answer. */
+/** What is not waited for may take a hundred times as long: it is cut at twice the answer. */
 const shownEnd = (way: Way) => (segment: Segment) =>
-  segment.isLater
-    ? Math.max(segment.start, Math.min(segment.start + segment.us, way.endUs * 2))
-    : segment.start + segment.us
+  segment.isLater ? Math.min(segment.start + segment.us, way.endUs * 2) : segment.start + segment.us
 
 function drawSegment(
   { part, step, lane, start, us, isLater }: Segment,
@@ -136,7 +136,7 @@ function drawSegment(
   const tip = `${step === 'link' ? 'link to the slave' : step}: ${time(us)}${isLater ? ', not waited for' : ''}`
   const y = top + lane * LANE
   const box = rect(x, y, wide, LANE - 2, { class: isLater ? 'step later' : 'step', fill: colour.ground }, tip)
-  const label = time(us)
+  const label = end < start + us ? `${time(us)} …` : time(us)
   if (textWidth(label, 11) + 4 > wide) return box
   const ink = isLater ? 'pale' : colour.ink === '#ffffff' ? 'on-dark' : 'on-light'
   return box + text(x + wide / 2, y + 11.5, label, ink, 'middle')

@@ -3,7 +3,7 @@ import { modeName } from '../../results.ts'
 import { type BarRow, barChart } from '../charts/bars.ts'
 import { ownSeries } from '../charts/price.ts'
 import { PERCENTILES } from '../figures.ts'
-import { bytes, count, digits, MISSING, plain, time, whole } from '../format.ts'
+import { bytes, count, digits, MISSING, plain, plural, time, whole } from '../format.ts'
 import { details, figure, htmlTable, legend, panels, section } from '../page.ts'
 import { at, injectedText, loadOf, type Selection, systemName } from '../selection.ts'
 import { hueOf } from '../style.ts'
@@ -144,6 +144,6 @@ export function cellsSection({ all }: Selection): string {
   return section(
     'Every cell',
     '',
-    details(`${whole(all.length)} cells`, htmlTable(heads, rows, [0, 1, 2, 3, heads.length - 1])),
+    details(plural(all.length, 'cell'), htmlTable(heads, rows, [0, 1, 2, 3, heads.length - 1])),
   )
 }

@@ -6,14 +6,17 @@ import { PERCENTILES, type PercentileName } from '../figures.ts'
 import { count, MISSING, time } from '../format.ts'
 import { details, figure, htmlTable, legend, panels, responsive, section } from '../page.ts'
 import { loadOf, type Selection, type Series } from '../selection.ts'
-import { hueOf, markOf } from '../style.ts'
+import { curveOf, hueOf, markOf } from '../style.ts'
 import { circle, line } from '../svg.ts'
 
 const looks = (all: readonly Series[]): string =>
   legend(
-    all.map(({ name, mode }) => {
-      const dash = markOf(mode) === 'hollow' ? 'curve dashed' : 'curve'
-      return { name, hue: hueOf(mode), mark: line(0, 7, 26, 7, dash) + circle(13, 7, 4, { class: markOf(mode) }) }
+    all.map(({ name, mode, isPull }) => {
+      return {
+        name,
+        hue: hueOf(mode),
+        mark: line(0, 7, 26, 7, curveOf(mode, isPull)) + circle(13, 7, 4, { class: markOf(mode) }),
+      }
     }),
   )
 

@@ -15,6 +15,10 @@ export function surfaceSection(selection: Selection): string {
   const system = ownSeries(selection)[0].system
   const ours = all.filter(({ key }) => key.system === system && key.bodySize === conditions.bodySize)
   const load = surfaceLoad(ours)
+  const replicated = ours.filter(({ key }) => key.mode.replication !== 'none')
+  const isOne = new Set(replicated.map(({ key }) => key.haTransfer)).size < 2
+  const modeOf = ({ key: { mode, haTransfer } }: Figures) =>
+    `${modeName(mode)}${isOne || mode.replication === 'none' || haTransfer === 'stream' ? '' : ' (pull)'}`
   const surfaces: Surface[] = [
     ...grouped(
       ours.filter(({ key }) => loadOf(key).name === load),
@@ -24,7 +28,7 @@ export function surfaceSection(selection: Selection): string {
     .filter((cells) => cells.length > 1)
     .map((cells) => {
       const { mode, haTransfer } = cells[0].key
-      return { series: { system, mode, haTransfer, name: modeOf(cells[0]), cells }, cells }
+      return { series: { system, mode, haTransfer, isPull: false, name: modeOf(cells[0]), cells }, cells }
     })
   if (surfaces.length === 0) return ''
   const times = surfaces.flatMap(({ cells }) =>
@@ -47,9 +51,6 @@ export function surfaceSection(selection: Selection): string {
     details('The figures of these maps', htmlTable(['mode', 'fdatasync +ms', 'link +ms', 'p50', 'p99'], rows)),
   )
 }
-
-const modeOf = ({ key }: Figures) =>
-  `${modeName(key.mode)}${key.mode.replication !== 'none' && key.haTransfer === 'pull' ? ' (pull)' : ''}`
 
 /** The load that most delays were tried with. */
 function surfaceLoad(cells: readonly Figures[]): string {

@@ -5,7 +5,7 @@
  * Times until reads and writes are back are measured by it and asserted nowhere. FAULTS_SEED=n repeats a run's choices.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Failure, type LossResult, modeName } from '../../src/bench/results.ts'
@@ -58,7 +58,7 @@ async function benchLoss(options: string[], root = PACKAGE, during?: (child: Chi
     during(child)
   }
   const ended = await status
-  const files = readdirSync(out)
+  const files = existsSync(out) ? readdirSync(out) : []
   const json = files.find((name) => name.endsWith('.json'))
   if (json === undefined) throw new Error(`bench loss has left no result: status ${ended}\n${said}`)
   const result = JSON.parse(readFileSync(join(out, json), 'utf8')) as LossResult

@@ -28,7 +28,7 @@ where a mode waits for its slave and the slave is ahead of its master: neither l
 
 Modes: async, async+async, async+sync, sync, sync+async, sync+sync: flushDiskType, and brokerRole of the master where there is a slave.
 
-Without flags: ten rounds of each mode in each failure, about 8 minutes; --quick two, about a minute and a half.
+Without flags: ten rounds of each mode in each failure, about 8 minutes; --quick two, one and a half to two minutes.
 
 Examples:
   $ basaltmq bench loss --quick

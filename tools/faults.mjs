@@ -16,7 +16,7 @@ const rowOf = (name) => Number(/^row-(\d+)-/.exec(name)?.[1])
 
 const unknown = numbers.filter((number) => !files.some((name) => rowOf(name) === number))
 if (unknown.length > 0) {
-  const known = [...new Set(files.map(rowOf))].sort((a, b) => a - b).join(', ')
+  const known = [...new Set(files.map(rowOf).filter(Number.isInteger))].sort((a, b) => a - b).join(', ')
   console.error(`no row ${unknown.join(', ')} of the fault campaign; there are: ${known}`)
   process.exit(2)
 }

@@ -71,8 +71,13 @@ export class Link implements AsyncDisposable {
     return `127.0.0.1:${(this.server.address() as AddressInfo).port}`
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** What is under way is gone, both ends lose their connections; new ones pass. */
+  cut(): void {
     for (const line of this.lines) line.cut()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut()
     this.alarm.close()
     await new Promise<void>((done) => this.server.close(() => done()))
   }

@@ -125,6 +125,7 @@ export type Failure = (typeof FAILURES)[number]
 export interface LossRound {
   /** Sends answered with code 0 before the failure. */
   readonly acknowledged: number
+  /** Of those, read afterwards from a machine that is left: a message is lost when no machine has it any more. */
   readonly found: number
   readonly lost: number
   /** Most of the lost ones in a row, in the order in which they were acknowledged. */
@@ -134,8 +135,10 @@ export interface LossRound {
   /** From the failure until a consumer reads, and until a send is acknowledged again; -1: not without an administrator. */
   readonly readsBackMs: number
   readonly writesBackMs: number
-  /** Who serves the reads afterwards. */
+  /** Who answered the first read after the failure. */
   readonly servedBy: 'master' | 'slave' | 'nobody'
+  /** Of `found`: what the restarted master has itself; undefined when it did not come back. */
+  readonly foundOnMaster?: number
 }
 
 export interface LossCell {

@@ -1,2 +1,3 @@
 /** The command `basaltmq` (bin/basaltmq.js runs main()). Nothing here is part of the library. */
-export { main, version } from './main.ts'
+export { main } from './main.ts'
+export { version } from './version.ts'

@@ -2,7 +2,6 @@
  * The command line: thin commands over resolveConfig() and the servers. Exit statuses: 0 clean, 1 failure, 2 usage or
  * configuration.
  */
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { nearest, printConfig, type Resolved, type Role, resolveConfig } from '../config/index.ts'
 import { BasaltError, ConfigError, describe } from '../errors.ts'
@@ -14,6 +13,7 @@ import { keyList } from './key-list.ts'
 import { createLog } from './logging.ts'
 import { brokerScreen, namesrvScreen } from './screen.ts'
 import { serve } from './serve.ts'
+import { version } from './version.ts'
 
 const FAILURE = 1
 const USAGE = 2
@@ -144,11 +144,6 @@ async function runNamesrv(io: Io, flags: ServerFlags): Promise<void> {
 }
 
 const facts = (started: number) => ({ version: version(), readyMs: performance.now() - started })
-
-export function version(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
-}
 
 const SIGNALS: StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 

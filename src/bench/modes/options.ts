@@ -160,7 +160,7 @@ function systemsOf(against: string | undefined): { systems: System[]; apacheVers
 /** What is measured would not be what the result says. */
 const OWN_KEYS = new Set(['flushDiskType', 'brokerRole', 'brokerId', 'haTransfer', 'haMasterAddress', 'listenPort'])
 
-function configOf(pairs: readonly string[]): BrokerConfigText {
+export function configOf(pairs: readonly string[]): BrokerConfigText {
   const config: Record<string, string> = {}
   for (const pair of pairs) {
     const at = pair.indexOf('=')

@@ -47,6 +47,23 @@ export const withoutRewrite = mutant('a start does not write the doubtful range 
   { file: 'store/recovery/recover-log.js', from: /^\s*rewriteRange\(this\..*$/m, to: ';' },
 ])
 
+/** Senders are told that a message is safe before it is: what the loss experiment has to find. */
+export const earlyAcknowledgements = {
+  ofBoth: mutant('acknowledged once appended, with neither disk nor slave waited for', [
+    { file: 'broker/acks.js', from: "this.ends[at] <= confirmed ? 'ok'", to: "true ? 'ok'" },
+    // The network thread hears of it at once.
+    { file: 'stages/append.js', from: 'wakeNetworkIfWanted(!waitsForMore(gate))', to: 'wakeNetworkIfWanted(true)' },
+  ]),
+  ofSlave: mutant("acknowledged before the slave's report", [
+    {
+      file: 'concurrency/control-block.js',
+      from: /(confirmed\(\) \{[\s\S]*?)if \(\(gate & \(GATE\.replicated \| GATE\.degraded\)\) !== 0\)/,
+      to: '$1if (false)',
+    },
+  ]),
+  ofDisk: mutants[2],
+}
+
 /** Who judges too early, or never, when the process goes on after a pause. */
 export const hasty: { broker: Mutant[]; namesrv: Mutant[] } = {
   broker: [
@@ -88,6 +105,7 @@ function makeMutant(changes: Change[]): MutantPackage {
   cpSync(join(PACKAGE, 'dist'), join(root, 'dist'), { recursive: true })
   cpSync(join(PACKAGE, 'bin'), join(root, 'bin'), { recursive: true })
   cpSync(join(PACKAGE, 'package.json'), join(root, 'package.json'))
+  symlinkSync(join(PACKAGE, 'native-bindings'), join(root, 'native-bindings'))
   mkdirSync(join(root, 'build'))
   symlinkSync(join(build, 'Release'), join(root, 'build', 'Release'))
   for (const { file, from, to } of changes) {

@@ -1,0 +1,218 @@
+/**
+ * One round of the loss experiment: a cluster of its own, load, one failure, and the count of what is left.
+ *
+ *   process-crash   kill -9 of the master; it is started again at once on the same store (the page cache has survived)
+ *                   found: what the restarted master has
+ *   machine-crash   kill -9, and its store becomes what was surely on disk by the observer's word (observer.ts), with torn sectors in
+ *                   two rounds of three; the link loses what was under way; it is started again. The slave is another machine and lives
+ *                   found: what the master or the slave has
+ *   disk-lost       kill -9, its store is deleted, the link loses what was under way. Nobody starts it again
+ *                   found: what the slave has
+ *
+ * A slave that is ahead of its restarted master is named and never written over nor counted: where a mode needs a slave, writes
+ * stay away until an administrator decides. A machine's own boot is in no time here, nor is the observer's rebuilding.
+ *
+ * Owns:      its folder and processes; gone when it resolves. Blocks on: disks, for the rebuilding.
+ */
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BareClient } from '../bare-client.ts'
+import { type BrokerNode, READY_TOPIC } from '../broker-node.ts'
+import { Cluster } from '../cluster.ts'
+import { Link } from '../link.ts'
+import type { Failure, LossRound, Mode } from '../results.ts'
+import { until } from '../server-process.ts'
+import { type FirstRead, firstRead, firstWrite, Stopwatch, sendProbe } from './back.ts'
+import { countLoss } from './count.ts'
+import { Ledger, Load, positionsOf, type ReadMessage, readBack } from './load.ts'
+import type { Observer, Random, Tearing } from './observer.ts'
+import type { LossSettings } from './options.ts'
+
+export interface RoundOptions {
+  readonly folder: string
+  readonly mode: Mode
+  readonly failure: Failure
+  readonly settings: LossSettings
+  readonly random: Random
+  /** Of the master's store; needed for machine-crash only. */
+  readonly observer?: Observer | undefined
+  /** Undefined: the disk has exactly what was synced. */
+  readonly tearing?: Tearing | undefined
+  /** Ends the round: it rejects, and leaves nothing. */
+  readonly end: AbortSignal
+  /** What was unusual about the round. */
+  readonly say: (line: string) => void
+}
+
+/** Longer than any way back that needs nobody: what is not there by then counts as not there without an administrator. */
+const BACK_MS_MAX = 20_000
+const SETTLED_MS_MAX = 20_000
+const SETTLED_LOOK_MS = 40
+const QUEUES = 4
+const CONNECTIONS = 2
+/** The reads of a slave come before the experiment is busy with the master's disk. */
+const SLAVE_READS_MS_MAX = 2000
+
+export async function lossRound(options: RoundOptions): Promise<LossRound> {
+  const { folder, mode, settings, observer, end } = options
+  rmSync(folder, { recursive: true, force: true })
+  const disk = join(folder, 'disk')
+  mkdirSync(disk, { recursive: true })
+  observer?.adopt(disk)
+  let link: Link | undefined
+  let cluster: Cluster | undefined
+  const stop = () => void cluster?.close()
+  end.addEventListener('abort', stop)
+  try {
+    cluster = await Cluster.start({
+      folder: join(folder, 'cluster'),
+      mode,
+      namesrv: mode.replication !== 'none',
+      config: settings.config,
+      masterConfig: { storePathRootDir: disk, storePathCommitLog: join(disk, 'commitlog') },
+      env: slowDisk(settings, disk, observer),
+      signal: end,
+      link: async (address) => {
+        link = await Link.to(address, settings.rttMs)
+        return link.address
+      },
+    })
+    end.throwIfAborted()
+    return await failAndCount(cluster, link, disk, options)
+  } finally {
+    end.removeEventListener('abort', stop)
+    await cluster?.close()
+    await link?.[Symbol.asyncDispose]()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function failAndCount(
+  cluster: Cluster,
+  link: Link | undefined,
+  disk: string,
+  { failure, settings, random, observer, tearing, end, say }: RoundOptions,
+): Promise<LossRound> {
+  const { master, slave } = cluster
+  const ledger = new Ledger()
+  const load = startLoad(master, ledger, settings)
+  try {
+    await underLoad(master, ledger, load)
+    await sleep(settings.loadMsMin + random() * (settings.loadMsMax - settings.loadMsMin), undefined, { signal: end })
+  } catch (error) {
+    await load.stop()
+    throw error
+  }
+  const watch = new Stopwatch()
+  const killed = master.kill()
+  // With its machine goes what is under way. Now: what it had sent would arrive while we wait for its end.
+  if (failure !== 'process-crash') link?.cut()
+  await killed
+  // Not AbortSignal.any() of a timeout: nobody holds that, and Node 20 may collect it before its time.
+  const over = new AbortController()
+  const giveUp = () => over.abort()
+  const timer = setTimeout(giveUp, BACK_MS_MAX)
+  end.addEventListener('abort', giveUp)
+  const remaining = failure === 'disk-lost' ? [slave].filter((node) => node !== undefined) : [...cluster.nodes]
+  const read = remaining.length === 0 ? undefined : firstRead(remaining, watch, over.signal)
+  try {
+    await load.stop()
+    if (slave !== undefined) await Promise.race([read, sleep(SLAVE_READS_MS_MAX)])
+    if (failure === 'disk-lost') {
+      rmSync(disk, { recursive: true, force: true })
+      const writes = slave !== undefined && (await sendProbe(slave.address)) === 0 ? watch.ms : undefined
+      return result(ledger, await read, writes, { slave: await readFrom(slave) })
+    }
+    if (failure === 'machine-crash') watch.hold(() => cutPower(observer, disk, tearing))
+    const [, writes] = await Promise.all([master.start(), firstWrite(cluster, watch, over.signal)])
+    const first = await read
+    end.throwIfAborted()
+    if (first === undefined) say(`no message could be read within ${BACK_MS_MAX} ms`)
+    if (writes === 'late') say(`no message was acknowledged within ${BACK_MS_MAX} ms, and neither broker said why`)
+    const sides = {
+      master: await readFrom(master),
+      slave: failure === 'process-crash' ? undefined : await readFrom(slave),
+    }
+    return result(ledger, first, typeof writes === 'number' ? writes : undefined, sides)
+  } finally {
+    clearTimeout(timer)
+    end.removeEventListener('abort', giveUp)
+    over.abort()
+    await read
+  }
+}
+
+/**
+ * The observer takes the time after it has looked at what a sync is to write, as a disk does: what is appended meanwhile is not in it.
+ * The broker's own switch waits before the sync, which is as good where no power is cut.
+ */
+function slowDisk({ fdatasyncMs }: LossSettings, disk: string, observer?: Observer): Record<string, string> {
+  if (observer !== undefined) return observer.env(disk, fdatasyncMs * 1000)
+  return fdatasyncMs > 0 ? { BASALT_FAULTS: `slowSync=${fdatasyncMs}` } : {}
+}
+
+function startLoad({ address }: BrokerNode, ledger: Ledger, { inFlight, bodySize }: LossSettings): Load {
+  const load = new Load({
+    address,
+    ledger,
+    topic: READY_TOPIC,
+    queues: QUEUES,
+    connections: CONNECTIONS,
+    inFlight,
+    bodyBytes: bodySize,
+  })
+  load.start()
+  return load
+}
+
+/** Until messages are acknowledged and what was there before them is on disk, in any mode: the first read afterwards is of that. */
+async function underLoad({ process }: BrokerNode, { acknowledged }: Ledger, load: Load): Promise<void> {
+  await until(() => load.samples.length > 0, BACK_MS_MAX, process)
+  const { appended } = load.samples[0].positions
+  await until(() => acknowledged.size > 0 && load.seen('flushed') >= appended, BACK_MS_MAX, process)
+}
+
+/** The machine's disk has what was surely on it. */
+function cutPower(observer: Observer | undefined, disk: string, tearing: Tearing | undefined): void {
+  if (observer === undefined) throw new Error('a machine crash cannot be had without the observer')
+  const rebuilt = `${disk}.rebuilt`
+  observer.rebuild(disk, rebuilt, tearing)
+  rmSync(disk, { recursive: true })
+  renameSync(rebuilt, disk)
+  observer.adopt(disk)
+}
+
+/** Everything that a consumer gets, once the queues have all of the log. */
+async function readFrom(node: BrokerNode | undefined): Promise<ReadMessage[] | undefined> {
+  if (node === undefined) return undefined
+  const client = new BareClient(node.address)
+  try {
+    let end = -1
+    // A slave may still be taking what had arrived: twice the same.
+    const hasAll = async () => {
+      const { dispatched, appended } = await positionsOf(client)
+      const isQuiet = appended === end
+      end = appended
+      return isQuiet && dispatched >= appended
+    }
+    await until(hasAll, SETTLED_MS_MAX, node.process, SETTLED_LOOK_MS)
+    return await readBack(node.address, READY_TOPIC, QUEUES)
+  } finally {
+    await client.close()
+  }
+}
+
+function result(
+  ledger: Ledger,
+  first: FirstRead | undefined,
+  writes: number | undefined,
+  sides: { master?: ReadMessage[] | undefined; slave?: ReadMessage[] | undefined },
+): LossRound {
+  return {
+    ...countLoss(ledger, sides),
+    readsBackMs: first?.ms ?? -1,
+    writesBackMs: writes ?? -1,
+    servedBy: first?.from.role ?? 'nobody',
+  }
+}

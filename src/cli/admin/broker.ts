@@ -70,7 +70,7 @@ async function list(context: Context, given: Given): Promise<void> {
     )
     const failures = rows
       .filter(({ error }) => error !== '')
-      .map((row) => `${brokerText(row)} does not answer: ${row.error}\n`)
+      .map((row) => `${brokerText(row)} does not tell: ${row.error}\n`)
     return rows.length === 0 ? 'no broker is registered\n' : text + failures.join('')
   })
 }

@@ -18,8 +18,13 @@ export function split(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare)
 }
 
-export class Rig {
-  broker!: TestBroker
+export interface Server {
+  readonly address: string
+  readonly namesrv: string
+}
+
+export class Rig<B extends Server = TestBroker> {
+  broker!: B
   client!: TestClient
 
   /** `basaltmq admin <line>` with the broker's NameServer, in a world of its own. */
@@ -90,7 +95,12 @@ export interface Consumer {
 }
 
 /** A client of the group that is online, and owns `owned` queues of the topic. */
-export async function consumer(it: Rig, group: string, topic: string, owned: readonly number[]): Promise<Consumer> {
+export async function consumer(
+  it: Rig<Server>,
+  group: string,
+  topic: string,
+  owned: readonly number[],
+): Promise<Consumer> {
   const asked: Consumer['asked'] = []
   const client = new TestClient(it.broker.address, (command) => {
     asked.push({ code: command.code, ext: command.ext, body: Buffer.from(command.body ?? []).toString() })

@@ -34,11 +34,25 @@ export interface Engine {
 
 export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
+/** Of a terminal that output goes to. */
+export interface Terminal {
+  readonly columns: number
+  readonly rows: number
+  /** Undefined where input comes from elsewhere. */
+  readonly ask: ((question: string) => Promise<string>) | undefined
+  /** Single keys, until the result is called. */
+  onKey?(listener: (key: string) => void): () => void
+}
+
 export interface Io {
   out(text: string): void
   error(text: string): void
   /** Whether lines of the log are for eyes. */
   readonly isTerminal: boolean
+  /** Undefined when output goes into a file or a pipe. */
+  readonly terminal?: Terminal | undefined
+  /** All of standard input. */
+  input?(): Promise<Uint8Array>
   readonly env: Record<string, string | undefined>
   readonly cwd: string
   engine(): Promise<Engine>

@@ -13,6 +13,8 @@ import { keyList } from './key-list.ts'
 import { createLog } from './logging.ts'
 import { brokerScreen, namesrvScreen } from './screen.ts'
 import { serve } from './serve.ts'
+import { processTerminal } from './terminal.ts'
+import { addTools } from './tools.ts'
 import { version } from './version.ts'
 
 const FAILURE = 1
@@ -51,6 +53,7 @@ interface ServerFlags {
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
   try {
     const command = program(io)
+    await addTools(command, io, argv)
     checkCommand(command, argv[0])
     await command.parseAsync([...argv], { from: 'user' })
     return 0
@@ -152,6 +155,7 @@ function processIo(): Io {
     out: (text) => process.stdout.write(text),
     error: (text) => process.stderr.write(text),
     isTerminal: process.stderr.isTTY === true,
+    ...processTerminal(),
     env: process.env,
     cwd: process.cwd(),
     engine: async () => (await import('./engine.ts')).loadEngine(),

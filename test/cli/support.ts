@@ -3,13 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import type { BrokerHandle, Engine, Io, NamesrvHandle, StopSignal } from '../../src/cli/io.ts'
+import type { BrokerHandle, Engine, Io, NamesrvHandle, StopSignal, Terminal } from '../../src/cli/io.ts'
 import { main } from '../../src/cli/main.ts'
 
 export class World implements Io {
   readonly isTerminal = false
   readonly env: Record<string, string | undefined> = {}
   readonly cwd: string
+  terminal: Terminal | undefined
   printed = ''
   complained = ''
   exited: number[] = []

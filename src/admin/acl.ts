@@ -1,0 +1,72 @@
+/**
+ * Access rules (ACL 1.0) of a broker: set and delete an account, the global white list, which version is in force.
+ *
+ * The rules themselves are not asked for: the request that tells them (54) gives every secret away (CVE-2024-23321), and
+ * ours refuses it. They are read in plain_acl.yml on the broker's machine.
+ */
+import { request } from '../remoting/command.ts'
+import { parse } from '../remoting/fastjson.ts'
+import { REQUEST } from '../remoting/request-codes.ts'
+import type { HeaderFor } from '../remoting/schema.ts'
+import {
+  DELETE_ACL_CONFIG,
+  UPDATE_AND_CREATE_ACL_CONFIG,
+  UPDATE_GLOBAL_WHITE_ADDRS_CONFIG,
+} from '../remoting/schemas/index.ts'
+import type { AdminClient } from './admin-client.ts'
+import { AdminError } from './admin-error.ts'
+import { numberAt, pairsOf, textOf } from './json.ts'
+
+export interface AclFileVersion {
+  file: string
+  counter: number
+  timestamp: number
+}
+
+const LIST_TIMEOUT_MS = 2000
+
+/** GET_BROKER_CLUSTER_ACL_INFO (52). A broker of Apache's without access rules does not answer at all. */
+export async function aclVersions(admin: AdminClient, address: string): Promise<AclFileVersion[]> {
+  try {
+    const asked = request(REQUEST.GET_BROKER_CLUSTER_ACL_INFO)
+    const { ext = {} } = await admin.ask(address, asked, { timeoutMs: Math.min(LIST_TIMEOUT_MS, admin.timeoutMs) })
+    const files = ext.allAclFileVersion === undefined ? [] : pairsOf(parse(ext.allAclFileVersion))
+    const versions = files.map(([file, version]) => ({ file: textOf(file), version }))
+    if (versions.length === 0 && ext.version !== undefined) versions.push({ file: '', version: parse(ext.version) })
+    return versions.map(({ file, version }) => ({
+      file,
+      counter: numberAt(version, 'counter'),
+      timestamp: numberAt(version, 'timestamp'),
+    }))
+  } catch (error) {
+    if (!(error instanceof AdminError) || error.code !== 'TIMEOUT') throw error
+    throw new AdminError('NO_ACL', {
+      what: 'no answer about access rules: a 4.9 broker without them says nothing',
+      where: address,
+      todo: 'aclEnable=true switches them on, in its configuration file',
+      cause: error,
+    })
+  }
+}
+
+export type AccountChange = HeaderFor<typeof UPDATE_AND_CREATE_ACL_CONFIG>
+
+export async function setAccount(admin: AdminClient, address: string, change: AccountChange): Promise<void> {
+  await admin.call(address, UPDATE_AND_CREATE_ACL_CONFIG, change)
+}
+
+export async function deleteAccount(admin: AdminClient, address: string, accessKey: string): Promise<void> {
+  await admin.call(address, DELETE_ACL_CONFIG, { accessKey })
+}
+
+export async function setWhiteList(
+  admin: AdminClient,
+  address: string,
+  addresses: readonly string[],
+  file: string | undefined,
+): Promise<void> {
+  await admin.call(address, UPDATE_GLOBAL_WHITE_ADDRS_CONFIG, {
+    globalWhiteAddrs: addresses.join(','),
+    aclFileFullPath: file,
+  })
+}

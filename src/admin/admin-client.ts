@@ -1,0 +1,179 @@
+/**
+ * The administrator's side of the protocol: requests to NameServers and brokers, one connection an address, answers
+ * checked. Errors say which server, what it answered and what to do.
+ *
+ *   ask(address, request)        one server; refusals are AdminError REFUSED with the server's words
+ *   askNamesrv(request)          whichever NameServer answers first in turn
+ *   tellNamesrvs(request)        all of them: they do not talk to each other
+ *
+ * Works against Apache's servers of 4.9 and 5.x as well: nothing here depends on ours.
+ */
+import { createHmac } from 'node:crypto'
+import { describe, RemotingError } from '../errors.ts'
+import { RemotingClient } from '../remoting/client.ts'
+import { type RemotingCommand, request } from '../remoting/command.ts'
+import { requestName } from '../remoting/request-codes.ts'
+import { RESPONSE } from '../remoting/response-codes.ts'
+import { encodeHeader, type HeaderFor, type Schema } from '../remoting/schema.ts'
+import type { ClientTls } from '../remoting/tls/index.ts'
+import { AdminError } from './admin-error.ts'
+
+/** Requests are signed with it where the servers check access rules. */
+export interface Account {
+  accessKey: string
+  secretKey: string
+}
+
+export interface AdminOptions {
+  /** "host:port" each. */
+  namesrv: readonly string[]
+  timeoutMs?: number | undefined
+  account?: Account | undefined
+  tls?: ClientTls | undefined
+}
+
+export interface AskOptions {
+  timeoutMs?: number | undefined
+  /** Answers beside 0 that the caller understands. */
+  also?: readonly number[]
+}
+
+const TIMEOUT_MS = 5000
+
+export class AdminClient {
+  readonly namesrv: readonly string[]
+  readonly timeoutMs: number
+  private readonly account: Account | undefined
+  private readonly remoting: RemotingClient
+  /** The NameServer that answered last. */
+  private preferred = 0
+
+  constructor(options: AdminOptions) {
+    this.namesrv = options.namesrv
+    this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS
+    this.account = options.account
+    this.remoting = new RemotingClient({ tls: options.tls, connectTimeoutMs: Math.min(3000, this.timeoutMs) })
+  }
+
+  async ask(address: string, asked: RemotingCommand, options: AskOptions = {}): Promise<RemotingCommand> {
+    const { timeoutMs = this.timeoutMs, also = [] } = options
+    let answer: RemotingCommand
+    try {
+      answer = await this.remoting.invoke(address, this.signed(asked), timeoutMs)
+    } catch (error) {
+      throw noAnswer(address, asked.code, error)
+    }
+    if (answer.code === RESPONSE.SUCCESS || also.includes(answer.code)) return answer
+    throw refused(address, asked.code, answer)
+  }
+
+  call<S extends Schema>(address: string, of: S, header: HeaderFor<S>, options?: AskOptions): Promise<RemotingCommand> {
+    return this.ask(address, requestOf(of, header), options)
+  }
+
+  /** Only servers that do not answer at all are passed over. */
+  async askNamesrv(asked: RemotingCommand, options: AskOptions = {}): Promise<RemotingCommand> {
+    const failures: string[] = []
+    for (let turn = 0; turn < this.namesrv.length; turn++) {
+      const at = (this.preferred + turn) % this.namesrv.length
+      try {
+        const answer = await this.ask(this.namesrv[at], { ...asked }, options)
+        this.preferred = at
+        return answer
+      } catch (error) {
+        if (!(error instanceof AdminError) || error.answerCode !== undefined) throw error
+        failures.push(error.message)
+      }
+    }
+    throw new AdminError('NO_NAMESRV', {
+      what: `no NameServer answers: ${failures.join('; ')}`,
+      todo: 'start one, or name those that run with -n host:port[;host:port…] or NAMESRV_ADDR',
+      retriable: true,
+    })
+  }
+
+  callNamesrv<S extends Schema>(of: S, header: HeaderFor<S>, options?: AskOptions): Promise<RemotingCommand> {
+    return this.askNamesrv(requestOf(of, header), options)
+  }
+
+  /** Every NameServer is asked; fails after that, naming those which did not do it. */
+  async tellNamesrvs(asked: RemotingCommand, options: AskOptions = {}): Promise<RemotingCommand[]> {
+    const results = await Promise.allSettled(this.namesrv.map((address) => this.ask(address, { ...asked }, options)))
+    const failures = results.filter((result) => result.status === 'rejected').map(({ reason }) => reason as unknown)
+    if (failures.length === 0) {
+      return results.filter((result) => result.status === 'fulfilled').map(({ value }) => value)
+    }
+    if (results.length === 1) throw failures[0]
+    throw new AdminError('NOT_ALL_NAMESRVS', {
+      what: `${failures.length} of ${results.length} NameServers did not do it: ${failures.map(describe).join('; ')}`,
+      todo: 'give the command again when they answer: they keep what they have until then',
+      retriable: true,
+    })
+  }
+
+  tellNamesrvsOf<S extends Schema>(of: S, header: HeaderFor<S>, options?: AskOptions): Promise<RemotingCommand[]> {
+    return this.tellNamesrvs(requestOf(of, header), options)
+  }
+
+  close(): Promise<void> {
+    return this.remoting.close()
+  }
+
+  /** AccessKey and Signature of spec/remoting.md §8: the values in the order of their names, then the body. */
+  private signed(asked: RemotingCommand): RemotingCommand {
+    const { account } = this
+    if (account === undefined) return asked
+    const ext: Record<string, string> = { ...asked.ext, AccessKey: account.accessKey }
+    const hmac = createHmac('sha1', account.secretKey)
+    for (const name of Object.keys(ext).sort()) if (name !== '_UNIQUE_KEY_QUERY') hmac.update(ext[name], 'utf8')
+    if (asked.body !== undefined) hmac.update(asked.body)
+    return { ...asked, ext: { ...ext, Signature: hmac.digest('base64') } }
+  }
+}
+
+export function requestOf<S extends Schema>(of: S, header: HeaderFor<S>, body?: Uint8Array): RemotingCommand {
+  return request(of.code, encodeHeader(of, header), body)
+}
+
+function noAnswer(address: string, code: number, error: unknown): AdminError {
+  const isTimeout = error instanceof RemotingError && error.code === 'TIMEOUT'
+  if (error instanceof RemotingError && error.code === 'BAD_ADDRESS') {
+    return new AdminError('BAD_ADDRESS', { what: error.what, todo: 'give host:port' })
+  }
+  const why = error instanceof RemotingError ? error.what : describe(error)
+  return new AdminError(isTimeout ? 'TIMEOUT' : 'NOT_REACHED', {
+    what: isTimeout ? `no answer to ${requestName(code)}: ${why}` : why,
+    where: address,
+    ...(isTimeout && { todo: 'the server hangs, is overloaded, or does not know the request (4.9 says nothing then)' }),
+    retriable: true,
+    cause: error,
+  })
+}
+
+const REMARK_MAX = 400
+
+function refused(address: string, code: number, answer: RemotingCommand): AdminError {
+  const name = requestName(code)
+  const unknown = answer.code === RESPONSE.REQUEST_CODE_NOT_SUPPORTED
+  const said = firstLine(answer.remark ?? '')
+  const what = unknown
+    ? `${name} (${code}) is not served there`
+    : `${name} was answered with ${answer.code}${said === '' ? '' : `: ${said}`}`
+  const todo = unknown ? 'this release has no such request, or refuses it on purpose' : adviceOn(answer)
+  return new AdminError('REFUSED', { what, where: address, ...(todo === undefined ? {} : { todo }) }, answer.code)
+}
+
+function adviceOn({ code, remark = '' }: RemotingCommand): string | undefined {
+  if (/AclException|access key|signature/i.test(remark)) {
+    return 'give an account with admin rights: --account FILE, or BASALTMQ_ACCESS_KEY and BASALTMQ_SECRET_KEY'
+  }
+  if (code === RESPONSE.TOPIC_NOT_EXIST) return 'see "basaltmq admin topic list"'
+  if (code === RESPONSE.SUBSCRIPTION_GROUP_NOT_EXIST) return 'see "basaltmq admin group list"'
+  return undefined
+}
+
+/** Java's remarks carry whole stacks. */
+function firstLine(remark: string): string {
+  const line = remark.split('\n', 1)[0].trim()
+  return line.length > REMARK_MAX ? `${line.slice(0, REMARK_MAX)}…` : line
+}

@@ -1,0 +1,17 @@
+/** What an administrator's command could not do: what, where, what to do. `answerCode` is the server's, where one answered. */
+import { BasaltError, type ErrorDetails } from '../errors.ts'
+
+export class AdminError extends BasaltError {
+  override name = 'AdminError'
+  /** One of RESPONSE, where a server answered with something else than success. */
+  readonly answerCode: number | undefined
+
+  constructor(code: string, details: ErrorDetails, answerCode?: number) {
+    super(code, details)
+    this.answerCode = answerCode
+  }
+}
+
+export function isAnswer(error: unknown, ...codes: readonly number[]): error is AdminError {
+  return error instanceof AdminError && error.answerCode !== undefined && codes.includes(error.answerCode)
+}

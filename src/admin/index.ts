@@ -1,0 +1,23 @@
+/**
+ * What an administrator asks of NameServers and brokers, Apache's and ours, over the remoting protocol alone.
+ *
+ *   admin-client                       requests, answers, errors; NameServers in turn or all of them
+ *   cluster, brokers, namesrv, acl     who is there, configuration, access rules
+ *   topics, groups, offsets, messages  what is in them
+ *   backlog, drain, shrink             procedures that take their time
+ *   picture, waits                     what `top` shows
+ */
+export * from './acl.ts'
+export * from './admin-client.ts'
+export * from './admin-error.ts'
+export * from './backlog.ts'
+export * from './brokers.ts'
+export * from './cluster.ts'
+export * from './drain.ts'
+export * from './groups.ts'
+export * from './messages.ts'
+export * from './namesrv.ts'
+export * from './offsets.ts'
+export * from './picture.ts'
+export * from './shrink.ts'
+export * from './topics.ts'

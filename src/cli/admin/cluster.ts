@@ -1,0 +1,65 @@
+/** `basaltmq admin cluster list`. */
+import { brokersOf, eachOf, type RuntimeTable, rateOf, runtimeOf } from '../../admin/index.ts'
+import type { Context } from './context.ts'
+import { rateText } from './format.ts'
+import type { CommandSpec } from './spec.ts'
+
+interface ClusterRow {
+  cluster: string
+  masters: number
+  slaves: number
+  silent: number
+  inTps: number
+  outTps: number
+  today: number
+}
+
+async function list(context: Context): Promise<void> {
+  const { admin } = context
+  const looks = await eachOf(await brokersOf(admin), async (broker) => ({
+    broker,
+    runtime: await runtimeOf(admin, broker.address).catch((): RuntimeTable | undefined => undefined),
+  }))
+  const rows = new Map<string, ClusterRow>()
+  for (const { broker, runtime } of looks) {
+    const { cluster, id } = broker
+    const row = rows.get(cluster) ?? { cluster, masters: 0, slaves: 0, silent: 0, inTps: 0, outTps: 0, today: 0 }
+    rows.set(cluster, row)
+    if (id === 0) row.masters++
+    else row.slaves++
+    if (runtime === undefined) row.silent++
+    // What slaves put is what masters have put already.
+    else if (id === 0) {
+      row.inTps += rateOf(runtime, 'putTps')
+      row.outTps += rateOf(runtime, 'getTransferedTps')
+      row.today += Number(runtime.msgPutTotalTodayNow ?? 0) - Number(runtime.msgPutTotalTodayMorning ?? 0)
+    }
+  }
+  const all = [...rows.values()]
+  context.show(all, () =>
+    all.length === 0
+      ? 'no broker is registered\n'
+      : context.table(
+          [
+            { title: 'cluster', of: (row: ClusterRow) => row.cluster },
+            { title: 'masters', of: (row) => row.masters },
+            { title: 'slaves', of: (row) => row.slaves },
+            { title: 'silent', of: (row) => row.silent },
+            { title: 'in TPS', of: (row) => rateText(row.inTps), right: true },
+            { title: 'out TPS', of: (row) => rateText(row.outTps), right: true },
+            { title: 'in today', of: (row) => row.today },
+          ],
+          all,
+        ),
+  )
+}
+
+export const CLUSTER: readonly CommandSpec[] = [
+  {
+    path: 'cluster list',
+    about: 'clusters with their brokers, rates, and how many do not answer',
+    mqadmin: ['clusterList'],
+    examples: ['cluster list', 'cluster list -n namesrv-a:9876', 'cluster list --json'],
+    run: list,
+  },
+]

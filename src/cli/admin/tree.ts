@@ -1,0 +1,127 @@
+/** `basaltmq admin`: the specs of the commands as commander's tree, with mqadmin's names as hidden aliases. */
+import type { Command } from 'commander'
+import type { Io } from '../io.ts'
+import { ACL } from './acl.ts'
+import { BROKER } from './broker.ts'
+import { CLUSTER } from './cluster.ts'
+import { Context } from './context.ts'
+import { DRAIN } from './drain.ts'
+import { GROUP } from './group.ts'
+import { MESSAGE } from './message.ts'
+import { NAMESRV } from './namesrv.ts'
+import { OFFSET } from './offset.ts'
+import { type CommandSpec, Given } from './spec.ts'
+import { TOP } from './top.ts'
+import { TOPIC } from './topic.ts'
+
+export const SPECS: readonly CommandSpec[] = [
+  ...TOPIC,
+  ...GROUP,
+  ...BROKER,
+  ...MESSAGE,
+  ...OFFSET,
+  ...CLUSTER,
+  ...NAMESRV,
+  ...ACL,
+  ...DRAIN,
+  ...TOP,
+]
+
+const BRANCHES: Record<string, string> = {
+  topic: 'topics and their queues',
+  group: 'consumer groups',
+  broker: 'brokers, their configuration and counters',
+  'broker config': "a broker's configuration",
+  message: 'find, show, send and follow messages',
+  offset: "move and copy groups' offsets",
+  cluster: 'clusters',
+  namesrv: 'NameServers: configuration, KV table, route tables',
+  'namesrv config': "a NameServer's configuration",
+  'namesrv kv': "a NameServer's KV table",
+  acl: 'access rules',
+}
+
+export function fillAdmin(admin: Command, io: Io): void {
+  admin.addHelpText('after', overview())
+  const branches = new Map<string, Command>([['', admin]])
+  const aliases = new Set<string>()
+  for (const spec of SPECS) {
+    const words = spec.path.split(' ')
+    addSpec(branchOf(branches, words.slice(0, -1)), words.at(-1) ?? '', spec, io, false)
+    for (const alias of spec.mqadmin) {
+      // What mqadmin does with one command may be two here: the name stands for the first.
+      if (!aliases.has(alias)) addSpec(admin, alias, spec, io, true)
+      aliases.add(alias)
+    }
+  }
+}
+
+function branchOf(branches: Map<string, Command>, words: readonly string[]): Command {
+  const path = words.join(' ')
+  const known = branches.get(path)
+  if (known !== undefined) return known
+  const branch = branchOf(branches, words.slice(0, -1))
+    .command(words.at(-1) ?? '')
+    .description(BRANCHES[path] ?? path)
+  branches.set(path, branch)
+  return branch
+}
+
+function addSpec(parent: Command, name: string, spec: CommandSpec, io: Io, isAlias: boolean): void {
+  const command = parent.command(name, { hidden: isAlias }).description(spec.about)
+  for (const [arg, about] of spec.args ?? []) command.argument(arg, about)
+  for (const { flags, about, many } of spec.options ?? []) {
+    if (many === true) command.option(flags, `${about} (repeatable)`, (value, all: string[]) => [...all, value], [])
+    else command.option(flags, about)
+  }
+  if (spec.rehearses === true) command.option('--dry-run', 'show what would be done, and do nothing')
+  if (spec.destroys === true) command.option('-y, --yes', 'do it without asking')
+  if (spec.isLocal !== true) {
+    command
+      .option('-n, --namesrv <addresses>', 'NameServers, host:port with ; between (or NAMESRV_ADDR; 127.0.0.1:9876)')
+      .option('--account <file>', 'accessKey and secretKey (or BASALTMQ_ACCESS_KEY and BASALTMQ_SECRET_KEY)')
+      .option('--timeout <ms>', 'how long an answer may take (5000)')
+  }
+  command
+    .option('--json', 'the result as JSON')
+    .addHelpText('after', helpEnd(spec))
+    .action(async (...words: unknown[]) => {
+      // Commander gives the arguments, then the options, then the command.
+      const args = words.slice(0, -2) as (string | string[] | undefined)[]
+      const given = new Given(args, words.at(-2) as Record<string, unknown>)
+      await runSpec(spec, io, given)
+    })
+}
+
+async function runSpec(spec: CommandSpec, io: Io, given: Given): Promise<void> {
+  const context = new Context(io, given)
+  const release = io.onSignal(() => {
+    if (context.isStopped) io.exit(1)
+    context.stop()
+  })
+  try {
+    await spec.run(context, given)
+  } finally {
+    release()
+    await context.close()
+  }
+}
+
+function helpEnd({ mqadmin, examples }: CommandSpec): string {
+  const alias =
+    mqadmin.length === 0 ? '' : `\nIn mqadmin: ${mqadmin.join(', ')} (works here too, with the arguments above)\n`
+  return `${alias}\nExamples:\n${examples.map((example) => `  $ basaltmq admin ${example}\n`).join('')}`
+}
+
+function overview(): string {
+  const width = Math.max(...SPECS.map(({ path }) => path.length))
+  const rows = SPECS.map(({ path, mqadmin }) => `  ${path.padEnd(width)}  ${mqadmin.join(', ') || '-'}\n`)
+  return `
+mqadmin's name of each command (an alias: "basaltmq admin topicList" is "basaltmq admin topic list"):
+${rows.join('')}
+Examples:
+  $ basaltmq admin cluster list                                who is there
+  $ basaltmq admin group describe MyGroup -n namesrv:9876      how far it is, and who has which queue
+  $ basaltmq admin top                                         a live screen
+`
+}

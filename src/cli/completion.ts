@@ -1,0 +1,160 @@
+/**
+ * Completion scripts, made from commander's tree: for every path of words, the words that may follow.
+ *
+ * The scripts hold the tree themselves: completing starts no process. Names of topics and brokers are not completed.
+ */
+import type { Command } from 'commander'
+
+export interface Node {
+  /** Words that lead here: "admin topic". */
+  path: string
+  commands: { name: string; about: string }[]
+  options: { long: string; short: string | undefined; about: string; takesValue: boolean }[]
+}
+
+/** Undefined for a shell that is none of the three. */
+export function completionScript(program: Command, shell: string): string | undefined {
+  const nodes = nodesOf(program, '')
+  if (shell === 'bash') return bash(nodes)
+  if (shell === 'zsh') return zsh(nodes)
+  return shell === 'fish' ? fish(nodes) : undefined
+}
+
+export function nodesOf(command: Command, path: string): Node[] {
+  const help = command.createHelp()
+  const commands = help.visibleCommands(command).filter((each) => each.name() !== 'help')
+  const options = help.visibleOptions(command).map(({ long, short, description, required, optional }) => ({
+    long: long ?? '',
+    short,
+    about: description,
+    takesValue: required || optional,
+  }))
+  const node: Node = {
+    path,
+    commands: commands.map((each) => ({ name: each.name(), about: each.description() })),
+    options: options.filter(({ long }) => long !== ''),
+  }
+  return [node, ...commands.flatMap((each) => nodesOf(each, path === '' ? each.name() : `${path} ${each.name()}`))]
+}
+
+const words = ({ commands, options }: Node) =>
+  [...commands.map(({ name }) => name), ...options.map(({ long }) => long)].join(' ')
+
+/** Options of all commands that are followed by a value: the word after one is no command. */
+const valued = (nodes: readonly Node[]) => {
+  const names = nodes.flatMap(({ options }) => options.filter(({ takesValue }) => takesValue))
+  return [...new Set(names.flatMap(({ long, short }) => (short === undefined ? [long] : [long, short])))].sort()
+}
+
+const FILE_OPTIONS = ['--config', '-c', '--account', '--file', '--output', '-o', '--store']
+
+function bash(nodes: readonly Node[]): string {
+  const cases = nodes.map((node) => `    '${node.path}') words='${words(node)}' ;;\n`).join('')
+  const paths = nodes.map(({ path }) => `'${path}'`).join('|')
+  return `# bash completion of basaltmq; made by "basaltmq completion bash"
+_basaltmq() {
+  local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" at='' next word words='' i
+  case "$before" in
+    ${FILE_OPTIONS.join('|')}) COMPREPLY=($(compgen -f -- "$current")); return ;;
+  esac
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word="\${COMP_WORDS[i]}"
+    case "$word" in
+      ${valued(nodes).join('|')}) ((i++)); continue ;;
+      -*) continue ;;
+    esac
+    next="\${at:+$at }$word"
+    case "$next" in ${paths}) at="$next" ;; esac
+  done
+  case "$at" in
+${cases}  esac
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+}
+complete -F _basaltmq basaltmq
+`
+}
+
+const quoted = (text: string) => text.replaceAll("'", "'\\''")
+
+function zsh(nodes: readonly Node[]): string {
+  const entry = (name: string, about: string) =>
+    `'${quoted(name.replaceAll(':', '\\:'))}:${quoted(about.replaceAll(':', '\\:'))}'`
+  const cases = nodes
+    .map(({ path, commands, options }) => {
+      const list = [
+        ...commands.map(({ name, about }) => entry(name, about)),
+        ...options.map(({ long, about }) => entry(long, about)),
+      ]
+      return `    '${path}') choices=(${list.join(' ')}) ;;\n`
+    })
+    .join('')
+  const paths = nodes.map(({ path }) => `'${path}'`).join('|')
+  return `#compdef basaltmq
+# zsh completion of basaltmq; made by "basaltmq completion zsh"
+_basaltmq() {
+  local at='' next word i
+  local -a choices
+  case "\${words[CURRENT-1]}" in
+    ${FILE_OPTIONS.join('|')}) _files; return ;;
+  esac
+  for ((i = 2; i < CURRENT; i++)); do
+    word="\${words[i]}"
+    case "$word" in
+      ${valued(nodes).join('|')}) ((i++)); continue ;;
+      -*) continue ;;
+    esac
+    next="\${at:+$at }$word"
+    case "$next" in ${paths}) at="$next" ;; esac
+  done
+  case "$at" in
+${cases}  esac
+  _describe 'basaltmq' choices
+}
+if [ "\${funcstack[1]}" = _basaltmq ]; then _basaltmq "$@"; else compdef _basaltmq basaltmq; fi
+`
+}
+
+function fish(nodes: readonly Node[]): string {
+  const lines = nodes.flatMap(({ path, commands, options }) => {
+    const here = `complete -c basaltmq -n '__basaltmq_at "${path}"'`
+    return [
+      ...commands.map(({ name, about }) => `${here} -f -a '${name}' -d '${quoted(about)}'`),
+      ...options.map(({ long, short, about, takesValue }) => {
+        const letter = short === undefined ? '' : ` -s ${short.slice(1)}`
+        const value = !takesValue ? '' : FILE_OPTIONS.includes(long) ? ' -r' : ' -x'
+        return `${here}${letter} -l ${long.slice(2)}${value} -d '${quoted(about)}'`
+      }),
+    ]
+  })
+  return `# fish completion of basaltmq; made by "basaltmq completion fish"
+function __basaltmq_at
+  set -l at ''
+  set -l skip 0
+  for word in (commandline -opc)[2..-1]
+    if test $skip -eq 1
+      set skip 0
+      continue
+    end
+    switch $word
+      case ${valued(nodes)
+        .map((name) => `'${name}'`)
+        .join(' ')}
+        set skip 1
+        continue
+      case '-*'
+        continue
+    end
+    set -l next (string trim "$at $word")
+    if contains -- $next ${nodes
+      .filter(({ path }) => path !== '')
+      .map(({ path }) => `'${path}'`)
+      .join(' ')}
+      set at $next
+    end
+  end
+  test "$at" = "$argv[1]"
+end
+complete -c basaltmq -f
+${lines.join('\n')}
+`
+}

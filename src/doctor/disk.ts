@@ -1,0 +1,198 @@
+/** The disk under a store: its file system, its room, how fast it syncs, and what is in the store now. */
+import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { BrokerConfig } from '../config/index.ts'
+import { describe } from '../errors.ts'
+import { PositionsFile } from '../store/checkpoint/positions-file.ts'
+import { type Finding, of, sizeText } from './finding.ts'
+
+/** The folder, or the nearest one above it that is there. */
+export function existing(folder: string): string {
+  let at = folder
+  while (!existsSync(at) && dirname(at) !== at) at = dirname(at)
+  return at
+}
+
+const VOLATILE = new Set(['tmpfs', 'ramfs'])
+const REMOTE = new Set(['nfs', 'nfs4', 'cifs', 'smb3', '9p', 'fuse.sshfs', 'ceph', 'glusterfs'])
+const GOOD = new Set(['ext4', 'xfs', 'btrfs', 'zfs'])
+
+/** Lines of /proc/self/mountinfo: the mount whose point is the longest front of the path. */
+export function fileSystemOf(path: string, mountinfo: string): { type: string; point: string } | undefined {
+  let found: { type: string; point: string } | undefined
+  for (const line of mountinfo.split('\n')) {
+    const [front, back] = line.split(' - ')
+    const point = front
+      .split(' ')[4]
+      ?.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+    const type = back?.split(' ')[0]
+    if (point === undefined || type === undefined) continue
+    const isAbove = path === point || path.startsWith(point === '/' ? '/' : `${point}/`)
+    // The last mount on a point is the one that is seen.
+    if (isAbove && point.length >= (found?.point.length ?? 0)) found = { type, point }
+  }
+  return found
+}
+
+export function checkFileSystem(folder: string, mountinfo = readText('/proc/self/mountinfo')): Finding {
+  const found = of('file system')
+  const mount = mountinfo === undefined ? undefined : fileSystemOf(existing(folder), mountinfo)
+  if (mount === undefined) return found('note', `the file system of ${folder} is not known on this system`)
+  const what = `${folder} is on ${mount.type} (mounted at ${mount.point})`
+  if (VOLATILE.has(mount.type))
+    return found(
+      'bad',
+      `${what}: memory, which is empty after a restart of the machine`,
+      'set storePathRootDir to a disk',
+    )
+  if (REMOTE.has(mount.type))
+    return found(
+      'warn',
+      `${what}: a disk of another machine; locks and syncs depend on it`,
+      'use a local disk, and a slave for safety',
+    )
+  if (mount.type === 'overlay')
+    return found('warn', `${what}: a container's own layer, gone with the container`, 'mount a volume there')
+  return GOOD.has(mount.type)
+    ? found('ok', what)
+    : found('note', `${what}: not one that Basalt is tested on (${[...GOOD].join(', ')})`)
+}
+
+export function checkSpace(config: BrokerConfig): Finding {
+  const found = of('free space')
+  const folder = existing(config.storePathCommitLog)
+  const { blocks, bsize, bavail, bfree } = statfsSync(folder)
+  const free = bavail * bsize
+  const used = blocks === 0 ? 0 : ((blocks - bfree) / (blocks - bfree + bavail)) * 100
+  const what = `${sizeText(free)} free for ${config.storePathCommitLog}, ${used.toFixed(0)} % in use`
+  // The segment that is written and the next one, the first files of queues and index.
+  const index = 40 + config.maxHashSlotNum * 4 + config.maxIndexNum * 20
+  const needed = 2 * config.mappedFileSizeCommitLog + index + 10 * config.mappedFileSizeConsumeQueue
+  if (free < needed && !existsSync(config.storePathCommitLog)) {
+    return found(
+      'bad',
+      `${what}; the first files need ${sizeText(needed)}`,
+      'make room, or set a smaller mappedFileSizeCommitLog',
+    )
+  }
+  if (used >= config.diskSpaceWarningLevelRatio) {
+    return found(
+      'bad',
+      `${what}: above diskSpaceWarningLevelRatio (${config.diskSpaceWarningLevelRatio} %) sends are refused`,
+      'make room',
+    )
+  }
+  if (used >= config.diskMaxUsedSpaceRatio) {
+    return found(
+      'warn',
+      `${what}: above diskMaxUsedSpaceRatio (${config.diskMaxUsedSpaceRatio} %) old messages go at any hour`,
+      'make room, or lower fileReservedTime',
+    )
+  }
+  return found('ok', what)
+}
+
+const SYNCS_MAX = 100
+const SYNC_MS_MAX = 500
+const SYNC_BYTES = 4096
+const SLOW_MS = 20
+/** Below it no disk was reached: a cache without battery, or a virtual machine that lies. */
+const TOO_FAST_MS = 0.03
+
+export function checkSync(config: BrokerConfig): Finding {
+  const found = of('fdatasync')
+  const folder = existing(config.storePathCommitLog)
+  const path = join(folder, `.basaltmq-doctor-${process.pid}`)
+  let times: number[]
+  try {
+    times = measureSync(path)
+  } catch (error) {
+    return found(
+      'bad',
+      `nothing can be written in ${folder}: ${describe(error)}`,
+      'give the user of the broker the right to write there',
+    )
+  } finally {
+    rmSync(path, { force: true })
+  }
+  const at = (part: number) => times[Math.min(times.length - 1, Math.floor(times.length * part))]
+  const [p50, p99] = [at(0.5), at(0.99)]
+  const what = `${times.length} of 4 KiB in ${folder}: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`
+  const isSync = config.flushDiskType === 'SYNC_FLUSH'
+  if (p50 < TOO_FAST_MS)
+    return found('warn', `${what}: no disk is that fast`, 'see that its cache survives a power cut')
+  if (p50 > SLOW_MS)
+    return found(
+      isSync ? 'warn' : 'note',
+      `${what}: slow${isSync ? ', and every sender waits for it' : ''}`,
+      'use a faster disk',
+    )
+  return found('ok', what)
+}
+
+/** Milliseconds of each, sorted. */
+function measureSync(path: string): number[] {
+  const fd = openSync(path, 'wx')
+  try {
+    const bytes = Buffer.alloc(SYNC_BYTES, 1)
+    const times: number[] = []
+    const began = performance.now()
+    while (times.length < SYNCS_MAX && performance.now() - began < SYNC_MS_MAX) {
+      writeSync(fd, bytes)
+      const before = performance.now()
+      fdatasyncSync(fd)
+      times.push(performance.now() - before)
+    }
+    return times.sort((a, b) => a - b)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const AHEAD_MS = 1000
+
+/** What is in the folder, and whether the clock is behind what was written there. */
+export function checkStore({ storePathRootDir: root }: BrokerConfig, now: number): Finding {
+  const found = of('store')
+  if (!existsSync(join(root, 'commitlog'))) return found('ok', `${root} holds no store yet: one is made`)
+  const positions = new PositionsFile(root).read()
+  const wasClean = !existsSync(join(root, 'abort'))
+  if (positions === undefined) {
+    return found(
+      'note',
+      `${root} holds a store of Apache's, ${wasClean ? 'stopped cleanly' : 'not stopped cleanly: it is recovered'}`,
+    )
+  }
+  const { slot, trust } = positions
+  if (slot.writtenAt > now + AHEAD_MS) {
+    return found(
+      'bad',
+      `the clock is ${Math.round((slot.writtenAt - now) / 1000)} s behind what was last written in ${root}`,
+      'set the clock before the broker is started: times of messages would go back',
+    )
+  }
+  if (trust === 'live' && !slot.isClean && isRunning(slot.pid)) {
+    return found('note', `${root} is in use by process ${slot.pid}: another broker is refused there`)
+  }
+  return found(
+    wasClean ? 'ok' : 'note',
+    `${root} holds ${sizeText(slot.appended - slot.retained)}, ${wasClean ? 'stopped cleanly' : 'not stopped cleanly: it is recovered at the start'}`,
+  )
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+export function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,145 @@
+/** The tree of commands as a whole: its help, its examples, mqadmin's names, completion, tables. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { parseDuration, parseTime } from '../../../src/cli/admin/format.ts'
+import { table } from '../../../src/cli/admin/table.ts'
+import { fillAdmin, SPECS } from '../../../src/cli/admin/tree.ts'
+import { completionScript } from '../../../src/cli/completion.ts'
+import { addTools } from '../../../src/cli/tools.ts'
+import { commandsOf, nameOf } from '../../interop/support/mqadmin-commands.ts'
+import { World } from '../support.ts'
+import { split } from './rig.ts'
+
+const NOWHERE = '127.0.0.1:1'
+
+describe('the tree', () => {
+  test.each(SPECS.map((spec) => [spec.path, spec] as const))(
+    'admin %s: help with examples that can be given',
+    async (_, spec) => {
+      const world = new World({ 'tools.yml': 'accessKey: a\nsecretKey: b\n', 'body.json': '{}' })
+      world.env.SECRET = 'secret'
+      expect(await world.run('admin', ...spec.path.split(' '), '--help')).toBe(0)
+      for (const name of spec.mqadmin) expect(world.printed).toContain(name)
+      expect(spec.examples.length).toBeGreaterThan(0)
+      for (const example of spec.examples) {
+        expect(world.printed).toContain(`$ basaltmq admin ${example}`)
+        if (example.includes('-n ') || example.includes('--store')) continue
+        world.complained = ''
+        // Nobody is there to ask: a failure, but never one of usage.
+        const status = await world.run('admin', ...split(example), '-n', NOWHERE)
+        expect(world.complained).toContain(NOWHERE)
+        expect(status, world.complained).toBe(1)
+      }
+    },
+  )
+
+  test("every alias is a command of mqadmin's", () => {
+    const known = new Set([...commandsOf('4.9.7'), ...commandsOf('5.3.3')].map(nameOf))
+    const aliases = SPECS.flatMap(({ mqadmin }) => mqadmin)
+    expect(
+      aliases.filter(
+        (name) => !known.has(name) && !known.has(name.replace('getAclConfig', 'getAccessConfigSubCommand')),
+      ),
+    ).toEqual([])
+  })
+
+  test('admin alone and what is unknown are usage', async () => {
+    const world = new World()
+    expect(await world.run('admin', 'tpic')).toBe(2)
+    expect(world.complained).toContain('Did you mean topic?')
+    expect(await world.run('admin', '--help')).toBe(0)
+    expect(world.printed).toMatch(/topic list +topicList/)
+  })
+})
+
+async function programOf(): Promise<Command> {
+  const program = new Command('basaltmq')
+  await addTools(program, new World(), ['completion'])
+  return program
+}
+
+describe('completion', () => {
+  test('bash completes commands, options and files', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'basalt-completion-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    writeFileSync(join(folder, 'script'), completionScript(await programOf(), 'bash') ?? '')
+    writeFileSync(join(folder, 'an-account'), '')
+    const complete = (...words: string[]) => {
+      const line = words.map((word) => `'${word}'`).join(' ')
+      const script = `. ./script; COMP_WORDS=(${line}); COMP_CWORD=${words.length - 1}; _basaltmq; echo "\${COMPREPLY[*]}"`
+      const { stdout, stderr } = spawnSync('bash', ['-c', script], { cwd: folder, encoding: 'utf8' })
+      expect(stderr).toBe('')
+      return stdout.trim().split(/\s+/)
+    }
+    expect(complete('basaltmq', 'ad')).toEqual(['admin'])
+    expect(complete('basaltmq', 'admin', '')).toEqual(expect.arrayContaining(['topic', 'group', 'drain', 'top']))
+    expect(complete('basaltmq', 'admin', 'topic', '')).toEqual(expect.arrayContaining(['list', 'shrink', 'delete']))
+    expect(complete('basaltmq', 'admin', 'namesrv', 'kv', 's')).toEqual(['set'])
+    expect(complete('basaltmq', 'admin', 'topic', 'create', 'T', '--qu')).toEqual(['--queues'])
+    // The value of an option is no command.
+    expect(complete('basaltmq', 'admin', 'topic', 'list', '-n', 'topic', '--js')).toEqual(['--json'])
+    expect(complete('basaltmq', 'admin', 'top', '--account', 'an')).toEqual(['an-account'])
+  })
+
+  test.each(['bash', 'zsh', 'fish'])('%s has every command and option', async (shell) => {
+    const script = completionScript(await programOf(), shell) ?? ''
+    for (const { path } of SPECS) expect(script).toContain(path)
+    for (const word of ['dry-run', 'quiet', 'namesrv', 'completion']) expect(script).toContain(word)
+    // mqadmin's names are for those who type them.
+    expect(script).not.toContain('topicStatus')
+  })
+
+  test('of another shell is refused', async () => {
+    const world = new World()
+    expect(await world.run('completion', 'tcsh')).toBe(2)
+    expect(world.complained).toContain('bash, zsh or fish')
+    expect(await world.run('completion', 'bash')).toBe(0)
+    expect(world.printed).toContain('complete -F _basaltmq basaltmq')
+  })
+})
+
+describe('output', () => {
+  const rows = [
+    { name: 'a-very-long-name-of-a-topic-that-goes-on', place: '127.0.0.1:10911', count: 5 },
+    { name: 'short', place: '127.0.0.1:10912', count: 123456 },
+  ]
+  const columns = [
+    { title: 'name', of: (row: (typeof rows)[number]) => row.name },
+    { title: 'place', of: (row: (typeof rows)[number]) => row.place },
+    { title: 'count', of: (row: (typeof rows)[number]) => row.count },
+  ]
+
+  test.each([40, 50, 80, 200])('a table fits %i columns, and numbers are whole', (width) => {
+    const lines = table(columns, rows, width).trimEnd().split('\n')
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(width)
+    expect(lines[2]).toMatch(/123456$/)
+  })
+
+  test('without a terminal nothing is cut, and control characters are not passed on', () => {
+    expect(table(columns, rows, undefined)).toContain(rows[0].name)
+    expect(table(columns, [{ name: 'a\u001b[2Jb\nc', place: '', count: 1 }], undefined)).toContain('a·[2Jb·c')
+  })
+
+  test('times as people write them', () => {
+    const now = Date.parse('2026-05-01T12:00:00Z')
+    expect(parseTime('10m ago', now)).toBe(now - 600_000)
+    expect(parseTime('now', now)).toBe(now)
+    expect(parseTime(String(now), 0)).toBe(now)
+    expect(parseTime('2026-05-01T12:00:00Z', 0)).toBe(now)
+    expect(parseTime('2026-05-01#12:00:00:250', 0)).toBe(new Date(2026, 4, 1, 12, 0, 0, 250).getTime())
+    expect(parseTime('2026-05-01 12:00', 0)).toBe(new Date(2026, 4, 1, 12, 0).getTime())
+    expect(() => parseTime('soon', now)).toThrow(/is no time/)
+    expect(parseDuration('1.5h')).toBe(5_400_000)
+    expect(() => parseDuration('5')).toThrow(/500ms, 90s/)
+  })
+})
+
+test('fillAdmin fills a tree of its own', () => {
+  const program = new Command('admin')
+  fillAdmin(program, new World())
+  expect(program.commands.length).toBeGreaterThan(20)
+})

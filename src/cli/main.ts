@@ -1,11 +1,13 @@
 /**
  * The command line: thin commands over resolveConfig() and the servers. Exit statuses: 0 clean, 1 failure, 2 usage or
- * configuration.
+ * configuration, 3 what a check has found.
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { nearest, printConfig, type Resolved, type Role, resolveConfig } from '../config/index.ts'
 import { BasaltError, ConfigError, describe } from '../errors.ts'
+import { ExitStatus } from './exit-status.ts'
+import { inspectCommand } from './inspect.ts'
 import type { Io, StopSignal } from './io.ts'
 import { keyList } from './key-list.ts'
 import { createLog } from './logging.ts'
@@ -52,6 +54,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
     await command.parseAsync([...argv], { from: 'user' })
     return 0
   } catch (error) {
+    if (error instanceof ExitStatus) return error.status
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE
     io.error(`basaltmq: ${tellOf(error)}\n`)
     return error instanceof ConfigError ? USAGE : FAILURE
@@ -94,6 +97,7 @@ function program(io: Io): Command {
     .action((word: string | undefined, flags: { namesrv?: boolean }) => {
       io.out(keyList(flags.namesrv === true ? 'namesrv' : 'broker', word))
     })
+  inspectCommand(command, io)
   return command
 }
 

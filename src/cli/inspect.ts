@@ -5,6 +5,10 @@
  * Exit statuses: 0 done (verify: the store is whole), 1 failure, 2 usage or no store, 3 findings.
  */
 import type { Command } from 'commander'
+import { indexCommand } from './inspect/index-command.ts'
+import { logCommand } from './inspect/log-command.ts'
+import { checkpointCommand, configCommand } from './inspect/marks-command.ts'
+import { queueCommand } from './inspect/queue-command.ts'
 import { summaryCommand } from './inspect/summary-command.ts'
 import type { Io } from './io.ts'
 
@@ -12,6 +16,7 @@ const EXAMPLES = `
 Examples:
   $ basaltmq inspect /var/lib/rocketmq/store                  what is in it
   $ basaltmq inspect summary store -c broker.conf             sizes and delay levels from the broker's configuration
+  $ basaltmq inspect log store --topic Orders --follow        records as they come
 
 Stores of RocketMQ 4.x, 5.x and Basalt are read alike. A broker may run meanwhile: nothing is locked, nothing is written.
 Sizes of files are read off the files; what -c or --set say goes before.
@@ -25,4 +30,9 @@ export function inspectCommand(parent: Command, io: Io): void {
     .description('look into a store, offline or beside a running broker, and check it')
     .addHelpText('after', EXAMPLES)
   summaryCommand(command, io)
+  logCommand(command, io)
+  queueCommand(command, io)
+  indexCommand(command, io)
+  checkpointCommand(command, io)
+  configCommand(command, io)
 }

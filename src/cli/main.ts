@@ -149,6 +149,11 @@ export function version(): string {
 const SIGNALS: StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 function processIo(): Io {
+  // Who reads the output has had enough: `basaltmq inspect log store | head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(0)
+  })
   return {
     out: (text) => process.stdout.write(text),
     error: (text) => process.stderr.write(text),

@@ -5,6 +5,13 @@
  *   open-store, store-files, geometry, in-use   what is there, and with which sizes it was made
  *   log-walk, log-end                           records one by one, over damage, up to the end
  *   summary, mode-hints, tables, queue-units    what is in it
+ *   log-records, queue-records, index-entries   one by one; record-match and message: which, and as what
  */
+export * from './index-entries.ts'
+export * from './log-records.ts'
+export * from './message.ts'
 export * from './open-store.ts'
+export * from './queue-records.ts'
+export * from './record-match.ts'
 export * from './summary.ts'
+export * from './tables.ts'

@@ -10,6 +10,7 @@ import { logCommand } from './inspect/log-command.ts'
 import { checkpointCommand, configCommand } from './inspect/marks-command.ts'
 import { queueCommand } from './inspect/queue-command.ts'
 import { summaryCommand } from './inspect/summary-command.ts'
+import { verifyCommand } from './inspect/verify-command.ts'
 import type { Io } from './io.ts'
 
 const EXAMPLES = `
@@ -17,6 +18,7 @@ Examples:
   $ basaltmq inspect /var/lib/rocketmq/store                  what is in it
   $ basaltmq inspect summary store -c broker.conf             sizes and delay levels from the broker's configuration
   $ basaltmq inspect log store --topic Orders --follow        records as they come
+  $ basaltmq inspect verify store                             whether it is whole
 
 Stores of RocketMQ 4.x, 5.x and Basalt are read alike. A broker may run meanwhile: nothing is locked, nothing is written.
 Sizes of files are read off the files; what -c or --set say goes before.
@@ -35,4 +37,5 @@ export function inspectCommand(parent: Command, io: Io): void {
   indexCommand(command, io)
   checkpointCommand(command, io)
   configCommand(command, io)
+  verifyCommand(command, io)
 }

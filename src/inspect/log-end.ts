@@ -80,7 +80,7 @@ function scanFrom(store: InspectedStore, walk: LogWalk): number {
 }
 
 /** The last real unit of each queue, the one with the largest offset first. */
-function newestUnits({ files, settings }: InspectedStore): { offset: number; size: number }[] {
+export function newestUnits({ files, settings }: InspectedStore): { offset: number; size: number }[] {
   const fileSize = queueFileSize(settings)
   const found: { offset: number; size: number }[] = []
   for (const { files: queueFiles } of files.queues) {

@@ -5,6 +5,7 @@
  * Exit statuses: 0 done (verify: the store is whole), 1 failure, 2 usage or no store, 3 findings.
  */
 import type { Command } from 'commander'
+import { findCommand } from './inspect/find-command.ts'
 import { indexCommand } from './inspect/index-command.ts'
 import { logCommand } from './inspect/log-command.ts'
 import { checkpointCommand, configCommand } from './inspect/marks-command.ts'
@@ -18,6 +19,7 @@ Examples:
   $ basaltmq inspect /var/lib/rocketmq/store                  what is in it
   $ basaltmq inspect summary store -c broker.conf             sizes and delay levels from the broker's configuration
   $ basaltmq inspect log store --topic Orders --follow        records as they come
+  $ basaltmq inspect find store --key 4711                    a message, and what led to it
   $ basaltmq inspect verify store                             whether it is whole
 
 Stores of RocketMQ 4.x, 5.x and Basalt are read alike. A broker may run meanwhile: nothing is locked, nothing is written.
@@ -37,5 +39,6 @@ export function inspectCommand(parent: Command, io: Io): void {
   indexCommand(command, io)
   checkpointCommand(command, io)
   configCommand(command, io)
+  findCommand(command, io)
   verifyCommand(command, io)
 }

@@ -6,7 +6,10 @@
  *   log-walk, log-end                           records one by one, over damage, up to the end
  *   summary, mode-hints, tables, queue-units    what is in it
  *   log-records, queue-records, index-entries   one by one; record-match and message: which, and as what
+ *   find                                        messages by what somebody has in hand
+ *   verify/                                     whether it is whole
  */
+export * from './find.ts'
 export * from './index-entries.ts'
 export * from './log-records.ts'
 export * from './message.ts'

@@ -6,7 +6,7 @@ import { LogWalk } from './log-walk.ts'
 import { type InspectedMessage, messageAt } from './message.ts'
 import type { InspectedStore } from './open-store.ts'
 import { type RecordCriteria, type RecordMatcher, recordMatcher } from './record-match.ts'
-import { listStore } from './store-files.ts'
+import { listLog } from './store-files.ts'
 
 export interface LogQuery extends RecordCriteria {
   /** Physical offsets, [from, to). */
@@ -71,7 +71,7 @@ export class LogRecords {
 
   /** Forgets what was read, and finds new segments. */
   refresh(): void {
-    const { segments } = listStore(this.store.root, this.store.settings.storePathCommitLog)
+    const { segments } = listLog(this.store.settings.storePathCommitLog)
     this.segmentStarts.splice(0, this.segmentStarts.length, ...segments.map(({ start }) => start))
     this.walk.forget()
   }

@@ -88,10 +88,14 @@ function problemOf(
 
 /** One behind the last unit that was written. */
 function endOf(files: Parameters<typeof unitChunks>[0], fileSize: number): number {
-  let end = 0
-  for (const { first, count, view } of unitChunks(files, fileSize)) {
-    for (let index = 0; index < count; index += 1)
-      if (view.getInt32(index * UNIT_SIZE + UNIT.size) !== 0) end = first + index + 1
+  for (const file of [...files].reverse()) {
+    let end = -1
+    for (const { first, count, view } of unitChunks([file], fileSize)) {
+      for (let index = 0; index < count; index += 1) {
+        if (view.getInt32(index * UNIT_SIZE + UNIT.size) !== 0) end = first + index + 1
+      }
+    }
+    if (end >= 0) return end
   }
-  return end
+  return 0
 }

@@ -36,6 +36,14 @@ export interface StoreFiles {
 const SEGMENT_NAME = /^\d{20}$/
 
 export function listStore(root: string, logFolder: string): StoreFiles {
+  const { segments, strays } = listLog(logFolder)
+  const settings = { storePathRootDir: root, mappedFileSizeConsumeQueue: 0 }
+  const queues = findQueues(settings).map(({ topic, queueId }) => listQueue(root, topic, queueId))
+  queues.sort((a, b) => (a.topic === b.topic ? a.queueId - b.queueId : a.topic < b.topic ? -1 : 1))
+  return { root, logFolder, segments, strays, queues, indexFiles: listIndexFiles(indexFolder(settings)) }
+}
+
+export function listLog(logFolder: string): Pick<StoreFiles, 'segments' | 'strays'> {
   const segments: Segment[] = []
   const strays: string[] = []
   for (const name of entriesOf(logFolder)) {
@@ -48,10 +56,7 @@ export function listStore(root: string, logFolder: string): StoreFiles {
     else strays.push(path)
   }
   segments.sort((a, b) => a.start - b.start)
-  const settings = { storePathRootDir: root, mappedFileSizeConsumeQueue: 0 }
-  const queues = findQueues(settings).map(({ topic, queueId }) => listQueue(root, topic, queueId))
-  queues.sort((a, b) => (a.topic === b.topic ? a.queueId - b.queueId : a.topic < b.topic ? -1 : 1))
-  return { root, logFolder, segments, strays, queues, indexFiles: listIndexFiles(indexFolder(settings)) }
+  return { segments, strays }
 }
 
 export function listQueue(root: string, topic: string, queueId: number): QueueFiles {

@@ -26,7 +26,7 @@ export interface LogRangeTask {
   to: number
   isExact: boolean
   logEnd: number
-  /** Records below have their units; those below indexedTo their index entries. */
+  /** Records below have their units; those below indexedTo their index entries. Others may have them, and then right ones. */
   dispatchedTo: number
   indexedTo: number
   indexFiles: IndexFileHead[]
@@ -175,7 +175,7 @@ class RangeCheck implements Disposable {
     const { task, properties } = this
     const transaction = record.sysFlag & SYS_FLAG.transactionMask
     const topic = this.topics.find(bytes, record.topicStart, record.topicLength)
-    const wantsKeys = task.settings.messageIndexEnable && transaction !== SYS_FLAG.rollback && at < task.indexedTo
+    const wantsKeys = task.settings.messageIndexEnable && transaction !== SYS_FLAG.rollback
     const end = record.propertiesStart + record.propertiesLength
     properties.scan(bytes, view, record.propertiesStart, end, wantsKeys ? topic.keyPrefix : undefined)
     this.fields(record, topic, transaction, at)
@@ -299,7 +299,7 @@ class RangeCheck implements Disposable {
     this.entriesBelow(at)
     for (let key = 0; key < keyCount; key += 1) {
       if (index === undefined || index.physicalOffset !== at) {
-        this.keyMissing(at)
+        if (at < this.task.indexedTo) this.keyMissing(at)
         continue
       }
       if (index.keyHash !== keyHashes[key]) this.tellEntry(`has a hash that no key of the record at ${at} has`)

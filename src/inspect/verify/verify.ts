@@ -9,11 +9,12 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { SCHEDULE_TOPIC } from '../../store/dispatch/index.ts'
 import { readIndexHeader } from '../../store/index/index.ts'
 import { FOLDERS } from '../../store/settings.ts'
 import { type LogBounds, logBounds, newestUnits } from '../log-end.ts'
 import type { InspectedStore } from '../open-store.ts'
-import { listStore } from '../store-files.ts'
+import { listLog } from '../store-files.ts'
 import { entriesOf, numberOf, readTables, topicRows } from '../tables.ts'
 import { tryRead } from '../try-read.ts'
 import { type Finding, Findings } from './finding.ts'
@@ -118,12 +119,7 @@ class Verifier {
   async run(): Promise<void> {
     const { store, bounds, findings } = this
     this.checkSegments()
-    const ranges = planRanges(
-      store.files.segments,
-      store.settings.mappedFileSizeCommitLog,
-      bounds,
-      availableTasks(bounds),
-    )
+    const ranges = planRanges(store.files.segments, store.settings.mappedFileSizeCommitLog, bounds, rangeBytes(bounds))
     const queueBytes = store.files.queues.reduce(
       (sum, { files }) => sum + files.reduce((all, { size }) => all + size, 0),
       0,
@@ -218,9 +214,7 @@ class Verifier {
     for (const [key, real] of this.real) {
       if ((joined.queues.get(key)?.matched ?? 0) === real) continue
       const at = key.lastIndexOf('/')
-      const logMin = store.use.isInUse
-        ? (listStore(store.root, settings.storePathCommitLog).segments[0]?.start ?? 0)
-        : bounds.min
+      const logMin = store.use.isInUse ? (listLog(settings.storePathCommitLog).segments[0]?.start ?? 0) : bounds.min
       this.take(
         await runner.run('danglingUnits', {
           settings,
@@ -250,7 +244,7 @@ class Verifier {
         findings.add('UNIT_MISSING', what, folder)
       }
       if (older > 0 && !hasFiles) {
-        if (isDeleted || (topics !== undefined && !topics.has(topic)))
+        if (isDeleted || (topics !== undefined && !topics.has(topic) && !isSystem(topic)))
           findings.add('TOPIC_DELETED', `the log has ${older} records of ${name}, a topic that is gone`, folder)
         else
           findings.add(
@@ -316,9 +310,9 @@ class Verifier {
   }
 }
 
-/** Ranges of a size that keeps all threads busy, and progress moving. */
-function availableTasks({ min, end }: LogBounds): number {
-  return Math.min(64 * 1024 * 1024, Math.max(4 * 1024 * 1024, Math.ceil((end - min) / 64)))
+/** Bytes of a range: all threads are kept busy to the end, and buffers are not made more often than they must be. */
+function rangeBytes({ min, end }: LogBounds): number {
+  return Math.min(64 * 1024 * 1024, Math.max(4 * 1024 * 1024, Math.ceil((end - min) / 16)))
 }
 
 /** Up to where records have their units, and their index entries, for certain. */
@@ -326,14 +320,21 @@ function dispatchedOf(store: InspectedStore): { dispatched: number; indexed: num
   const { use, isUnclean, positions } = store
   const all = Number.POSITIVE_INFINITY
   if (!use.isInUse && !isUnclean) return { dispatched: all, indexed: all }
-  if (positions !== undefined && positions.trust !== 'none') {
+  if (positions !== undefined) {
     const { dispatched, settled } = positions.slot
-    const mark = positions.trust === 'live' ? dispatched : settled
+    // Of a copy the marks are those of the moment when it was made.
+    const mark = positions.trust === 'durable' ? settled : dispatched
     return { dispatched: mark, indexed: mark }
   }
-  const newest = newestUnits(store)[0]
+  // Our dispatch does not write queue after queue: without its mark nothing is certain.
+  const newest = use.isInUse && store.isOurs ? undefined : newestUnits(store)[0]
   if (newest === undefined) return { dispatched: 0, indexed: 0 }
   return { dispatched: newest.offset + newest.size, indexed: newest.offset }
+}
+
+/** Brokers make their own queues without an entry in topics.json. */
+function isSystem(topic: string): boolean {
+  return topic === SCHEDULE_TOPIC || topic === 'TRANS_CHECK_MAX_TIME_TOPIC' || topic.startsWith('RMQ_SYS_')
 }
 
 /** Where the log ended when each of them was deleted. */

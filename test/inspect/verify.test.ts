@@ -209,6 +209,27 @@ test('a torn tail after an unclean stop is what a start cuts; the same after a c
   expect(findings.map(({ code, offset }) => [code, offset])).toEqual([['TAIL_TORN', end % 65_536]])
 })
 
+test('the remedy for queues and index holds: moved away, and built again by a start', async () => {
+  const root = recordedStore('clean')
+  rmSync(join(root, 'consumequeue/OracleOrder'), { recursive: true })
+  patch(join(root, 'index/20261123093121921'), 40, Buffer.alloc(2000))
+  expect((await verify(root)).isWhole).toBe(false)
+  rmSync(join(root, 'consumequeue'), { recursive: true })
+  rmSync(join(root, 'index'), { recursive: true })
+  const sizes = {
+    mappedFileSizeCommitLog: 65_536,
+    mappedFileSizeConsumeQueue: 6000,
+    maxHashSlotNum: 500,
+    maxIndexNum: 2000,
+  }
+  const broker = await startTestBroker({ folder: root, config: { ...sizes, maxMessageSize: 32_768 } })
+  await broker.close()
+  const { findings, unitCount, indexCount } = await verify(root)
+  expect(findings).toEqual([])
+  expect(unitCount).toBeGreaterThanOrEqual(units.length)
+  expect(indexCount).toBeGreaterThanOrEqual(1999 + 265)
+})
+
 describe('a log in ranges', () => {
   /** A sender that guesses where its message will be: records in its body that say their own offsets. */
   function addForged(maker: LogMaker, queueOffset: number): void {

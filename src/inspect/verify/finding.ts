@@ -18,9 +18,10 @@ interface Kind {
 
 const KEEP_COPY =
   'keep a copy of the file before any broker starts: a broker of RocketMQ ends its log at damage and deletes what is behind'
-const REBUILD_QUEUE = 'stop the broker, move this queue’s folder away and start: Basalt builds it again from the log'
+const REBUILD_QUEUE =
+  'stop the broker, move consumequeue/ away and start it: queues are built again from the log; of a store of Basalt this queue’s folder is enough'
 const REBUILD_INDEX =
-  'stop the broker, move this file away and start: Basalt indexes its records again as far as the log has them'
+  'stop the broker, move index/ away and start Basalt: it indexes the log again (RocketMQ does not after a clean stop)'
 const RESTORE = 'restore it from its .bak or from another replica, with the broker stopped'
 
 export const KINDS = {
@@ -51,7 +52,7 @@ export const KINDS = {
     severity: 'info',
     remedy: 'none; the store never had these messages, or lost them with a part of its log',
   },
-  QUEUE_MISSING: { severity: 'error', remedy: 'start Basalt on the store: it builds the queue again from the log' },
+  QUEUE_MISSING: { severity: 'error', remedy: REBUILD_QUEUE },
   QUEUE_YOUNGER: {
     severity: 'warn',
     remedy: 'none if the topic was deleted and made again; else the queue’s files were lost once',
@@ -79,7 +80,7 @@ export const KINDS = {
     severity: 'warn',
     remedy: 'none while the table itself is whole; it is written anew with the next change',
   },
-  OFFSET_BEYOND: { severity: 'error', remedy: 'reset the group’s offset: consumers skip what comes up to there' },
+  OFFSET_BEYOND: { severity: 'error', remedy: 'reset the group’s offset: consumers may skip what comes up to there' },
   OFFSET_UNKNOWN: { severity: 'info', remedy: 'none; the queue has no messages, or its topic is gone' },
 } as const satisfies Record<string, Kind>
 

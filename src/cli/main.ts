@@ -1,6 +1,6 @@
 /**
  * The command line: thin commands over resolveConfig() and the servers. Exit statuses: 0 clean, 1 failure, 2 usage or
- * configuration.
+ * configuration, 3 what a check has found.
  */
 import { Command, CommanderError } from 'commander'
 import { nearest, printConfig, type Resolved, type Role, resolveConfig } from '../config/index.ts'
@@ -8,6 +8,7 @@ import { BasaltError, ConfigError, describe } from '../errors.ts'
 import { faultsOf } from '../faults.ts'
 import { addBenchCommands } from './bench.ts'
 import { ExitStatus } from './exit-status.ts'
+import { inspectCommand } from './inspect.ts'
 import type { Io, StopSignal } from './io.ts'
 import { keyList } from './key-list.ts'
 import { createLog } from './logging.ts'
@@ -102,6 +103,7 @@ function program(io: Io): Command {
       io.out(keyList(flags.namesrv === true ? 'namesrv' : 'broker', word))
     })
   addBenchCommands(command, io)
+  inspectCommand(command, io)
   return command
 }
 
@@ -151,6 +153,11 @@ const facts = (started: number) => ({ version: version(), readyMs: performance.n
 const SIGNALS: StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 function processIo(): Io {
+  // Who reads the output has had enough: `basaltmq inspect log store | head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(0)
+  })
   return {
     out: (text) => process.stdout.write(text),
     error: (text) => process.stderr.write(text),

@@ -10,7 +10,10 @@
  * It knows the CommitLog only; queues and indexes are rebuilt by dispatch from the position that can be proved.
  */
 export * from './finding.ts'
+export { LogScanner, type Verdict } from './log-scanner.ts'
+export { LogWindow, type Range } from './log-window.ts'
 export { type RecoveredLog, type RecoverLogOptions, recoverLog } from './recover-log.ts'
+export { type ResyncLimits, resync } from './resync.ts'
 export type { LogMarks } from './scan-start.ts'
 export { DAMAGED_TOPIC } from './seal-damage.ts'
 export { rewriteRange } from './tail.ts'

@@ -1,0 +1,44 @@
+/**
+ * `basaltmq inspect …`: looks into a store, offline or beside a running broker; never locks and never writes. Commands live
+ * in inspect/, one file each; what they show comes from ../inspect.
+ *
+ * Exit statuses: 0 done (verify: the store is whole), 1 failure, 2 usage or no store, 3 findings.
+ */
+import type { Command } from 'commander'
+import { findCommand } from './inspect/find-command.ts'
+import { indexCommand } from './inspect/index-command.ts'
+import { logCommand } from './inspect/log-command.ts'
+import { checkpointCommand, configCommand } from './inspect/marks-command.ts'
+import { queueCommand } from './inspect/queue-command.ts'
+import { summaryCommand } from './inspect/summary-command.ts'
+import { verifyCommand } from './inspect/verify-command.ts'
+import type { Io } from './io.ts'
+
+const EXAMPLES = `
+Examples:
+  $ basaltmq inspect /var/lib/rocketmq/store                  what is in it
+  $ basaltmq inspect summary store -c broker.conf             sizes and delay levels from the broker's configuration
+  $ basaltmq inspect log store --topic Orders --follow        records as they come
+  $ basaltmq inspect find store --key 4711                    a message, and what led to it
+  $ basaltmq inspect verify store                             whether it is whole
+
+Stores of RocketMQ 4.x, 5.x and Basalt are read alike. A broker may run meanwhile: nothing is locked, nothing is written.
+Sizes of files are read off the files; what -c or --set say goes before.
+
+Exit status: 0 done (verify: whole), 1 failure, 2 usage or no store, 3 findings.
+`
+
+export function inspectCommand(parent: Command, io: Io): void {
+  const command = parent
+    .command('inspect')
+    .description('look into a store, offline or beside a running broker, and check it')
+    .addHelpText('after', EXAMPLES)
+  summaryCommand(command, io)
+  logCommand(command, io)
+  queueCommand(command, io)
+  indexCommand(command, io)
+  checkpointCommand(command, io)
+  configCommand(command, io)
+  findCommand(command, io)
+  verifyCommand(command, io)
+}

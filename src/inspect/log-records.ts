@@ -1,0 +1,101 @@
+/**
+ * Records of the log in their order, those that are wanted, with the damage between them; goes on when more has been written.
+ */
+import type { RecordView } from '../store/commitlog/index.ts'
+import { LogWalk } from './log-walk.ts'
+import { type InspectedMessage, messageAt } from './message.ts'
+import type { InspectedStore } from './open-store.ts'
+import { type RecordCriteria, type RecordMatcher, recordMatcher } from './record-match.ts'
+import { listLog } from './store-files.ts'
+
+export interface LogQuery extends RecordCriteria {
+  /** Physical offsets, [from, to). */
+  from?: number | undefined
+  to?: number | undefined
+}
+
+export type LogItem =
+  | { kind: 'record'; message: InspectedMessage }
+  /** `problem`: why [from, to) of the log is no record. */
+  | { kind: 'damage'; from: number; to: number; problem: string }
+
+export class LogRecords {
+  /** Records that were looked at. */
+  lookedAt = 0
+  private readonly store: InspectedStore
+  private readonly walk: LogWalk
+  private readonly matches: RecordMatcher
+  private readonly segmentStarts: number[]
+  /** The first step may land within a record. */
+  private isBegun: boolean
+
+  /** Throws ConfigError BAD_EXPRESSION. */
+  constructor(store: InspectedStore, query: LogQuery, isLive = store.use.isInUse) {
+    this.store = store
+    this.matches = recordMatcher(query)
+    this.segmentStarts = store.files.segments.map(({ start }) => start)
+    const first = this.segmentStarts[0] ?? 0
+    const { settings } = store
+    const limit = query.to ?? Number.POSITIVE_INFINITY
+    this.walk = new LogWalk({ settings, segmentStarts: this.segmentStarts, from: first, limit, isLive })
+    this.isBegun = query.from === undefined || query.from <= first
+    this.walk.moveTo(Math.max(first, query.from ?? this.startOf(query.after)))
+  }
+
+  /** Where the next record would be. */
+  get position(): number {
+    return this.walk.next
+  }
+
+  /** The rest of the log has been looked at when it is done; called again, it goes on behind it. */
+  *items(): Generator<LogItem | undefined> {
+    const { walk } = this
+    if (this.segmentStarts.length === 0) return
+    for (;;) {
+      const step = walk.step()
+      if (step === 'end') return
+      const wasBegun = this.isBegun
+      this.isBegun = true
+      if (step === 'damage') {
+        if (wasBegun) yield { kind: 'damage', from: walk.at, to: walk.next, problem: walk.problem }
+        continue
+      }
+      this.lookedAt += 1
+      // So that whoever prints can let others run, and stop.
+      if (this.lookedAt % 4096 === 0) yield undefined
+      if (!this.matches(walk.record, walk.window.bytes)) continue
+      const message = this.messageOf(walk.record)
+      if (message !== undefined) yield { kind: 'record', message }
+    }
+  }
+
+  /** Forgets what was read, and finds new segments. */
+  refresh(): void {
+    const { segments } = listLog(this.store.settings.storePathCommitLog)
+    this.segmentStarts.splice(0, this.segmentStarts.length, ...segments.map(({ start }) => start))
+    this.walk.forget()
+  }
+
+  close(): void {
+    this.walk.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  private messageOf(record: RecordView): InspectedMessage | undefined {
+    return messageAt(this.walk.window.bytes.subarray(record.at, record.at + record.totalSize))
+  }
+
+  /** The last segment that begins before that time: times rise along the log while the clock does. */
+  private startOf(after: number | undefined): number {
+    const first = this.segmentStarts[0] ?? 0
+    if (after === undefined) return first
+    const { scanner } = this.walk
+    for (const start of [...this.segmentStarts].reverse()) {
+      if (scanner.check(start) === 'ok' && scanner.record.storeTimestamp < after) return start
+    }
+    return first
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * What verify can find: for each kind how bad it is, and what to do. The text of what is wrong and where is made by the check
+ * that met it.
+ *
+ *   error   messages are lost, wrong, or not served        warn   something is not as it should be; a start mends it or
+ *   info    worth knowing, nothing is wrong                        somebody should look
+ */
+
+import { segmentPath, segmentStart } from '../../store/commitlog/index.ts'
+import { queueFilePath, UNIT_SIZE } from '../../store/consumequeue/index.ts'
+
+export type Severity = 'error' | 'warn' | 'info'
+
+interface Kind {
+  severity: Severity
+  remedy: string
+}
+
+const KEEP_COPY =
+  'keep a copy of the file before any broker starts: a broker of RocketMQ ends its log at damage and deletes what is behind'
+const REBUILD_QUEUE =
+  'stop the broker, move consumequeue/ away and start it: queues are built again from the log; of a store of Basalt this queue’s folder is enough'
+const REBUILD_INDEX =
+  'stop the broker, move index/ away and start Basalt: it indexes the log again (RocketMQ does not after a clean stop)'
+const RESTORE = 'restore it from its .bak or from another replica, with the broker stopped'
+
+export const KINDS = {
+  RECORD_DAMAGED: { severity: 'error', remedy: `${KEEP_COPY}; Basalt’s start keeps what is behind` },
+  RECORD_FIELD: { severity: 'error', remedy: `${KEEP_COPY}; the message cannot be trusted` },
+  TIME_BACK: { severity: 'info', remedy: 'none; the clock was set back' },
+  TAIL_TORN: { severity: 'warn', remedy: 'start the broker: it cuts what was never acknowledged' },
+  TAIL_LEFTOVERS: { severity: 'info', remedy: 'none; bytes that an earlier recovery left behind the end' },
+  LOG_LOST: { severity: 'error', remedy: 'look for missing or cut segments, or take the store from another replica' },
+  SEGMENT_MISSING: {
+    severity: 'error',
+    remedy: 'copy the file back, from a backup or another replica, before any broker starts',
+  },
+  SEGMENT_SHORT: {
+    severity: 'error',
+    remedy: 'copy the file back, from a backup or another replica, before any broker starts',
+  },
+  STRAY_FILE: { severity: 'warn', remedy: 'move it away: brokers refuse to start with it' },
+  UNIT_WRONG: { severity: 'error', remedy: REBUILD_QUEUE },
+  UNIT_SIZE: { severity: 'error', remedy: REBUILD_QUEUE },
+  UNIT_TAG: { severity: 'error', remedy: REBUILD_QUEUE },
+  UNIT_MISSING: { severity: 'error', remedy: REBUILD_QUEUE },
+  UNIT_HOLE: { severity: 'error', remedy: REBUILD_QUEUE },
+  UNIT_GARBAGE: { severity: 'error', remedy: REBUILD_QUEUE },
+  UNIT_BEYOND: { severity: 'error', remedy: REBUILD_QUEUE },
+  UNIT_DANGLING: { severity: 'error', remedy: REBUILD_QUEUE },
+  UNIT_BLANKS: {
+    severity: 'info',
+    remedy: 'none; the store never had these messages, or lost them with a part of its log',
+  },
+  QUEUE_MISSING: { severity: 'error', remedy: REBUILD_QUEUE },
+  QUEUE_YOUNGER: {
+    severity: 'warn',
+    remedy: 'none if the topic was deleted and made again; else the queue’s files were lost once',
+  },
+  QUEUE_SUPERSEDED: {
+    severity: 'warn',
+    remedy: 'none if the topic was deleted and made again; else queue offsets were given out twice',
+  },
+  TOPIC_DELETED: { severity: 'info', remedy: 'none; their records go with the segments' },
+  QUEUE_FILE: { severity: 'error', remedy: REBUILD_QUEUE },
+  INDEX_HEADER: { severity: 'error', remedy: REBUILD_INDEX },
+  INDEX_CHAIN: { severity: 'error', remedy: REBUILD_INDEX },
+  INDEX_ENTRY: { severity: 'error', remedy: REBUILD_INDEX },
+  INDEX_INCOMPLETE: {
+    severity: 'warn',
+    remedy: 'move index/ away and start Basalt: it indexes the log again; none if messageIndexEnable=false is meant',
+  },
+  CHECKPOINT: {
+    severity: 'warn',
+    remedy: 'remove the file with the broker stopped: a start reads more of the log then',
+  },
+  POSITIONS: { severity: 'warn', remedy: 'none; a start does not believe them and reads more of the log' },
+  TABLE: { severity: 'error', remedy: RESTORE },
+  TABLE_BAK: {
+    severity: 'warn',
+    remedy: 'none while the table itself is whole; it is written anew with the next change',
+  },
+  OFFSET_BEYOND: { severity: 'error', remedy: 'reset the group’s offset: consumers may skip what comes up to there' },
+  OFFSET_UNKNOWN: { severity: 'info', remedy: 'none; the queue has no messages, or its topic is gone' },
+} as const satisfies Record<string, Kind>
+
+export type FindingCode = keyof typeof KINDS
+
+export interface Finding {
+  code: FindingCode
+  severity: Severity
+  what: string
+  file: string
+  /** Byte in the file; undefined where it concerns all of it. */
+  offset: number | undefined
+  remedy: string
+}
+
+/** Of one task; more are counted. */
+const KEPT_MAX = 1000
+
+export class Findings {
+  readonly list: Finding[] = []
+  /** Findings that were not kept. */
+  more = 0
+
+  add(code: FindingCode, what: string, file: string, offset?: number): void {
+    if (this.list.length >= KEPT_MAX) {
+      this.more += 1
+      return
+    }
+    this.list.push({ code, what, file, offset, ...KINDS[code] })
+  }
+
+  inLog(
+    code: FindingCode,
+    what: string,
+    settings: { storePathCommitLog: string; mappedFileSizeCommitLog: number },
+    at: number,
+  ): void {
+    const start = segmentStart(at, settings.mappedFileSizeCommitLog)
+    this.add(code, what, segmentPath(settings.storePathCommitLog, start), at - start)
+  }
+
+  inQueue(code: FindingCode, what: string, folder: string, fileSize: number, unit: number): void {
+    const at = unit * UNIT_SIZE
+    const start = at - (at % fileSize)
+    this.add(code, what, queueFilePath(folder, start), at - start)
+  }
+}

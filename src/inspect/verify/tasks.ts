@@ -1,0 +1,4 @@
+/** Tasks of verify's threads (piscina): one exported function a task. */
+export { verifyIndexFile } from './index-check.ts'
+export { verifyLogRange } from './log-range.ts'
+export { danglingUnits, verifyQueues } from './queue-check.ts'

@@ -1,0 +1,347 @@
+/**
+ * Whether a store is whole: log, ConsumeQueues, index, marks and tables, each by itself and against the others.
+ *
+ *   bounds, what must be dispatched ─▶ ranges of the log │ queues │ index files, in threads
+ *        ─▶ ranges joined: each begins where the one before ended ─▶ queues whose counts differ, unit by unit
+ *        ─▶ marks, tables, offsets ─▶ findings, the worst first
+ *
+ * Beside a running broker everything is measured up to what was there when it began.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { SCHEDULE_TOPIC } from '../../store/dispatch/index.ts'
+import { readIndexHeader } from '../../store/index/index.ts'
+import { FOLDERS } from '../../store/settings.ts'
+import { type LogBounds, logBounds, newestUnits } from '../log-end.ts'
+import type { InspectedStore } from '../open-store.ts'
+import { listLog } from '../store-files.ts'
+import { entriesOf, numberOf, readTables, topicRows } from '../tables.ts'
+import { tryRead } from '../try-read.ts'
+import { type Finding, Findings } from './finding.ts'
+import type { IndexFileHead } from './index-cursor.ts'
+import type { LogRangeResult, LogRangeTask } from './log-range.ts'
+import { checkMarks } from './marks-check.ts'
+import { type Joined, joinRanges, type PlannedRange, planRanges } from './ranges.ts'
+import { type Runner, runnerOf, threadsFor } from './runner.ts'
+import { checkOffsets, checkTables } from './table-check.ts'
+
+export interface VerifyOptions {
+  /** 0: in this thread. By default one a core, none for a small store. */
+  threads?: number | undefined
+  /** Bytes of log, queues and index that are done, of all. */
+  onProgress?: (done: number, total: number) => void
+}
+
+export interface Verification {
+  /** No finding is more than worth knowing. */
+  isWhole: boolean
+  findings: Finding[]
+  /** Findings that were not kept. */
+  more: number
+  recordCount: number
+  unitCount: number
+  indexCount: number
+  /** Log, queues, index. */
+  bytes: number
+  log: LogBounds
+  /** Records above have no units yet, and need none. */
+  dispatchedTo: number
+  threads: number
+  ms: number
+}
+
+const QUEUES_A_TASK = 32
+
+export async function verifyStore(store: InspectedStore, options: VerifyOptions = {}): Promise<Verification> {
+  const began = performance.now()
+  const verifier = new Verifier(store, options)
+  await verifier.run()
+  const { findings } = verifier
+  const order = { error: 0, warn: 1, info: 2 }
+  const sorted = findings.list.sort((a, b) => order[a.severity] - order[b.severity])
+  const { bounds, joined, unitCount, indexCount, total, dispatchedTo, threads } = verifier
+  return {
+    isWhole: findings.more === 0 && sorted.every(({ severity }) => severity === 'info'),
+    findings: sorted,
+    more: findings.more,
+    recordCount: joined.recordCount,
+    unitCount,
+    indexCount,
+    bytes: total,
+    log: bounds,
+    dispatchedTo,
+    threads,
+    ms: performance.now() - began,
+  }
+}
+
+class Verifier {
+  readonly findings = new Findings()
+  readonly bounds: LogBounds
+  readonly dispatchedTo: number
+  joined: Joined = {
+    recordCount: 0,
+    damaged: [],
+    queues: new Map(),
+    keysMissing: 0,
+    keysMissingFrom: -1,
+    keysMissingTo: -1,
+  }
+  unitCount = 0
+  indexCount = 0
+  total = 0
+  threads = 0
+  private done = 0
+  private readonly store: InspectedStore
+  private readonly options: VerifyOptions
+  private readonly indexedTo: number
+  private readonly indexFiles: (IndexFileHead & { size: number })[] = []
+  private readonly tables: ReturnType<typeof readTables>
+  private readonly maxOf = new Map<string, number>()
+  private readonly real = new Map<string, number>()
+
+  constructor(store: InspectedStore, options: VerifyOptions) {
+    this.store = store
+    this.options = options
+    // Offsets first: consumers go on while the rest is looked at.
+    this.tables = readTables(store.root)
+    for (const { name, path, size } of store.files.indexFiles) {
+      const header = tryRead(() => readIndexHeader(path))
+      if (header !== undefined) this.indexFiles.push({ name, path, size, header })
+      else this.findings.add('INDEX_HEADER', `the file has ${size} bytes: it has no header`, path)
+    }
+    const { dispatched, indexed } = dispatchedOf(store)
+    this.bounds = logBounds(store)
+    this.dispatchedTo = Math.min(dispatched, this.bounds.end)
+    this.indexedTo = Math.min(indexed, this.bounds.end)
+  }
+
+  async run(): Promise<void> {
+    const { store, bounds, findings } = this
+    this.checkSegments()
+    const ranges = planRanges(store.files.segments, store.settings.mappedFileSizeCommitLog, bounds, rangeBytes(bounds))
+    const queueBytes = store.files.queues.reduce(
+      (sum, { files }) => sum + files.reduce((all, { size }) => all + size, 0),
+      0,
+    )
+    const indexBytes = this.indexFiles.reduce((sum, { header }) => sum + header.indexCount * 20, 0)
+    this.total = bounds.end - bounds.min + queueBytes + indexBytes
+    const runner = await runnerOf(this.options.threads ?? threadsFor(this.total))
+    this.threads = runner.threads
+    try {
+      const [results] = await Promise.all([this.log(runner, ranges), this.queues(runner), this.index(runner)])
+      const again = (range: PlannedRange) => runner.run('verifyLogRange', this.rangeTask(range))
+      this.joined = await joinRanges(ranges, results, again, findings, store.settings)
+      await this.dangling(runner)
+    } finally {
+      await runner.close()
+    }
+    this.records()
+    this.keys()
+    this.tail()
+    checkMarks(store, bounds, this.indexFiles, findings)
+    checkTables(this.tables, findings)
+    checkOffsets(store, this.tables, (topic, queueId) => this.maxOf.get(`${topic}/${queueId}`), findings)
+  }
+
+  private log(runner: Runner, ranges: PlannedRange[]): Promise<LogRangeResult[]> {
+    const run = async (range: PlannedRange) => {
+      const result = await runner.run('verifyLogRange', this.rangeTask(range))
+      this.progress(range.to - range.from)
+      return result
+    }
+    return Promise.all(ranges.map(run))
+  }
+
+  private rangeTask({ from, to, isExact }: PlannedRange): LogRangeTask {
+    const { store, bounds, dispatchedTo, indexedTo } = this
+    const segmentStarts = store.files.segments.map(({ start }) => start)
+    const indexFiles = this.indexFiles.map(({ name, path, header }) => ({ name, path, header }))
+    const { settings, use } = store
+    return {
+      settings,
+      segmentStarts,
+      from,
+      to,
+      isExact,
+      logEnd: bounds.end,
+      dispatchedTo,
+      indexedTo,
+      indexFiles,
+      isLive: use.isInUse,
+    }
+  }
+
+  private async queues(runner: Runner): Promise<void> {
+    const { store, bounds, dispatchedTo } = this
+    const { settings, files, use } = store
+    const batches: (typeof files.queues)[] = []
+    for (let i = 0; i < files.queues.length; i += QUEUES_A_TASK) batches.push(files.queues.slice(i, i + QUEUES_A_TASK))
+    const run = async (batch: typeof files.queues) => {
+      const queues = batch.map(({ topic, queueId }) => ({ topic, queueId }))
+      const { min: logMin, end: logEnd } = bounds
+      const task = { settings, queues, logMin, logEnd, dispatchedTo, isLive: use.isInUse }
+      const result = await runner.run('verifyQueues', task)
+      this.take(result)
+      for (const { topic, queueId, real, max } of result.queues) {
+        this.real.set(`${topic}/${queueId}`, real)
+        this.maxOf.set(`${topic}/${queueId}`, max)
+        this.unitCount += real
+      }
+      this.progress(batch.reduce((sum, { files: own }) => sum + own.reduce((all, { size }) => all + size, 0), 0))
+    }
+    await Promise.all(batches.map(run))
+  }
+
+  private async index(runner: Runner): Promise<void> {
+    const { store, bounds, indexFiles } = this
+    const run = async (file: (typeof indexFiles)[number]) => {
+      const isLive = store.use.isInUse && file === indexFiles.at(-1)
+      const { min: logMin, end } = bounds
+      const logEnd = store.use.isInUse ? Number.MAX_SAFE_INTEGER : end
+      const task = { settings: store.settings, file, size: file.size, logMin, logEnd, isLive }
+      this.take(await runner.run('verifyIndexFile', task))
+      this.indexCount += Math.max(0, file.header.indexCount - 1)
+      this.progress(file.header.indexCount * 20)
+    }
+    await Promise.all(indexFiles.map(run))
+  }
+
+  /** Queues that have another number of units than records which matched. */
+  private async dangling(runner: Runner): Promise<void> {
+    const { store, bounds, joined, dispatchedTo } = this
+    const { settings, use } = store
+    for (const [key, real] of this.real) {
+      if ((joined.queues.get(key)?.matched ?? 0) === real) continue
+      const at = key.lastIndexOf('/')
+      const logMin = store.use.isInUse ? (listLog(settings.storePathCommitLog).segments[0]?.start ?? 0) : bounds.min
+      this.take(
+        await runner.run('danglingUnits', {
+          settings,
+          topic: key.slice(0, at),
+          queueId: Number(key.slice(at + 1)),
+          damaged: joined.damaged,
+          logMin,
+          logEnd: bounds.end,
+          dispatchedTo,
+          isLive: use.isInUse,
+        }),
+      )
+    }
+  }
+
+  /** Records that their queue does not have, one finding a queue. */
+  private records(): void {
+    const { store, findings, joined } = this
+    const topics = topicRows(this.tables)
+    const deleted = deletedTopics(store.root)
+    for (const { topic, queueId, missing, missingAt, older, superseded, hasFiles, lastAt } of joined.queues.values()) {
+      const name = `${topic}/${queueId}`
+      const folder = join(store.root, FOLDERS.consumeQueue, topic, String(queueId))
+      const isDeleted = lastAt < (deleted.get(topic) ?? 0)
+      if (missing > 0) {
+        const what = `${missing} records of ${name} have no unit, the first one at ${missingAt}: consumers do not get them`
+        findings.add('UNIT_MISSING', what, folder)
+      }
+      if (older > 0 && !hasFiles) {
+        if (isDeleted || (topics !== undefined && !topics.has(topic) && !isSystem(topic)))
+          findings.add('TOPIC_DELETED', `the log has ${older} records of ${name}, a topic that is gone`, folder)
+        else
+          findings.add(
+            'QUEUE_MISSING',
+            `${older} records of ${name} are in the log, and the queue has no files`,
+            folder,
+          )
+      } else if (older > 0) {
+        const what = `${older} records of ${name} are older than all units of the queue`
+        if (deleted.has(topic)) findings.add('TOPIC_DELETED', what, folder)
+        else findings.add('QUEUE_YOUNGER', what, folder)
+      }
+      if (superseded > 0) {
+        const what = `${superseded} records of ${name} have queue offsets that later records have as well`
+        if (deleted.has(topic)) findings.add('TOPIC_DELETED', what, folder)
+        else findings.add('QUEUE_SUPERSEDED', what, folder)
+      }
+    }
+  }
+
+  private keys(): void {
+    const { store, findings, joined } = this
+    const { keysMissing, keysMissingFrom, keysMissingTo } = joined
+    if (keysMissing === 0) return
+    const what = `${keysMissing} keys of records from ${keysMissingFrom} to ${keysMissingTo} are not in the index: queries do not find them`
+    findings.add('INDEX_INCOMPLETE', what, join(store.root, FOLDERS.index))
+  }
+
+  private tail(): void {
+    const { store, bounds, findings } = this
+    if (bounds.behind === 0 || store.use.isInUse) return
+    const what = `${bounds.behind} bytes behind the end of the log at ${bounds.end} are no record: ${bounds.problem}`
+    const isTorn = store.isUnclean || bounds.problem !== 'no record'
+    findings.inLog(isTorn ? 'TAIL_TORN' : 'TAIL_LEFTOVERS', what, store.settings, bounds.end)
+  }
+
+  private checkSegments(): void {
+    const { store, findings, bounds } = this
+    const { files, settings } = store
+    const size = settings.mappedFileSizeCommitLog
+    for (const path of files.strays) findings.add('STRAY_FILE', 'this is no CommitLog segment', path)
+    let expected = files.segments[0]?.start
+    for (const { start, path, size: own } of files.segments) {
+      if (start % size !== 0 || own > size)
+        findings.add('SEGMENT_SHORT', `a segment of ${own} bytes begins at ${start}; they have ${size}`, path)
+      else if (start !== expected)
+        findings.add('SEGMENT_MISSING', `segments before it are missing, from ${expected} on`, path)
+      // The one that is made ahead may be short when its broker dies.
+      if (own < size && (start <= bounds.end || !store.isUnclean))
+        findings.add('SEGMENT_SHORT', `the segment has ${own} of ${size} bytes`, path, own)
+      expected = start + size
+    }
+  }
+
+  private take({ findings, more }: { findings: Finding[]; more: number }): void {
+    this.findings.list.push(...findings)
+    this.findings.more += more
+  }
+
+  private progress(bytes: number): void {
+    this.done += bytes
+    this.options.onProgress?.(this.done, this.total)
+  }
+}
+
+/** Bytes of a range: all threads are kept busy to the end, and buffers are not made more often than they must be. */
+function rangeBytes({ min, end }: LogBounds): number {
+  return Math.min(64 * 1024 * 1024, Math.max(4 * 1024 * 1024, Math.ceil((end - min) / 16)))
+}
+
+/** Up to where records have their units, and their index entries, for certain. */
+function dispatchedOf(store: InspectedStore): { dispatched: number; indexed: number } {
+  const { use, isUnclean, positions } = store
+  const all = Number.POSITIVE_INFINITY
+  if (!use.isInUse && !isUnclean) return { dispatched: all, indexed: all }
+  if (positions !== undefined) {
+    const { dispatched, settled } = positions.slot
+    // Of a copy the marks are those of the moment when it was made.
+    const mark = positions.trust === 'durable' ? settled : dispatched
+    return { dispatched: mark, indexed: mark }
+  }
+  // Our dispatch does not write queue after queue: without its mark nothing is certain.
+  const newest = use.isInUse && store.isOurs ? undefined : newestUnits(store)[0]
+  if (newest === undefined) return { dispatched: 0, indexed: 0 }
+  return { dispatched: newest.offset + newest.size, indexed: newest.offset }
+}
+
+/** Brokers make their own queues without an entry in topics.json. */
+function isSystem(topic: string): boolean {
+  return topic === SCHEDULE_TOPIC || topic === 'TRANS_CHECK_MAX_TIME_TOPIC' || topic.startsWith('RMQ_SYS_')
+}
+
+/** Where the log ended when each of them was deleted. */
+function deletedTopics(root: string): Map<string, number> {
+  const text = tryRead(() => readFileSync(join(root, FOLDERS.own, 'deletedTopics.json'), 'utf8'))
+  const content = text === undefined ? undefined : tryRead(() => JSON.parse(text) as { topics?: unknown })
+  const places = new Map<string, number>()
+  for (const [topic, place] of entriesOf(content?.topics)) places.set(topic, numberOf(place) ?? 0)
+  return places
+}

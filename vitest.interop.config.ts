@@ -5,6 +5,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const LONGEST = [
   'transactions',
   'migration',
+  'bench-modes',
+  'replication-kills',
   'replication',
   'everything',
   'delay',

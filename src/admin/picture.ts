@@ -32,7 +32,7 @@ export interface BrokerLook {
   /** Bytes that a power cut of this machine would take; undefined where it does not tell. */
   unflushed: number | undefined
   unreplicated: number | undefined
-  /** Of the slave that is nearest; -1: no slave is in step. */
+  /** Age of the oldest message that no slave has; -1: from before this process began. */
   unreplicatedMs: number | undefined
   storedOn: string | undefined
   stages: StageLatency[]

@@ -5,11 +5,8 @@ import { addLossCommand } from './bench-loss.ts'
 import { addModesCommand } from './bench-modes.ts'
 import type { Io } from './io.ts'
 
-export function addBenchCommands(parent: Command, io: Io): void {
-  const bench = parent
-    .command('bench')
-    .description('measure what each mode costs and loses, and compare runs')
-    .helpOption('-h, --help', 'print this help')
+export function fillBench(bench: Command, io: Io): void {
+  bench.helpOption('-h, --help', 'print this help')
   addLossCommand(bench, io)
   addModesCommand(bench, io)
   addReportCommand(bench, io)

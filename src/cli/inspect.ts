@@ -28,11 +28,8 @@ Sizes of files are read off the files; what -c or --set say goes before.
 Exit status: 0 done (verify: whole), 1 failure, 2 usage or no store, 3 findings.
 `
 
-export function inspectCommand(parent: Command, io: Io): void {
-  const command = parent
-    .command('inspect')
-    .description('look into a store, offline or beside a running broker, and check it')
-    .addHelpText('after', EXAMPLES)
+export function fillInspect(command: Command, io: Io): void {
+  command.addHelpText('after', EXAMPLES)
   summaryCommand(command, io)
   logCommand(command, io)
   queueCommand(command, io)

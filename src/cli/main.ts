@@ -6,9 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { nearest, printConfig, type Resolved, type Role, resolveConfig } from '../config/index.ts'
 import { BasaltError, ConfigError, describe } from '../errors.ts'
 import { faultsOf } from '../faults.ts'
-import { addBenchCommands } from './bench.ts'
 import { ExitStatus } from './exit-status.ts'
-import { inspectCommand } from './inspect.ts'
 import type { Io, StopSignal } from './io.ts'
 import { keyList } from './key-list.ts'
 import { createLog } from './logging.ts'
@@ -102,8 +100,6 @@ function program(io: Io): Command {
     .action((word: string | undefined, flags: { namesrv?: boolean }) => {
       io.out(keyList(flags.namesrv === true ? 'namesrv' : 'broker', word))
     })
-  addBenchCommands(command, io)
-  inspectCommand(command, io)
   return command
 }
 

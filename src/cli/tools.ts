@@ -1,6 +1,6 @@
 /**
- * Commands for whoever looks after brokers: admin, doctor, completion. What is behind them is loaded when one of them is
- * run, so that a broker's start pays nothing.
+ * Commands for whoever looks after brokers: admin, inspect, bench, doctor, completion. What is behind them is loaded when one of
+ * them is run, so that a broker's start pays nothing.
  */
 import type { Command } from 'commander'
 import { ConfigError } from '../errors.ts'
@@ -20,13 +20,21 @@ Examples:
   $ basaltmq completion zsh    > "\${fpath[1]}/_basaltmq"
   $ basaltmq completion fish   > ~/.config/fish/completions/basaltmq.fish
 `
-const NEEDS_TREE = ['admin', 'completion', 'help']
+/** Commands that need the trees of all groups. */
+const NEEDS_ALL = ['completion', 'help']
 
 export async function addTools(program: Command, io: Io, argv: readonly string[]): Promise<void> {
+  const isNeeded = (group: string) => group === argv[0] || NEEDS_ALL.includes(argv[0])
   const admin = program
     .command('admin')
     .description("administer a cluster, ours or Apache's (see basaltmq admin --help)")
-  if (NEEDS_TREE.includes(argv[0])) (await import('./admin/tree.ts')).fillAdmin(admin, io)
+  if (isNeeded('admin')) (await import('./admin/tree.ts')).fillAdmin(admin, io)
+  const inspect = program
+    .command('inspect')
+    .description('look into a store, offline or beside a running broker, and check it')
+  if (isNeeded('inspect')) (await import('./inspect.ts')).fillInspect(inspect, io)
+  const bench = program.command('bench').description('measure what each mode costs and loses, and compare runs')
+  if (isNeeded('bench')) (await import('./bench.ts')).fillBench(bench, io)
   program
     .command('doctor')
     .description('check this machine and a configuration before a broker is started')

@@ -78,8 +78,11 @@ export function lossOf({ broker, unflushed, unreplicated, unreplicatedMs, stored
     const hasSlave = storedOn !== undefined && !storedOn.endsWith(' of 1')
     const what = `${name}: with its disk ${bytesText(unreplicated)}`
     if (!hasSlave) lines.push(`${what}, all it has: it has no slave`)
-    else if ((unreplicatedMs ?? -1) < 0) lines.push(`${what}: no slave is in step`)
-    else lines.push(`${what} that no slave has yet, the last ${durationText(unreplicatedMs ?? 0)}`)
+    else {
+      const age = (unreplicatedMs ?? -1) < 0 ? '' : `, the last ${durationText(unreplicatedMs ?? 0)}`
+      const inStep = storedOn.startsWith('1 of ') ? ': no slave is in step' : ''
+      lines.push(`${what} that no slave has yet${age}${inStep}`)
+    }
   }
   return lines
 }

@@ -53,7 +53,12 @@ async function apache({ namesrv, role, id = 0, version = ORACLE, store, port, co
       store: store ?? join(folder, 'store'),
       port: port ?? (await freeBrokerPort()),
     },
-    config: { ...(TINY as Record<string, number>), brokerRole: role, brokerId: id, ...config },
+    // On a busy machine it would refuse what waited for 200 ms.
+    config: {
+      ...(TINY as Record<string, number>),
+      ...{ brokerRole: role, brokerId: id, waitTimeMillsInSendQueue: 60_000 },
+      ...config,
+    },
   })
   const client = new TestClient(broker.address)
   onTestFinished(async () => {

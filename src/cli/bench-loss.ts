@@ -5,15 +5,11 @@
  * Status:    0 measured (whatever was lost), 1 failure, also of a round that could not be carried out, 2 usage, 130 ended by Ctrl-C.
  *            What was measured until then is written in any case.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { LossFlags } from '../bench/loss/index.ts'
-import type { LossResult } from '../bench/results.ts'
+import { all, untilSignal, writeMeasured } from './bench-run.ts'
 import { ExitStatus } from './exit-status.ts'
 import type { Io } from './io.ts'
-
-const INTERRUPTED = 130
 
 const HELP = `
 Failures, each at a random moment under load:
@@ -28,7 +24,7 @@ where a mode waits for its slave and the slave is ahead of its master: neither l
 
 Modes: async, async+async, async+sync, sync, sync+async, sync+sync: flushDiskType, and brokerRole of the master where there is a slave.
 
-Without flags: ten rounds of each mode in each failure, about 8 minutes; --quick two, one and a half to two minutes.
+Without flags: ten rounds of each mode in each failure, about 10 minutes; --quick two, one and a half to two minutes.
 
 Examples:
   $ basaltmq bench loss --quick
@@ -39,8 +35,6 @@ Examples:
 Exit status: 0 measured, 1 failure or a round that could not be carried out, 2 usage, 130 ended by Ctrl-C. What was measured until
 then is written in any case.
 `
-
-const all = (value: string, before: string[]) => [...before, value]
 
 export function addLossCommand(bench: Command, io: Io): void {
   bench
@@ -63,34 +57,10 @@ async function benchLoss(flags: LossFlags, io: Io): Promise<void> {
   const { lossExperiment, lossOptions } = await import('../bench/loss/index.ts')
   const options = lossOptions(flags, io.cwd)
   const started = performance.now()
-  const abort = new AbortController()
-  const release = io.onSignal(() => {
-    if (abort.signal.aborted) io.exit(INTERRUPTED)
-    io.error('\nbasaltmq: ending with what was measured; once more ends at once\n')
-    abort.abort(new Error('ended by a signal'))
-  })
-  try {
-    const { result, failed } = await lossExperiment(options, abort.signal, (line) => io.error(`${line}\n`))
-    await report(result, options.out, io)
+  await untilSignal(io, async (signal) => {
+    const { result, failed } = await lossExperiment(options, signal, (line) => io.error(`${line}\n`))
+    await writeMeasured(result, options.out, io)
     io.error(`took ${Math.round((performance.now() - started) / 1000)} s\n`)
     if (failed > 0) throw new ExitStatus(1)
-  } finally {
-    release()
-  }
-  if (abort.signal.aborted) throw new ExitStatus(INTERRUPTED)
-}
-
-/** The JSON, the reports made of it, and the table here. */
-async function report(result: LossResult, folder: string, io: Io): Promise<void> {
-  if (result.cells.every(({ rounds }) => rounds.length === 0)) {
-    io.error('basaltmq: nothing was measured, nothing is written\n')
-    return
-  }
-  const { terminalReport, writeReports } = await import('../bench/index.ts')
-  mkdirSync(folder, { recursive: true })
-  const name = `loss-${result.machine.date.replaceAll(/[:.]/g, '-').slice(0, 19)}`
-  const json = join(folder, `${name}.json`)
-  writeFileSync(json, `${JSON.stringify(result, null, 1)}\n`)
-  io.out(terminalReport(result))
-  for (const file of [json, ...writeReports(result, folder, name)]) io.out(`written: ${file}\n`)
+  })
 }

@@ -4,15 +4,11 @@
  * Owns:      nothing; the suite is loaded when it runs.
  * Status:    0 measured, 1 failure, 2 usage, 130 ended by Ctrl-C. What was measured until then is written in any case.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { ModesFlags, ModesOptions } from '../bench/modes/index.ts'
-import type { ModesResult } from '../bench/results.ts'
-import { ExitStatus } from './exit-status.ts'
+import { all, untilSignal, writeMeasured } from './bench-run.ts'
 import type { Io } from './io.ts'
-
-const INTERRUPTED = 130
 
 const HELP = `
 Modes: async, async+async, async+sync, sync, sync+async, sync+sync: flushDiskType, and brokerRole of the master where there is a slave.
@@ -38,8 +34,6 @@ Examples:
 
 Exit status: 0 measured, 1 failure, 2 usage, 130 ended by Ctrl-C. What was measured until then is written in any case.
 `
-
-const all = (value: string, before: string[]) => [...before, value]
 
 export function addModesCommand(bench: Command, io: Io): void {
   bench
@@ -74,20 +68,11 @@ async function benchModes(flags: ModesFlags, io: Io): Promise<void> {
   io.error(
     `${cells} cells, ${options.rounds} rounds of ${options.seconds} s: about ${timeText(plannedSeconds(options, visits))}; Ctrl-C ends with what is there\n`,
   )
-  const abort = new AbortController()
-  const release = io.onSignal(() => {
-    if (abort.signal.aborted) io.exit(INTERRUPTED)
-    io.error('\nbasaltmq: ending with what was measured; once more ends at once\n')
-    abort.abort(new Error('ended by a signal'))
-  })
-  try {
-    const { result, failure } = await runModes(options, io, abort.signal, java)
-    await report(result, options.out, io)
+  await untilSignal(io, async (signal) => {
+    const { result, failure } = await runModes(options, io, signal, java)
+    await writeMeasured(result, options.out, io, columnsOf(io))
     if (failure !== undefined) throw failure
-  } finally {
-    release()
-  }
-  if (abort.signal.aborted) throw new ExitStatus(INTERRUPTED)
+  })
 }
 
 const GIB = 2 ** 30
@@ -106,21 +91,6 @@ async function prepare(options: ModesOptions, io: Io): Promise<string> {
   const { needApache } = await import('../bench/apache-jars.ts')
   io.error(`looking for Apache RocketMQ ${options.apacheVersion} (the first time Maven fetches it)\n`)
   return needApache(options.apacheVersion)
-}
-
-/** The JSON, the reports made of it, and the table here. */
-async function report(result: ModesResult, folder: string, io: Io): Promise<void> {
-  if (result.cells.length === 0) {
-    io.error('basaltmq: nothing was measured, nothing is written\n')
-    return
-  }
-  const { terminalReport, writeReports } = await import('../bench/index.ts')
-  mkdirSync(folder, { recursive: true })
-  const name = `modes-${result.machine.date.replaceAll(/[:.]/g, '-').slice(0, 19)}`
-  const json = join(folder, `${name}.json`)
-  writeFileSync(json, `${JSON.stringify(result)}\n`)
-  io.out(terminalReport(result, columnsOf(io)))
-  for (const file of [json, ...writeReports(result, folder, name)]) io.out(`written: ${file}\n`)
 }
 
 /** As wide as the terminal says; a file or pipe gets every column. */

@@ -6,6 +6,7 @@ import { BadCable } from '../faults/support/bad-cable.ts'
 import { startBrokerProcess } from '../faults/support/broker-process.ts'
 import { scratchFolder } from '../store/scratch.ts'
 import { TestClient } from '../support/client.ts'
+import { SEND_V2 } from '../support/raw-peer.ts'
 import { end, haAddress, type Node, startMaster, startSlave, TINY, until } from './support.ts'
 
 const LEVELS = { messageDelayLevel: '2s 2s 60s', flushCommitLogLeastPages: 0 }
@@ -17,20 +18,7 @@ const body = (i: number) => (i % 2 === 0 ? 'same' : String(i))
 const bodies = (count: number) => Array.from({ length: count }, (_, i) => body(i)).toSorted()
 
 async function sendDelayed(client: TestClient, count: number, level = (i: number) => 1 + (i % 2)): Promise<void> {
-  const header = {
-    a: 'PG',
-    b: 'T',
-    c: 'TBW102',
-    d: '4',
-    e: '0',
-    f: '0',
-    g: '1',
-    h: '0',
-    j: '0',
-    k: 'false',
-    m: 'false',
-  }
-  const send = (i: number) => client.invoke(310, { ...header, i: `DELAY\u0001${level(i)}` }, Buffer.from(body(i)))
+  const send = (i: number) => client.invoke(310, { ...SEND_V2, i: `DELAY\u0001${level(i)}` }, Buffer.from(body(i)))
   await Promise.all(Array.from({ length: count }, (_, i) => send(i)))
 }
 

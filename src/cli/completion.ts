@@ -48,9 +48,17 @@ const valued = (nodes: readonly Node[]) => {
 
 const FILE_OPTIONS = ['--config', '-c', '--account', '--file', '--output', '-o', '--store']
 
+/** One step of the walk along the words, in the language that bash and zsh share: `at` is the path so far. */
+const steps = (nodes: readonly Node[]) => `    case "$word" in
+      ${valued(nodes).join('|')}) ((i++)); continue ;;
+      -*) continue ;;
+    esac
+    next="\${at:+$at }$word"
+    case "$next" in ${nodes.map(({ path }) => `'${path}'`).join('|')}) at="$next" ;; esac
+`
+
 function bash(nodes: readonly Node[]): string {
   const cases = nodes.map((node) => `    '${node.path}') words='${words(node)}' ;;\n`).join('')
-  const paths = nodes.map(({ path }) => `'${path}'`).join('|')
   return `# bash completion of basaltmq; made by "basaltmq completion bash"
 _basaltmq() {
   local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" at='' next word words='' i
@@ -59,13 +67,7 @@ _basaltmq() {
   esac
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${COMP_WORDS[i]}"
-    case "$word" in
-      ${valued(nodes).join('|')}) ((i++)); continue ;;
-      -*) continue ;;
-    esac
-    next="\${at:+$at }$word"
-    case "$next" in ${paths}) at="$next" ;; esac
-  done
+${steps(nodes)}  done
   case "$at" in
 ${cases}  esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -88,7 +90,6 @@ function zsh(nodes: readonly Node[]): string {
       return `    '${path}') choices=(${list.join(' ')}) ;;\n`
     })
     .join('')
-  const paths = nodes.map(({ path }) => `'${path}'`).join('|')
   return `#compdef basaltmq
 # zsh completion of basaltmq; made by "basaltmq completion zsh"
 _basaltmq() {
@@ -99,13 +100,7 @@ _basaltmq() {
   esac
   for ((i = 2; i < CURRENT; i++)); do
     word="\${words[i]}"
-    case "$word" in
-      ${valued(nodes).join('|')}) ((i++)); continue ;;
-      -*) continue ;;
-    esac
-    next="\${at:+$at }$word"
-    case "$next" in ${paths}) at="$next" ;; esac
-  done
+${steps(nodes)}  done
   case "$at" in
 ${cases}  esac
   _describe 'basaltmq' choices

@@ -3,6 +3,7 @@ import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, rmSync, s
 import { dirname, join } from 'node:path'
 import type { BrokerConfig } from '../config/index.ts'
 import { describe } from '../errors.ts'
+import { isRunning } from '../store/checkpoint/is-running.ts'
 import { PositionsFile } from '../store/checkpoint/positions-file.ts'
 import { type Finding, of, sizeText } from './finding.ts'
 
@@ -178,15 +179,6 @@ export function checkStore({ storePathRootDir: root }: BrokerConfig, now: number
     wasClean ? 'ok' : 'note',
     `${root} holds ${sizeText(slot.appended - slot.retained)}, ${wasClean ? 'stopped cleanly' : 'not stopped cleanly: it is recovered at the start'}`,
   )
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
 
 export function readText(path: string): string | undefined {

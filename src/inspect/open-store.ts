@@ -15,10 +15,11 @@ import {
   type Trust,
 } from '../store/checkpoint/index.ts'
 import { commitLogFolder } from '../store/commitlog/index.ts'
+import { namesIn } from '../store/consumequeue/index.ts'
 import { FOLDERS, type StoreSettings } from '../store/settings.ts'
 import { geometryOf, type InspectSettings } from './geometry.ts'
 import { type StoreUse, useOf } from './in-use.ts'
-import { entriesOf, listStore, type StoreFiles } from './store-files.ts'
+import { listStore, type StoreFiles } from './store-files.ts'
 import { tryRead } from './try-read.ts'
 
 export interface OpenOptions {
@@ -76,7 +77,7 @@ function refuseOther(root: string, logFolder: string): void {
   if (status === undefined) throw noStore('there is no such folder', root, 'give the storePathRootDir of a broker')
   if (!status.isDirectory()) throw noStore('this is a file, not a store', root, 'give the folder that holds commitlog/')
   if (isFolder(logFolder)) return
-  const names = entriesOf(root)
+  const names = namesIn(root)
   if (names.some((name) => name.startsWith('dledger-')))
     throw noStore('this is a store in DLedger mode, whose log has another format', root, 'inspect a classic store')
   const isLog = names.some((name) => /^\d{20}$/.test(name))

@@ -4,10 +4,10 @@
  *
  * Format: spec/store-format.md §1.
  */
-import { readdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Segment } from '../store/commitlog/index.ts'
-import { findQueues, listQueueFiles, type QueueFile, queueFolder } from '../store/consumequeue/index.ts'
+import { findQueues, listQueueFiles, namesIn, type QueueFile, queueFolder } from '../store/consumequeue/index.ts'
 import { type IndexFile, indexFolder, listIndexFiles } from '../store/index/index.ts'
 import { FOLDERS } from '../store/settings.ts'
 
@@ -46,7 +46,7 @@ export function listStore(root: string, logFolder: string): StoreFiles {
 export function listLog(logFolder: string): Pick<StoreFiles, 'segments' | 'strays'> {
   const segments: Segment[] = []
   const strays: string[] = []
-  for (const name of entriesOf(logFolder)) {
+  for (const name of namesIn(logFolder)) {
     const path = join(logFolder, name)
     const status = statSync(path, { throwIfNoEntry: false })
     if (status === undefined) continue
@@ -65,15 +65,4 @@ export function listQueue(root: string, topic: string, queueId: number): QueueFi
   const files = listQueueFiles(folder, (path) => strays.push(path)).filter(({ start }) => Number.isSafeInteger(start))
   const ext = join(root, FOLDERS.consumeQueueExt, topic, String(queueId))
   return { topic, queueId, folder, files, extSizes: listQueueFiles(ext).map(({ size }) => size), strays }
-}
-
-/** Names in a folder; none where it is missing or no folder. */
-export function entriesOf(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR') return []
-    throw error
-  }
 }

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { AdminError } from '../../admin/index.ts'
+import { isRunning } from '../../store/checkpoint/is-running.ts'
 import { PositionsFile } from '../../store/checkpoint/positions-file.ts'
 import type { PositionsSlot } from '../../store/checkpoint/positions-slot.ts'
 import { bytesText, durationText, rateText, timeText } from './format.ts'
@@ -40,15 +41,6 @@ export function lookAtStore(given: string, cwd: string, now: number): StoreLook 
     trust: found.trust,
     process: positions.isClean ? 'stopped cleanly' : isAlive ? 'runs' : 'is gone',
     ageMs: Math.max(0, now - positions.writtenAt),
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

@@ -27,6 +27,15 @@ export interface Joined {
   keysMissingTo: number
 }
 
+export const nothingJoined = (): Joined => ({
+  recordCount: 0,
+  damaged: [],
+  queues: new Map(),
+  keysMissing: 0,
+  keysMissingFrom: -1,
+  keysMissingTo: -1,
+})
+
 export function planRanges(
   segments: readonly Segment[],
   size: number,
@@ -50,14 +59,7 @@ export async function joinRanges(
   findings: Findings,
   settings: InspectSettings,
 ): Promise<Joined> {
-  const joined: Joined = {
-    recordCount: 0,
-    damaged: [],
-    queues: new Map(),
-    keysMissing: 0,
-    keysMissingFrom: -1,
-    keysMissingTo: -1,
-  }
+  const joined = nothingJoined()
   let next = ranges[0]?.from ?? 0
   let timesBack = 0
   for (const [i, range] of ranges.entries()) {

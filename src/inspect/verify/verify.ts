@@ -21,7 +21,7 @@ import { type Finding, Findings } from './finding.ts'
 import type { IndexFileHead } from './index-cursor.ts'
 import type { LogRangeResult, LogRangeTask } from './log-range.ts'
 import { checkMarks } from './marks-check.ts'
-import { type Joined, joinRanges, type PlannedRange, planRanges } from './ranges.ts'
+import { joinRanges, nothingJoined, type PlannedRange, planRanges } from './ranges.ts'
 import { type Runner, runnerOf, threadsFor } from './runner.ts'
 import { checkOffsets, checkTables } from './table-check.ts'
 
@@ -79,14 +79,7 @@ class Verifier {
   readonly findings = new Findings()
   readonly bounds: LogBounds
   readonly dispatchedTo: number
-  joined: Joined = {
-    recordCount: 0,
-    damaged: [],
-    queues: new Map(),
-    keysMissing: 0,
-    keysMissingFrom: -1,
-    keysMissingTo: -1,
-  }
+  joined = nothingJoined()
   unitCount = 0
   indexCount = 0
   total = 0

@@ -13,4 +13,7 @@ if (!existsSync(cli)) {
   process.exit(1)
 }
 const { main } = await import(cli.href)
-process.exit(await main(process.argv.slice(2)))
+const status = await main(process.argv.slice(2))
+// A pipe takes 64 KiB at a time: what is still to be read would go with the process.
+for (const stream of [process.stdout, process.stderr]) await new Promise((done) => stream.write('', done))
+process.exit(status)

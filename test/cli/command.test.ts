@@ -112,3 +112,11 @@ describe('basaltmq as a process', () => {
     expect(run('--wrong')).toMatchObject({ status: 2, stdout: '' })
   })
 })
+
+test('output of more than a pipe takes at once arrives whole', () => {
+  const { stdout } = spawnSync('sh', ['-c', `"${process.execPath}" "${BIN}" completion fish | cat`], {
+    encoding: 'utf8',
+  })
+  expect(stdout.length).toBeGreaterThan(64 * 1024)
+  expect(stdout.endsWith('\n')).toBe(true)
+})

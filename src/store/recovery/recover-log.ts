@@ -20,12 +20,12 @@
  *            0.1–0.2 s); without marks 0.7 s a GiB.
  */
 
-import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../../log.ts'
 import { CLASSIC_LAYOUT, type LogLayout } from '../commitlog/log-layout.ts'
 import { allocateSegment, removeUnfinishedSegments } from '../commitlog/segment-allocator.ts'
 import { commitLogFolder, listSegments, type Segment, segmentStart } from '../commitlog/segments.ts'
+import { realDisk, type StoreDisk } from '../disk.ts'
 import { FOLDERS, type StoreSettings } from '../settings.ts'
 import { type Finding, Findings } from './finding.ts'
 import { LogScanner } from './log-scanner.ts'
@@ -51,6 +51,7 @@ export interface RecoverLogOptions {
   checkpointTime: number
   log: Log
   layout?: LogLayout
+  disk?: StoreDisk
 }
 
 export interface RecoveredLog {
@@ -96,6 +97,7 @@ class Recovery {
   private readonly folder: string
   private readonly ownFolder: string
   private readonly size: number
+  private readonly disk: StoreDisk
   private readonly window: LogWindow
   private readonly scanner: LogScanner
   private readonly findings: Findings
@@ -113,15 +115,16 @@ class Recovery {
     this.folder = commitLogFolder(settings)
     this.ownFolder = join(settings.storePathRootDir, FOLDERS.own)
     this.size = settings.mappedFileSizeCommitLog
-    this.window = new LogWindow(this.folder, this.size)
+    this.disk = options.disk ?? realDisk
+    this.window = new LogWindow(this.folder, this.size, this.disk)
     this.scanner = new LogScanner(this.window, this.layout, settings.checkCRCOnRecover)
     this.findings = new Findings(options.log, this.folder, this.size)
   }
 
   run(): RecoveredLog {
     try {
-      removeUnfinishedSegments(this.ownFolder, entriesOf(this.ownFolder))
-      const found = listSegments(this.folder, this.size)
+      removeUnfinishedSegments(this.ownFolder, entriesOf(this.disk, this.ownFolder), this.disk)
+      const found = listSegments(this.folder, this.size, this.disk)
       if (found.length === 0) return this.startEmpty()
       const mended = mendSegments(this.window, this.layout, found, this.findings)
       this.segments = mended.segments
@@ -135,7 +138,7 @@ class Recovery {
 
   private startEmpty(): RecoveredLog {
     const { folder, ownFolder, size } = this
-    allocateSegment({ folder, ownFolder, start: 0, size })
+    allocateSegment({ folder, ownFolder, start: 0, size }, this.disk)
     const { marks } = this.options
     if (marks !== undefined && marks.trust !== 'none' && marks.flushed > 0) this.reportLost(0, marks.flushed)
     const nothing = { min: 0, end: 0, lastStoreTimestamp: 0, scannedFrom: 0, recordCount: 0, rewrittenFrom: 0 }
@@ -245,8 +248,8 @@ class Recovery {
         `the disk cannot read ${from} to ${to} (EIO); they count as zeros`,
       )
     }
-    const kept = needsCut ? cutTail(this.folder, this.size, this.segments, end) : this.segments
-    if (!isClean) rewriteRange(this.folder, this.size, rewrittenFrom, end)
+    const kept = needsCut ? cutTail(this.folder, this.size, this.segments, end, this.disk) : this.segments
+    if (!isClean) rewriteRange(this.folder, this.size, rewrittenFrom, end, this.disk)
     const { lastStoreTimestamp, recordCount, findings } = this
     return {
       min: kept[0].start,
@@ -301,9 +304,9 @@ class Recovery {
   }
 }
 
-function entriesOf(folder: string): string[] {
+function entriesOf(disk: StoreDisk, folder: string): string[] {
   try {
-    return readdirSync(folder)
+    return disk.list(folder)
   } catch {
     return []
   }

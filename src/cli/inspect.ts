@@ -5,6 +5,7 @@
  * Exit statuses: 0 done (verify: the store is whole), 1 failure, 2 usage or no store, 3 findings.
  */
 import type { Command } from 'commander'
+import { dryStartCommand } from './inspect/dry-start-command.ts'
 import { findCommand } from './inspect/find-command.ts'
 import { indexCommand } from './inspect/index-command.ts'
 import { logCommand } from './inspect/log-command.ts'
@@ -21,6 +22,7 @@ Examples:
   $ basaltmq inspect log store --topic Orders --follow        records as they come
   $ basaltmq inspect find store --key 4711                    a message, and what led to it
   $ basaltmq inspect verify store                             whether it is whole
+  $ basaltmq inspect dry-start store -c broker.conf           what a start would do to it
 
 Stores of RocketMQ 4.x, 5.x and Basalt are read alike. A broker may run meanwhile: nothing is locked, nothing is written.
 Sizes of files are read off the files; what -c or --set say goes before.
@@ -38,4 +40,5 @@ export function fillInspect(command: Command, io: Io): void {
   configCommand(command, io)
   findCommand(command, io)
   verifyCommand(command, io)
+  dryStartCommand(command, io)
 }

@@ -8,7 +8,9 @@
  *   log-records, queue-records, index-entries   one by one; record-match and message: which, and as what
  *   find                                        messages by what somebody has in hand
  *   verify/                                     whether it is whole
+ *   dry-start/                                  what a start would do to it
  */
+export { type DryStart, dryStart } from './dry-start/dry-start.ts'
 export * from './find.ts'
 export * from './index-entries.ts'
 export * from './log-records.ts'

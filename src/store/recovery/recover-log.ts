@@ -32,7 +32,7 @@ import { LogScanner } from './log-scanner.ts'
 import { LogWindow } from './log-window.ts'
 import { mendSegments } from './mend-segments.ts'
 import { resync } from './resync.ts'
-import { type LogMarks, scanStart } from './scan-start.ts'
+import { type LogMarks, type ScanReason, scanStart } from './scan-start.ts'
 import { sealDamage } from './seal-damage.ts'
 import { cutTail, rewriteRange } from './tail.ts'
 
@@ -63,6 +63,8 @@ export interface RecoveredLog {
   lastStoreTimestamp: number
   /** The scan began here. */
   scannedFrom: number
+  /** What said so; `mended`: a file that was short. */
+  scannedBy: ScanReason | 'mended'
   recordCount: number
   /** [rewrittenFrom, end) was written and synced again. Equal to `end` where that was not needed. */
   rewrittenFrom: number
@@ -106,6 +108,7 @@ class Recovery {
   private lastStoreTimestamp = 0
   private recordCount = 0
   private leftovers = 0
+  private scannedBy: RecoveredLog['scannedBy'] = 'oldest'
   private readonly wrong: WrongRecords[] = []
 
   constructor(options: RecoverLogOptions) {
@@ -142,7 +145,7 @@ class Recovery {
     const { marks } = this.options
     if (marks !== undefined && marks.trust !== 'none' && marks.flushed > 0) this.reportLost(0, marks.flushed)
     const nothing = { min: 0, end: 0, lastStoreTimestamp: 0, scannedFrom: 0, recordCount: 0, rewrittenFrom: 0 }
-    return { ...nothing, allocated: size, findings: this.findings.list }
+    return { ...nothing, scannedBy: 'oldest', allocated: size, findings: this.findings.list }
   }
 
   private chooseStart(doubtfulFrom: number): number {
@@ -154,6 +157,7 @@ class Recovery {
         'basalt/positions does not fit the log (another broker wrote to it, or it is a copy); scanning instead'
       this.findings.add('MARKS_IGNORED', 'warn', start.at, start.at, what)
     }
+    this.scannedBy = doubtfulFrom < start.at ? 'mended' : start.by
     return Math.min(start.at, doubtfulFrom)
   }
 
@@ -256,6 +260,7 @@ class Recovery {
       end,
       lastStoreTimestamp,
       scannedFrom,
+      scannedBy: this.scannedBy,
       recordCount,
       rewrittenFrom,
       allocated: kept[kept.length - 1].start + this.size,

@@ -17,7 +17,7 @@ import { type LastEnd, recoverIndex } from '../index/index-recovery.ts'
 import type { StoreSettings } from '../settings.ts'
 import type { StoreFolder } from '../store-folder.ts'
 import type { Finding } from './finding.ts'
-import { recoverLog } from './recover-log.ts'
+import { type RecoveredLog, recoverLog } from './recover-log.ts'
 import type { LogMarks } from './scan-start.ts'
 
 export interface RecoveredStore {
@@ -37,6 +37,8 @@ export interface RecoveredStore {
   rewrittenBytes: number
   /** Recovery has read the log from here on; what is below it believed. */
   readFrom: number
+  /** What said that this is enough. */
+  readBy: RecoveredLog['scannedBy']
   /** What was damaged, cut or mended: one line each. */
   findings: string[]
   /** Those of the log among them. */
@@ -123,6 +125,7 @@ export function recoverStore(
     recordCount: recovered.recordCount,
     rewrittenBytes: end - recovered.rewrittenFrom,
     readFrom: recovered.scannedFrom,
+    readBy: recovered.scannedBy,
     findings,
     logFindings: recovered.findings,
   }

@@ -103,7 +103,8 @@ function makeFolder(path: string): void {
   for (let made = path; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made))
 }
 
-function lockStore(root: string): number {
+/** Descriptor that holds the store's lock; close it to let go. Throws StoreError STORE_IN_USE, STORE_FOLDER. */
+export function lockStore(root: string): number {
   const path = join(root, 'lock')
   let fd = -1
   try {

@@ -52,6 +52,8 @@ export interface RepairPlan {
   tables: { path: string; bak: string }[]
   wantsOffsets: boolean
   wantsCheckpoint: boolean
+  /** Sizes that no file tells and nobody said: RocketMQ's defaults are taken. */
+  assumed: string[]
 }
 
 export interface PlanOptions {
@@ -98,6 +100,7 @@ class Planner {
     tables: [],
     wantsOffsets: false,
     wantsCheckpoint: false,
+    assumed: [],
   }
   private readonly answered = new Set<Finding>()
   private readonly allQueues: boolean
@@ -119,9 +122,23 @@ class Planner {
     if (this.wants('offsets')) this.offsets()
     if (this.wants('checkpoint')) this.checkpoint()
     if (this.wants('marks')) this.marks()
+    this.assume()
     const { findings } = this.verification
     plan.left = findings.filter((finding) => finding.severity !== 'info' && !this.answered.has(finding))
     return plan
+  }
+
+  private assume(): void {
+    const { plan, store } = this
+    const { known, files, settings } = store
+    const say = (name: 'mappedFileSizeConsumeQueue' | 'maxHashSlotNum' | 'maxIndexNum') => {
+      if (known[name] === undefined) plan.assumed.push(`${name}=${settings[name]}`)
+    }
+    if (plan.queues.length > 0 && files.queues.every((queue) => queue.files.length === 0))
+      say('mappedFileSizeConsumeQueue')
+    if (!plan.wantsIndex || files.indexFiles.length > 0) return
+    say('maxHashSlotNum')
+    say('maxIndexNum')
   }
 
   private of(codes: FindingCode | ReadonlySet<FindingCode>): Finding[] {

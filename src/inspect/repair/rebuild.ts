@@ -17,7 +17,6 @@ import { FOLDERS } from '../../store/settings.ts'
 import { logBounds } from '../log-end.ts'
 import { LogWalk } from '../log-walk.ts'
 import type { InspectedStore } from '../open-store.ts'
-import { syncTree } from './backup.ts'
 
 export interface RebuildOptions {
   store: InspectedStore
@@ -119,7 +118,6 @@ class Rebuilder {
           .sort()
           .map((name) => join(folder, name))
       : []
-    syncTree(into)
     return { queues, indexFiles, misplaced: this.misplaced }
   }
 

@@ -17,9 +17,10 @@ import { type InspectedStore, type OpenOptions, openStore } from '../open-store.
 import { entriesOf, numberOf, readTables, topicRows } from '../tables.ts'
 import { tryRead } from '../try-read.ts'
 import { type Verification, type VerifyOptions, verifyStore } from '../verify/verify.ts'
-import { Backup, bytesOf, type Step, undoRepair } from './backup.ts'
+import { Backup, bytesOf, type Step, syncTree, undoRepair } from './backup.ts'
 import { type PlanOptions, planRepair, type RepairPlan } from './plan.ts'
 import { type Rebuilt, rebuild } from './rebuild.ts'
+import { salvage } from './salvage.ts'
 import { checkpointOf, type MadeFile, offsetsWithin, tableFromBak } from './tables.ts'
 
 export interface RepairOptions extends PlanOptions, VerifyOptions {
@@ -184,6 +185,7 @@ class Repair {
       const file = checkpointOf(store, this.building, verification.log, indexFiles, plan.allQueues)
       wanted.push({ ...file, what: `checkpoint: ${file.changes.join()}` })
     }
+    syncTree(this.building)
     failpoint('repair-built')
     this.removeAndCut(plan)
     this.swap(wanted)
@@ -211,7 +213,13 @@ class Repair {
     const root = join(store.root, FOLDERS.consumeQueue)
     for (const { topic, queueId } of plan.queues) {
       if (built.queues.has(`${topic}/${queueId}`)) continue
-      this.notDone.push(`${topic}/${queueId} stays as it is: the log has no record of it any more`)
+      const kept = salvage(store, this.building, { topic, queueId }, this.planned.verification.log.min)
+      if (kept === undefined) {
+        this.notDone.push(`${topic}/${queueId} has no files, and the log no record of it`)
+        continue
+      }
+      const what = `queues: ${topic}/${queueId} has no record in the log; what can be right of it is kept, next queue offset ${kept.end}`
+      wanted.push({ path: join(root, topic, String(queueId)), made: kept.folder, changes: [], what })
     }
     for (const { topic, queueId, units, end, folder } of built.queues.values()) {
       const what = `queues: ${topic}/${queueId} built, ${units} units, next queue offset ${end}`
@@ -232,9 +240,8 @@ class Repair {
       if (step.kind === 'cut') backup.cut(step, cut!.fullSize)
       else backup.remove(step)
       const { path, from = 0, to = 0 } = step
-      this.done.push(
-        step.kind === 'cut' ? `tail: ${to - from} bytes of ${path} cut from byte ${from} on` : `moved away: ${path}`,
-      )
+      const how = to > from ? `${to - from} bytes cut from byte ${from} on` : 'filled up to its size'
+      this.done.push(step.kind === 'cut' ? `tail: ${path} ${how}` : `moved away: ${path}`)
     }
   }
 

@@ -34,6 +34,12 @@ export function dryStartCommand(parent: Command, io: Io): void {
     })
 }
 
+const TRUST = {
+  all: 'all of basalt/positions counts',
+  'what was on disk': 'of basalt/positions counts what was on disk',
+  nothing: 'none counts',
+}
+
 export function dryStartText(result: DryStart): string {
   const { root, verdict, refusal, isUnclean, marks, scan, log, dispatch, disk } = result
   const lines: [head: string, text: string][] = [['store', root]]
@@ -46,13 +52,15 @@ export function dryStartText(result: DryStart): string {
     if (refusal.code === 'STORE_IN_USE') return format(lines)
   }
   lines.push(['last stop', isUnclean ? 'not clean: abort is there' : 'clean: no abort'])
-  lines.push(['marks', `${marks.trust} of basalt/positions counts: ${marks.why}`])
+  lines.push(['marks', `${TRUST[marks.trust]}: ${marks.why}`])
   if (marks.appended !== undefined) {
     const { appended, flushed, dispatched, settled } = marks
     const places = Object.entries({ appended, flushed, dispatched, settled })
     lines.push(['', places.map(([name, place]) => `${name} ${count(place ?? 0)}`).join(', ')])
   }
   lines.push(['checkpoint', marks.checkpointTime > 0 ? timeText(marks.checkpointTime) : 'says nothing'])
+  // What was done until then is nothing that a start would have done for good.
+  if (verdict === 'refused' && log === undefined) return format(lines)
   if (scan !== undefined && log !== undefined) {
     const read = `${bytesText(scan.to - scan.from)}, ${count(scan.recordCount)} records`
     lines.push([

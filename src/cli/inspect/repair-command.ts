@@ -119,7 +119,8 @@ export function planText({ store, verification, plan, room }: Planned, isApplied
   if (actions.length === 0) text += '  nothing that a repair could do\n'
   for (const { part, what } of actions.slice(0, SHOWN)) text += `  ${part.padEnd(11)} ${what}\n`
   if (actions.length > SHOWN) text += `  … ${actions.length - SHOWN} more (--json names them)\n`
-  if (plan.wantsOffsets) text += `  ${'offsets'.padEnd(11)} looked at again when the queues are built\n`
+  if (plan.wantsOffsets && plan.queues.length > 0)
+    text += `  ${'offsets'.padEnd(11)} looked at again when the queues are built\n`
   if (plan.assumed.length > 0)
     text += `  ${'sizes'.padEnd(11)} no file tells ${plan.assumed.join(', ')}; give -c with the broker’s configuration if it says something else\n`
   if (left.length > 0) text += '  not repaired, left as it is:\n'

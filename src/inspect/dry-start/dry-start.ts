@@ -151,7 +151,7 @@ function marksOf(store: InspectedStore, rehearsal: Rehearsal | undefined): Marks
   if (found === undefined) {
     const why = store.isOurs
       ? 'basalt/positions is missing or damaged'
-      : 'there is no basalt/positions: another broker’s store'
+      : 'there is no basalt/positions; another broker wrote the store'
     const none = { appended: undefined, flushed: undefined, dispatched: undefined, settled: undefined }
     return { trust: 'nothing', why, ...none, checkpointTime }
   }

@@ -3,7 +3,18 @@
  * is lost is left; a kill -9 anywhere can be gone on from; the backup gives the former state back.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -245,6 +256,25 @@ describe('a damaged store', () => {
   })
 })
 
+test.skipIf(statSync('/dev/shm', { throwIfNoEntry: false })?.dev === statSync(tmpdir()).dev || !existsSync('/dev/shm'))(
+  'a backup on another file system gives the former state back as well',
+  async () => {
+    const root = storeIn('clean')
+    rmSync(join(root, 'index'), { recursive: true })
+    patch(join(root, MANY, '00000000000000006000'), 2000, Buffer.alloc(100))
+    truncateSync(join(root, LAST), last.at + last.size - 196_608 - 40)
+    const damaged = contentOf(root)
+    const far = mkdtempSync('/dev/shm/basalt-')
+    onTestFinished(() => rmSync(far, { recursive: true }))
+    const sizes = ['--set', 'maxHashSlotNum=500', '--set', 'maxIndexNum=2000']
+    const { status, printed } = await applied(root, '--backup', join(far, 'kept'), ...sizes)
+    expect(status, printed).toBe(0)
+    expect(printed).toMatch(/backup {6}\S+: [\d.]+ KiB copied there/)
+    expect((await inspect('repair', root, '--undo', join(far, 'kept'))).status).toBe(0)
+    expectSame(contentOf(root), damaged)
+  },
+)
+
 test('a store that a kill left is built up to the end of its log', async () => {
   const root = storeIn('unclean')
   rmSync(join(root, 'consumequeue/OracleMany'), { recursive: true })
@@ -330,12 +360,15 @@ describe('a store of ours', () => {
     expectSame(filesBelow(root), whole, 'consumequeue')
 
     const second = await startTestBroker({ folder: root, config })
-    onTestFinished(() => second.close())
     const again = new TestClient(second.address)
-    onTestFinished(() => again.close())
     for (const queueId of [0, 1, 2]) {
       const { ext } = await again.invoke(30, { topic: 'Own', queueId: String(queueId) })
       expect(Number(ext?.offset)).toBe(200)
     }
+    await again.send('Own', Buffer.from('one more'), { queueId: 1 })
+    again.close()
+    await second.close()
+    const { status, complained } = await inspect('repair', root, '--undo', backupsOf(root)[0])
+    expect([status, complained.includes('a broker has written to the store since')]).toEqual([2, true])
   })
 })

@@ -60,7 +60,7 @@ export function repairCommand(parent: Command, io: Io): void {
 async function run(io: Io, path: string, flags: RepairFlags): Promise<void> {
   const root = absolute(io, path)
   if (flags.undo !== undefined) {
-    const { restored, removed } = undoRepairOf(root, absolute(io, flags.undo))
+    const { restored, removed } = undoRepairOf(root, absolute(io, flags.undo), { known: knownOf(io, root, flags) })
     if (flags.json === true) io.out(jsonLine({ restored, removed }))
     else {
       for (const each of restored) io.out(`put back ${each}\n`)

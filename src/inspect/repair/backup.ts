@@ -52,6 +52,8 @@ export interface Step {
 interface Manifest {
   version: 1
   store: string
+  /** Where the log ended: a broker that has written since makes it longer. */
+  logEnd: number
   steps: Step[]
 }
 
@@ -62,7 +64,7 @@ export class Backup {
   private readonly manifest: Manifest
 
   /** Throws ConfigError when there is something at `folder`. */
-  constructor(folder: string, store: string) {
+  constructor(folder: string, store: string, logEnd: number) {
     if (existsSync(folder))
       throw new ConfigError('BACKUP_EXISTS', {
         what: 'the backup’s folder exists',
@@ -70,7 +72,7 @@ export class Backup {
         todo: 'name another one',
       })
     this.folder = folder
-    this.manifest = { version: 1, store, steps: [] }
+    this.manifest = { version: 1, store, logEnd, steps: [] }
     const made = mkdirSync(join(folder, 'files'), { recursive: true }) ?? folder
     mkdirSync(join(folder, 'ranges'))
     syncFolder(folder)
@@ -109,14 +111,10 @@ export class Backup {
     const { path, saved, from = 0, to = 0 } = step
     const fd = openSync(path, 'r+')
     try {
-      const bytes = Buffer.alloc(to - from)
-      const read = readSync(fd, bytes, 0, bytes.length, from)
-      writeDurably(join(this.folder, saved), bytes.subarray(0, read))
+      keepRange(fd, from, to, join(this.folder, saved))
       failpoint('repair-step')
-      for (let at = from; at < to; at += CHUNK) {
-        const length = Math.min(CHUNK, to - at)
-        writeSync(fd, Buffer.alloc(length), 0, length, at)
-      }
+      const zeros = Buffer.alloc(Math.min(CHUNK, to - from))
+      for (let at = from; at < to; at += CHUNK) writeSync(fd, zeros, 0, Math.min(CHUNK, to - at), at)
       if (statSync(path).size < fullSize) ftruncateSync(fd, fullSize)
       fsyncSync(fd)
     } finally {
@@ -127,7 +125,7 @@ export class Backup {
 }
 
 /** Puts back what a backup holds. The backup stays as it is, so that this can be done again. */
-export function undoRepair(folder: string, store: string): { restored: string[]; removed: string[] } {
+export function undoRepair(folder: string, store: string, logEnd: number): { restored: string[]; removed: string[] } {
   const manifest = manifestOf(folder)
   if (resolve(manifest.store) !== resolve(store))
     throw new ConfigError('OTHER_STORE', {
@@ -135,12 +133,18 @@ export function undoRepair(folder: string, store: string): { restored: string[];
       where: folder,
       todo: 'give that store, or edit "store" in manifest.json where it was moved',
     })
+  if (logEnd > manifest.logEnd)
+    throw new ConfigError('STORE_WENT_ON', {
+      what: `a broker has written to the store since: its log ends at ${logEnd}, at the repair it ended at ${manifest.logEnd}`,
+      where: store,
+      todo: 'the former queues and tables do not know of what came since; take what you need from the backup by hand',
+    })
   const [restored, removed]: [string[], string[]] = [[], []]
   for (const step of [...manifest.steps].reverse()) {
     const saved = join(folder, step.saved)
     if (step.kind === 'cut') {
       if (!existsSync(saved)) continue
-      restoreRange(step, readFileSync(saved))
+      restoreRange(step, saved)
       restored.push(step.path)
     } else if (existsSync(saved)) {
       rmSync(step.path, { recursive: true, force: true })
@@ -168,14 +172,40 @@ function manifestOf(folder: string): Manifest {
   }
 }
 
-function restoreRange({ path, from = 0, size = 0 }: Step, bytes: Buffer): void {
+/** Whole under its name, or not there. */
+function keepRange(fd: number, from: number, to: number, saved: string): void {
+  const temporary = `${saved}.copying`
+  const copy = openSync(temporary, 'w')
+  try {
+    copyBytes(fd, from, copy, 0, to - from)
+    fsyncSync(copy)
+  } finally {
+    closeSync(copy)
+  }
+  renameSync(temporary, saved)
+  syncFolder(dirname(saved))
+}
+
+function restoreRange({ path, from = 0, to = 0, size = 0 }: Step, saved: string): void {
+  const kept = openSync(saved, 'r')
   const fd = openSync(path, 'r+')
   try {
-    writeSync(fd, bytes, 0, bytes.length, from)
+    copyBytes(kept, 0, fd, from, to - from)
     ftruncateSync(fd, size)
     fsyncSync(fd)
   } finally {
     closeSync(fd)
+    closeSync(kept)
+  }
+}
+
+function copyBytes(fd: number, from: number, into: number, to: number, length: number): void {
+  const bytes = Buffer.alloc(Math.min(CHUNK, length))
+  for (let done = 0; done < length; ) {
+    const read = readSync(fd, bytes, 0, Math.min(bytes.length, length - done), from + done)
+    if (read === 0) return
+    writeSync(into, bytes, 0, read, to + done)
+    done += read
   }
 }
 

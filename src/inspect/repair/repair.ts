@@ -9,10 +9,11 @@
  */
 import { closeSync, existsSync, mkdirSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { StoreError } from '../../errors.ts'
+import { describe, StoreError } from '../../errors.ts'
 import { failpoint } from '../../faults.ts'
 import { FOLDERS } from '../../store/settings.ts'
 import { lockStore } from '../../store/store-folder.ts'
+import { logBounds } from '../log-end.ts'
 import { type InspectedStore, type OpenOptions, openStore } from '../open-store.ts'
 import { entriesOf, numberOf, readTables, topicRows } from '../tables.ts'
 import { tryRead } from '../try-read.ts'
@@ -79,7 +80,12 @@ export async function repairStore(
     rmSync(join(root, BUILDING), { recursive: true, force: true })
     const first = await planned(locked(root, open), options)
     onPlan(first)
-    return await new Repair(first, open, options).run()
+    const repair = new Repair(first, open, options)
+    try {
+      return await repair.run()
+    } catch (error) {
+      throw repair.failure(error)
+    }
   } finally {
     rmSync(join(root, BUILDING), { recursive: true, force: true })
     closeSync(lock)
@@ -87,11 +93,11 @@ export async function repairStore(
 }
 
 /** Gives the store back as it was before a repair. */
-export function undo(root: string, backup: string): ReturnType<typeof undoRepair> {
+export function undo(root: string, backup: string, open: OpenOptions): ReturnType<typeof undoRepair> {
   const lock = lockStore(resolve(root))
   try {
     rmSync(join(root, BUILDING), { recursive: true, force: true })
-    return undoRepair(backup, resolve(root))
+    return undoRepair(backup, resolve(root), logBounds(locked(root, open), false).end)
   } finally {
     closeSync(lock)
   }
@@ -148,6 +154,7 @@ class Repair {
 
   async run(): Promise<Repaired> {
     const { store, plan } = this.planned
+    for (const { code, what } of plan.left) if (code === 'LOG_LOST') this.notDone.push(what)
     if (plan.actions.length === 0) return this.result(this.planned.verification)
     this.checkRoom()
     this.first(store, plan)
@@ -256,8 +263,8 @@ class Repair {
   }
 
   private backupOf(): Backup {
-    const { room, store } = this.planned
-    this.backup ??= new Backup(room.backup, store.root)
+    const { room, store, verification } = this.planned
+    this.backup ??= new Backup(room.backup, store.root, verification.log.end)
     return this.backup
   }
 
@@ -275,6 +282,18 @@ class Repair {
       what: `no room for the repair: ${room.built} bytes to build of ${room.free} free, ${room.copied} to copy of ${freeThere} free`,
       where: store.root,
       todo: 'make room, or give --backup on another file system, or mend part by part with --only',
+    })
+  }
+
+  /** What the store is in then, and what can be done. */
+  failure(error: unknown): unknown {
+    const { backup, planned } = this
+    if (backup === undefined) return error
+    return new StoreError('REPAIR_FAILED', {
+      what: `the repair ended in the middle: ${describe(error)}`,
+      where: planned.store.root,
+      todo: `run the same command again, or give the former state back with --undo ${backup.folder}`,
+      cause: error,
     })
   }
 

@@ -3,6 +3,7 @@
  * is lost is left; a kill -9 anywhere can be gone on from; the backup gives the former state back.
  */
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   cpSync,
   existsSync,
@@ -57,6 +58,12 @@ const backupsOf = (root: string) =>
     .filter((name) => name.startsWith(`${basename(root)}.repair-`))
     .map((name) => join(dirname(root), name))
     .sort()
+
+const indexOf = (root: string) =>
+  [...filesBelow(root)]
+    .filter(([path]) => path.startsWith('index/'))
+    .sort()
+    .map(([, bytes]) => createHash('sha1').update(bytes).digest('hex'))
 
 const json = (path: string) =>
   JSON.parse(readFileSync(path, 'utf8')) as { offsetTable: Record<string, Record<string, number>> }
@@ -114,6 +121,8 @@ const DAMAGES: Damage[] = [
     sizes: ['--set', 'maxHashSlotNum=500', '--set', 'maxIndexNum=2000'],
     parts: ['index'],
     same: ['consumequeue', 'commitlog', 'config'],
+    // Named by the time of their first record, not by that of the file; else the same to the last byte.
+    check: (root) => expect(indexOf(root)).toEqual(indexOf(recordedStore('clean'))),
   },
   {
     what: 'a wrong slot of the index',

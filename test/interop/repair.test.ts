@@ -108,6 +108,8 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('a store that was mended', () =
           max: 6000,
         }
         const { acknowledged } = await producer(scratch, ORACLE, options).done()
+        const refused = spawnSync(process.execPath, [COMMAND, 'inspect', 'repair', store, '--apply'])
+        expect([refused.status, /used by another broker, process \d+/.test(String(refused.stderr))]).toEqual([1, true])
         written.set(kind, { store, port: system.port, acknowledged })
         expect(await system.stop()).toBe(true)
       } finally {

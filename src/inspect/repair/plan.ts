@@ -182,8 +182,8 @@ class Planner {
       }
     }
     for (const { start: from, path } of store.files.segments) {
-      if (from <= start || (from === end && lastByteBehind(path, 0) === 0 && this.isWhole(path))) continue
-      if (lastByteBehind(path, 0) === 0 && this.isWhole(path)) continue
+      // One that was made ahead.
+      if (from <= start || (lastByteBehind(path, 0) === 0 && this.isWhole(path))) continue
       plan.removed.push(path)
       this.act('tail', `move ${path} into the backup: it lies behind the end of the log at ${end}`, [
         ...short.filter(({ file }) => file === path),

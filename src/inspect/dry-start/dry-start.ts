@@ -107,7 +107,7 @@ export function dryStart(store: InspectedStore, defaults: StoreSettings): DrySta
     verdict: refusal !== undefined ? 'refused' : isMended ? 'mended' : 'as it is',
     scan: { from: readFrom, to: end, because: BECAUSE[readBy], recordCount, rewrittenBytes, ms: rehearsal.ms },
     log: { min, end },
-    cut: cutOf(settings, rehearsal, findings, end),
+    cut: cutOf(settings, changes, findings, end),
     findings,
     dispatch: { from: dispatchFrom, bytes: end - dispatchFrom },
     queues: queues.sort((a, b) => (a.topic === b.topic ? a.queueId - b.queueId : a.topic < b.topic ? -1 : 1)),
@@ -165,7 +165,12 @@ function marksOf(store: InspectedStore, rehearsal: Rehearsal | undefined): Marks
   return { trust: found.trust === 'durable' ? 'what was on disk' : 'nothing', why, ...places }
 }
 
-function cutOf(settings: StoreSettings, { disk }: Rehearsal, findings: StartFinding[], end: number): DryStart['cut'] {
+function cutOf(
+  settings: StoreSettings,
+  changes: readonly DryChange[],
+  findings: StartFinding[],
+  end: number,
+): DryStart['cut'] {
   const folder = commitLogFolder(settings)
   const cut: DryStart['cut'] = []
   for (const { code, where, from, to } of findings) {
@@ -173,7 +178,7 @@ function cutOf(settings: StoreSettings, { disk }: Rehearsal, findings: StartFind
     const file = where.slice(0, where.lastIndexOf(' byte '))
     cut.push({ file, offset: from - (from - (from % settings.mappedFileSizeCommitLog)), bytes: to - from })
   }
-  for (const { path, kind, formerSize } of disk.changes()) {
+  for (const { path, kind, formerSize } of changes) {
     const isSegment = relative(folder, path).length === 20 && Number(relative(folder, path)) > end
     if (kind === 'removed' && isSegment && holdsBytes(path)) cut.push({ file: path, offset: 0, bytes: formerSize ?? 0 })
   }

@@ -65,8 +65,10 @@ export class DryFile {
     const end = position + length
     for (const { from, to } of this.zeros)
       if (from < end && to > position) bytes.fill(0, Math.max(from, position) - position, Math.min(to, end) - position)
-    for (const [start, page] of this.pages) {
-      if (start >= end || start + PAGE <= position) continue
+    if (this.pages.size === 0) return length
+    for (let start = position - (position % PAGE); start < end; start += PAGE) {
+      const page = this.pages.get(start)
+      if (page === undefined) continue
       const from = Math.max(start, position)
       bytes.set(page.subarray(from - start, Math.min(start + PAGE, end) - start), from - position)
     }
@@ -127,31 +129,29 @@ export class DryFile {
     const fd = openSync(this.base, 'r')
     try {
       for (const { from, to } of this.zeros) this.compare(fd, from, to, found)
-      for (const start of this.pages.keys()) this.compare(fd, start, start + PAGE, found)
+      const then = Buffer.alloc(PAGE)
+      for (const [start, page] of this.pages) {
+        const length = Math.min(PAGE, this.baseSize - start)
+        if (length <= 0) continue
+        readSync(fd, then, 0, length, start)
+        difference(then, page, length, start, found)
+      }
     } finally {
       closeSync(fd)
     }
     return merged(found)
   }
 
+  /** A range of zeros. Holes are as zero as what is written over them; pages in it are compared by themselves. */
   private compare(fd: number, from: number, to: number, found: { from: number; to: number }[]): void {
     const end = Math.min(to, this.baseSize)
     const [now, then] = [Buffer.alloc(CHUNK), Buffer.alloc(CHUNK)]
-    for (let at = from; at < end; ) {
-      // A hole is as zero as what is written over it, unless a page lies there, which is compared by itself.
-      if (to - from > PAGE) at = Math.max(at, Math.min(end, dataFrom(fd, at)))
+    for (let at = Math.min(end, dataFrom(fd, from)); at < end; ) {
       const length = Math.min(CHUNK, end - at)
-      if (length <= 0) break
       readSync(fd, then, 0, length, at)
       this.read(fd, now.subarray(0, length), at)
-      if (now.compare(then, 0, length, 0, length) !== 0) {
-        let first = 0
-        while (now[first] === then[first]) first += 1
-        let last = length
-        while (now[last - 1] === then[last - 1]) last -= 1
-        found.push({ from: at + first, to: at + last })
-      }
-      at += length
+      difference(then, now, length, at, found)
+      at = Math.min(end, dataFrom(fd, at + length))
     }
   }
 
@@ -164,6 +164,22 @@ export class DryFile {
     }
     return page
   }
+}
+
+/** From the first to the last byte that differs. */
+function difference(
+  then: Buffer,
+  now: Buffer,
+  length: number,
+  at: number,
+  found: { from: number; to: number }[],
+): void {
+  if (now.compare(then, 0, length, 0, length) === 0) return
+  let first = 0
+  while (now[first] === then[first]) first += 1
+  let last = length
+  while (now[last - 1] === then[last - 1]) last -= 1
+  found.push({ from: at + first, to: at + last })
 }
 
 function dataFrom(fd: number, at: number): number {

@@ -104,6 +104,8 @@ export const FAILPOINTS = [
   'checkpoint',
   'json-rename',
 ] as const
+/** Of `inspect repair --apply`. */
+export const REPAIR_FAILPOINTS = ['repair-built', 'repair-swap', 'repair-step'] as const
 /** Between the messages of one transaction. */
 export const TRANSACTION_FAILPOINTS = [
   'transaction-committed',
@@ -112,7 +114,10 @@ export const TRANSACTION_FAILPOINTS = [
   'half-asked',
   'transaction-offsets',
 ] as const
-export type Failpoint = (typeof FAILPOINTS)[number] | (typeof TRANSACTION_FAILPOINTS)[number]
+export type Failpoint =
+  | (typeof FAILPOINTS)[number]
+  | (typeof REPAIR_FAILPOINTS)[number]
+  | (typeof TRANSACTION_FAILPOINTS)[number]
 
 /** Ends the process at once when this point is armed. */
 export function failpoint(name: Failpoint): void {

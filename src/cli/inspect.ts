@@ -1,15 +1,18 @@
 /**
- * `basaltmq inspect …`: looks into a store, offline or beside a running broker; never locks and never writes. Commands live
+ * `basaltmq inspect …`: looks into a store, offline or beside a running broker; never locks and never writes, but for
+ * repair --apply. Commands live
  * in inspect/, one file each; what they show comes from ../inspect.
  *
  * Exit statuses: 0 done (verify: the store is whole), 1 failure, 2 usage or no store, 3 findings.
  */
 import type { Command } from 'commander'
+import { dryStartCommand } from './inspect/dry-start-command.ts'
 import { findCommand } from './inspect/find-command.ts'
 import { indexCommand } from './inspect/index-command.ts'
 import { logCommand } from './inspect/log-command.ts'
 import { checkpointCommand, configCommand } from './inspect/marks-command.ts'
 import { queueCommand } from './inspect/queue-command.ts'
+import { repairCommand } from './inspect/repair-command.ts'
 import { summaryCommand } from './inspect/summary-command.ts'
 import { verifyCommand } from './inspect/verify-command.ts'
 import type { Io } from './io.ts'
@@ -21,8 +24,11 @@ Examples:
   $ basaltmq inspect log store --topic Orders --follow        records as they come
   $ basaltmq inspect find store --key 4711                    a message, and what led to it
   $ basaltmq inspect verify store                             whether it is whole
+  $ basaltmq inspect dry-start store -c broker.conf           what a start would do to it
+  $ basaltmq inspect repair store                             a plan to mend it; --apply does it
 
-Stores of RocketMQ 4.x, 5.x and Basalt are read alike. A broker may run meanwhile: nothing is locked, nothing is written.
+Stores of RocketMQ 4.x, 5.x and Basalt are read alike. A broker may run meanwhile: nothing is
+locked, nothing is written (repair --apply refuses a store in use).
 Sizes of files are read off the files; what -c or --set say goes before.
 
 Exit status: 0 done (verify: whole), 1 failure, 2 usage or no store, 3 findings.
@@ -38,4 +44,6 @@ export function fillInspect(command: Command, io: Io): void {
   configCommand(command, io)
   findCommand(command, io)
   verifyCommand(command, io)
+  dryStartCommand(command, io)
+  repairCommand(command, io)
 }

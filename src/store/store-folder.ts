@@ -57,7 +57,7 @@ export function openStoreFolder(settings: StoreSettings): StoreFolder {
   }
   const lockFd = lockStore(root)
   try {
-    const isUnclean = existsSync(abortPath(root))
+    const isUnclean = wasUnclean(root)
     removeUnfinishedSegments(ownFolder, readdirSync(ownFolder))
     writeSynced(abortPath(root), String(process.pid))
     syncFolder(root)
@@ -88,7 +88,8 @@ export function abandonStoreFolder(folder: StoreFolder): void {
   closeStoreFolder(folder, !folder.isUnclean)
 }
 
-function foldersOf(settings: StoreSettings): string[] {
+/** All that openStoreFolder makes. */
+export function foldersOf(settings: StoreSettings): string[] {
   const root = resolve(settings.storePathRootDir)
   const below = [FOLDERS.consumeQueue, FOLDERS.index, FOLDERS.config, FOLDERS.own].map((name) => join(root, name))
   if (settings.enableConsumeQueueExt) below.push(join(root, FOLDERS.consumeQueueExt))
@@ -102,7 +103,8 @@ function makeFolder(path: string): void {
   for (let made = path; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made))
 }
 
-function lockStore(root: string): number {
+/** Descriptor that holds the store's lock; close it to let go. Throws StoreError STORE_IN_USE, STORE_FOLDER. */
+export function lockStore(root: string): number {
   const path = join(root, 'lock')
   let fd = -1
   try {
@@ -173,11 +175,17 @@ function pidFromAbort(root: string): number | undefined {
   }
 }
 
+/** The last broker did not stop cleanly. */
+export function wasUnclean(root: string): boolean {
+  return existsSync(abortPath(root))
+}
+
 function abortPath(root: string): string {
   return join(root, 'abort')
 }
 
-function folderError(root: string, error: unknown): Error {
+/** What a start says when the folders cannot be used. */
+export function folderError(root: string, error: unknown): Error {
   if (error instanceof BasaltError) return error
   const where = (error as NodeJS.ErrnoException).path ?? root
   if (isDiskFull(error)) {

@@ -148,6 +148,8 @@ function commandsFor(root: string): string[][] {
     ['checkpoint', root],
     ['config', root],
     ['find', root, '--key', 'mod7', '--scan', '--json'],
+    ['dry-start', root, '--json'],
+    ['repair', root, '--json'],
   ]
 }
 

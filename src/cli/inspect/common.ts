@@ -30,7 +30,7 @@ export function storeOf(io: Io, path: string, flags: StoreFlags): InspectedStore
 }
 
 /** Only what the user said: defaults are no knowledge of this store. */
-function knownOf(io: Io, root: string, { config: file, set }: StoreFlags): Partial<StoreSettings> {
+export function knownOf(io: Io, root: string, { config: file, set }: StoreFlags): Partial<StoreSettings> {
   if (file === undefined && set.length === 0) return {}
   const overrides = { storePathRootDir: root }
   const resolved = resolveConfig({ role: 'broker', file, set, overrides, env: {}, cwd: io.cwd })

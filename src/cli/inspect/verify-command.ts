@@ -78,7 +78,7 @@ function findingText({ severity, code, what, file, offset, remedy }: Finding): s
 }
 
 /** On the terminal only, rewritten in place. */
-class ProgressBar {
+export class ProgressBar {
   private readonly io: Io
   private readonly began = performance.now()
   private shownAt = 0

@@ -18,17 +18,19 @@ interface Kind {
 
 const KEEP_COPY =
   'keep a copy of the file before any broker starts: a broker of RocketMQ ends its log at damage and deletes what is behind'
-const REBUILD_QUEUE =
-  'stop the broker, move consumequeue/ away and start it: queues are built again from the log; of a store of Basalt this queue’s folder is enough'
-const REBUILD_INDEX =
-  'stop the broker, move index/ away and start Basalt: it indexes the log again (RocketMQ does not after a clean stop)'
-const RESTORE = 'restore it from its .bak or from another replica, with the broker stopped'
+const REBUILD_QUEUE = 'stop the broker and run "basaltmq inspect repair": it builds the queue again from the log'
+const REBUILD_INDEX = 'stop the broker and run "basaltmq inspect repair": it indexes the log again (RocketMQ does not)'
+const RESTORE =
+  'stop the broker and run "basaltmq inspect repair", which takes its .bak if that is whole; else restore it from a replica'
 
 export const KINDS = {
   RECORD_DAMAGED: { severity: 'error', remedy: `${KEEP_COPY}; Basalt’s start keeps what is behind` },
   RECORD_FIELD: { severity: 'error', remedy: `${KEEP_COPY}; the message cannot be trusted` },
   TIME_BACK: { severity: 'info', remedy: 'none; the clock was set back' },
-  TAIL_TORN: { severity: 'warn', remedy: 'start the broker: it cuts what was never acknowledged' },
+  TAIL_TORN: {
+    severity: 'warn',
+    remedy: 'start the broker, or run "basaltmq inspect repair": they cut what was never acknowledged',
+  },
   TAIL_LEFTOVERS: { severity: 'info', remedy: 'none; bytes that an earlier recovery left behind the end' },
   LOG_LOST: { severity: 'error', remedy: 'look for missing or cut segments, or take the store from another replica' },
   SEGMENT_MISSING: {
@@ -39,7 +41,10 @@ export const KINDS = {
     severity: 'error',
     remedy: 'copy the file back, from a backup or another replica, before any broker starts',
   },
-  STRAY_FILE: { severity: 'warn', remedy: 'move it away: brokers refuse to start with it' },
+  STRAY_FILE: {
+    severity: 'warn',
+    remedy: 'move it away, or run "basaltmq inspect repair": brokers refuse to start with it',
+  },
   UNIT_WRONG: { severity: 'error', remedy: REBUILD_QUEUE },
   UNIT_SIZE: { severity: 'error', remedy: REBUILD_QUEUE },
   UNIT_TAG: { severity: 'error', remedy: REBUILD_QUEUE },
@@ -68,11 +73,11 @@ export const KINDS = {
   INDEX_ENTRY: { severity: 'error', remedy: REBUILD_INDEX },
   INDEX_INCOMPLETE: {
     severity: 'warn',
-    remedy: 'move index/ away and start Basalt: it indexes the log again; none if messageIndexEnable=false is meant',
+    remedy: 'stop the broker and run "basaltmq inspect repair"; none if messageIndexEnable=false is meant',
   },
   CHECKPOINT: {
     severity: 'warn',
-    remedy: 'remove the file with the broker stopped: a start reads more of the log then',
+    remedy: 'stop the broker and run "basaltmq inspect repair"; or remove it: a start reads more of the log then',
   },
   POSITIONS: { severity: 'warn', remedy: 'none; a start does not believe them and reads more of the log' },
   TABLE: { severity: 'error', remedy: RESTORE },
@@ -80,7 +85,11 @@ export const KINDS = {
     severity: 'warn',
     remedy: 'none while the table itself is whole; it is written anew with the next change',
   },
-  OFFSET_BEYOND: { severity: 'error', remedy: 'reset the group’s offset: consumers may skip what comes up to there' },
+  OFFSET_BEYOND: {
+    severity: 'error',
+    remedy:
+      'reset the offset, or stop the broker and run "basaltmq inspect repair": consumers skip what comes up to there',
+  },
   OFFSET_UNKNOWN: { severity: 'info', remedy: 'none; the queue has no messages, or its topic is gone' },
 } as const satisfies Record<string, Kind>
 

@@ -7,21 +7,9 @@
  * stop a broker of Apache's), and a full disk is an error here instead of a SIGBUS at a store into the map.
  * Called by: stages/housekeeping.ts; recovery, for a missing file. Blocks on: the disk.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { StoreError } from '../../errors.ts'
-import { fallocate, syncFolder } from '../../native/index.ts'
+import { realDisk, type StoreDisk } from '../disk.ts'
 import { type Segment, segmentName } from './segments.ts'
 
 const ZEROS = 1024 * 1024
@@ -40,69 +28,69 @@ export interface AllocateOptions {
  * Makes a segment of zeros with its blocks and returns it; one that is there already is kept as it is. Throws
  * StoreError DISK_FULL (retriable; path and bytes in the text) when there is no room: nothing is left behind then.
  */
-export function allocateSegment(options: AllocateOptions): Segment {
+export function allocateSegment(options: AllocateOptions, disk: StoreDisk = realDisk): Segment {
   const { folder, ownFolder, start, size } = options
   const path = join(folder, segmentName(start))
-  if (existsSync(path) && statSync(path).size === size) return { start, path, size }
-  mkdirSync(folder, { recursive: true })
-  mkdirSync(ownFolder, { recursive: true })
+  if (disk.stat(path)?.size === size) return { start, path, size }
+  disk.makeFolder(folder)
+  disk.makeFolder(ownFolder)
   const temporary = join(ownFolder, `${segmentName(start)}.new`)
   try {
-    buildFile(temporary, size)
-    moveInto(temporary, path, size)
+    buildFile(disk, temporary, size)
+    moveInto(disk, temporary, path, size)
   } catch (error) {
-    rmSync(temporary, { force: true })
+    disk.remove(temporary)
     throw asStoreError(error, path, size)
   }
-  syncFolder(folder)
-  syncFolder(ownFolder)
+  disk.syncFolder(folder)
+  disk.syncFolder(ownFolder)
   return { start, path, size }
 }
 
 /** Removes what a crash left of segments that were being built. */
-export function removeUnfinishedSegments(ownFolder: string, names: string[]): void {
-  for (const name of names) if (/^\d{20}\.new$/.test(name)) rmSync(join(ownFolder, name), { force: true })
+export function removeUnfinishedSegments(ownFolder: string, names: string[], disk: StoreDisk = realDisk): void {
+  for (const name of names) if (/^\d{20}\.new$/.test(name)) disk.remove(join(ownFolder, name))
 }
 
 /** Allocates the blocks of [offset, offset + length) of an open file, by writing zeros where the file system cannot. */
-export function allocateBlocks(fd: number, offset: number, length: number): void {
+export function allocateBlocks(fd: number, offset: number, length: number, disk: StoreDisk = realDisk): void {
   try {
-    fallocate(fd, offset, length)
+    disk.allocate(fd, offset, length)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code !== 'EOPNOTSUPP' && code !== 'ENOTSUP' && code !== 'ENOSYS') throw error
-    writeZeros(fd, offset, length)
+    writeZeros(fd, offset, length, disk)
   }
 }
 
-export function writeZeros(fd: number, offset: number, length: number): void {
+export function writeZeros(fd: number, offset: number, length: number, disk: StoreDisk = realDisk): void {
   const zeros = Buffer.alloc(Math.min(ZEROS, length))
   for (let done = 0; done < length; ) {
-    done += writeSync(fd, zeros, 0, Math.min(zeros.length, length - done), offset + done)
+    done += disk.write(fd, zeros, 0, Math.min(zeros.length, length - done), offset + done)
   }
 }
 
-function buildFile(path: string, size: number): void {
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o644)
+function buildFile(disk: StoreDisk, path: string, size: number): void {
+  const fd = disk.open(path, 'w')
   try {
-    allocateBlocks(fd, 0, size)
-    fsyncSync(fd)
+    allocateBlocks(fd, 0, size, disk)
+    disk.sync(fd)
   } finally {
-    closeSync(fd)
+    disk.close(fd)
   }
 }
 
 /** Renames; where storePathCommitLog is another file system, builds the file in its place. */
-function moveInto(temporary: string, path: string, size: number): void {
+function moveInto(disk: StoreDisk, temporary: string, path: string, size: number): void {
   try {
-    renameSync(temporary, path)
+    disk.rename(temporary, path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error
-    rmSync(temporary)
+    disk.unlink(temporary)
     try {
-      buildFile(path, size)
+      buildFile(disk, path, size)
     } catch (failure) {
-      rmSync(path, { force: true })
+      disk.remove(path)
       throw failure
     }
   }

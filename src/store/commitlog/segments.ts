@@ -6,9 +6,9 @@
  * left to recovery, which mends them.
  * Format: spec/store-format.md §1 "File names", §10 "Load rule".
  */
-import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { StoreError } from '../../errors.ts'
+import { realDisk, type StoreDisk } from '../disk.ts'
 import { offsetName } from '../offset-name.ts'
 import type { StoreSettings } from '../settings.ts'
 
@@ -40,13 +40,14 @@ export function segmentStart(offset: number, segmentSize: number): number {
 }
 
 /** All segments of a folder, oldest first; none when the folder does not exist. */
-export function listSegments(folder: string, segmentSize: number): Segment[] {
+export function listSegments(folder: string, segmentSize: number, disk: StoreDisk = realDisk): Segment[] {
   const segments: Segment[] = []
-  for (const name of namesIn(folder)) {
+  for (const name of namesIn(folder, disk)) {
     const path = join(folder, name)
-    const status = statSync(path)
+    const status = disk.stat(path)
+    if (status === undefined) throw gone(path)
     const start = Number(name)
-    if (!/^\d{20}$/.test(name) || !status.isFile() || !Number.isSafeInteger(start)) {
+    if (!/^\d{20}$/.test(name) || !status.isFile || !Number.isSafeInteger(start)) {
       throw new StoreError('STRAY_FILE', {
         what: `"${name}" is not a CommitLog segment, and a broker of Apache's would not start with it either`,
         where: path,
@@ -66,9 +67,13 @@ export function listSegments(folder: string, segmentSize: number): Segment[] {
   return segments
 }
 
-function namesIn(folder: string): string[] {
+function gone(path: string): Error {
+  return Object.assign(new Error(`ENOENT: no such file or directory, stat '${path}'`), { code: 'ENOENT', path })
+}
+
+function namesIn(folder: string, disk: StoreDisk): string[] {
   try {
-    return readdirSync(folder)
+    return disk.list(folder)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error

@@ -5,10 +5,11 @@
  * that a crash never leaves a short file where RocketMQ 4.9.8 refuses to start. Blocks are allocated before they are
  * written: a full disk is an error here and never a SIGBUS in a map.
  */
-import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, renameSync, statSync, unlinkSync } from 'node:fs'
+import { closeSync, ftruncateSync, mkdirSync, openSync, renameSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, StoreError } from '../../errors.ts'
 import { fallocate } from '../../native/index.ts'
+import { realDisk, type StoreDisk } from '../disk.ts'
 import { offsetName } from '../offset-name.ts'
 import { FOLDERS, type StoreSettings } from '../settings.ts'
 import { UNIT_SIZE } from './unit.ts'
@@ -42,24 +43,28 @@ export function queueFilePath(folder: string, start: number): string {
 }
 
 /** Files of one queue, oldest first. What is not a ConsumeQueue file is left out and told to `onStray`. */
-export function listQueueFiles(folder: string, onStray?: (path: string) => void): QueueFile[] {
+export function listQueueFiles(
+  folder: string,
+  onStray?: (path: string) => void,
+  disk: StoreDisk = realDisk,
+): QueueFile[] {
   const files: QueueFile[] = []
-  for (const name of namesIn(folder)) {
+  for (const name of namesIn(folder, disk)) {
     const path = join(folder, name)
-    const stat = statSync(path, { throwIfNoEntry: false })
+    const stat = disk.stat(path)
     if (stat === undefined) continue
-    if (NAME.test(name) && stat.isFile()) files.push({ start: Number(name), path, size: stat.size })
+    if (NAME.test(name) && stat.isFile) files.push({ start: Number(name), path, size: stat.size })
     else onStray?.(path)
   }
   return files.sort((a, b) => a.start - b.start)
 }
 
 /** All queues that have a folder. Folders that are not a number are none, as in RocketMQ 4.9.8. */
-export function findQueues(settings: QueueSettings): { topic: string; queueId: number }[] {
+export function findQueues(settings: QueueSettings, disk: StoreDisk = realDisk): { topic: string; queueId: number }[] {
   const root = join(settings.storePathRootDir, FOLDERS.consumeQueue)
   const found: { topic: string; queueId: number }[] = []
-  for (const topic of namesIn(root)) {
-    for (const name of namesIn(join(root, topic))) {
+  for (const topic of namesIn(root, disk)) {
+    for (const name of namesIn(join(root, topic), disk)) {
       const queueId = Number(name)
       if (/^\d+$/.test(name) && Number.isSafeInteger(queueId)) found.push({ topic, queueId })
     }
@@ -67,9 +72,9 @@ export function findQueues(settings: QueueSettings): { topic: string; queueId: n
   return found
 }
 
-export function namesIn(folder: string): string[] {
+export function namesIn(folder: string, disk: StoreDisk = realDisk): string[] {
   try {
-    return readdirSync(folder)
+    return disk.list(folder)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return []

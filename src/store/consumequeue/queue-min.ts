@@ -5,7 +5,7 @@
  * stepped over. RocketMQ 4.9.8 looks into the first file only; the answer is the same where that has one.
  * Source: spec/store-format.md §4 "minLogicOffset".
  */
-import { closeSync, openSync, readSync } from 'node:fs'
+import { realDisk, type StoreDisk } from '../disk.ts'
 import { listQueueFiles, type QueueFile } from './queue-files.ts'
 import { isReal, physicalOffsetAt, UNIT_SIZE } from './unit.ts'
 
@@ -19,21 +19,22 @@ export function firstUnitAtOrAbove(
   fileSize: number,
   end: number,
   logMin: number,
-  files: QueueFile[] = listQueueFiles(folder),
+  files?: QueueFile[],
+  disk: StoreDisk = realDisk,
 ): number {
-  for (const file of files) {
+  for (const file of files ?? listQueueFiles(folder, undefined, disk)) {
     const start = file.start / UNIT_SIZE
     const last = Math.min(start + fileSize / UNIT_SIZE, end)
-    const found = searchFile(file.path, start, last, logMin)
+    const found = searchFile(disk, file.path, start, last, logMin)
     if (found !== undefined) return found
   }
   return end
 }
 
-function searchFile(path: string, start: number, end: number, logMin: number): number | undefined {
+function searchFile(disk: StoreDisk, path: string, start: number, end: number, logMin: number): number | undefined {
   let fd: number
   try {
-    fd = openSync(path, 'r')
+    fd = disk.open(path, 'r')
   } catch {
     return undefined
   }
@@ -43,17 +44,18 @@ function searchFile(path: string, start: number, end: number, logMin: number): n
     let high = end
     while (low < high) {
       const middle = low + Math.floor((high - low) / 2)
-      const real = nextReal(fd, start, middle, end)
+      const real = nextReal(disk, fd, start, middle, end)
       if (real === undefined || real.physicalOffset >= logMin) high = middle
       else low = real.unit + 1
     }
-    return nextReal(fd, start, low, end)?.unit
+    return nextReal(disk, fd, start, low, end)?.unit
   } finally {
-    closeSync(fd)
+    disk.close(fd)
   }
 }
 
 function nextReal(
+  disk: StoreDisk,
   fd: number,
   start: number,
   from: number,
@@ -63,7 +65,7 @@ function nextReal(
   let step = 16
   for (let unit = from; unit < end; ) {
     const wanted = Math.min(step, end - unit)
-    const count = Math.floor(readSync(fd, bytes, 0, wanted * UNIT_SIZE, (unit - start) * UNIT_SIZE) / UNIT_SIZE)
+    const count = Math.floor(disk.read(fd, bytes, 0, wanted * UNIT_SIZE, (unit - start) * UNIT_SIZE) / UNIT_SIZE)
     for (let index = 0; index < count; index += 1) {
       const at = index * UNIT_SIZE
       if (isReal(view, at)) return { unit: unit + index, physicalOffset: physicalOffsetAt(view, at) }

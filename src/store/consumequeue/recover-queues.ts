@@ -14,11 +14,11 @@
  *            that a crash can leave.
  * Source:    spec/store-format.md §10; RocketMQ 4.9.8 goes on behind the highest unit of any queue.
  */
-import { closeSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { StoreError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { CLASSIC_LAYOUT, type LogLayout } from '../commitlog/log-layout.ts'
 import { RecordView, SYS_FLAG } from '../commitlog/record.ts'
+import { realDisk, type StoreDisk } from '../disk.ts'
 import type { LogSource } from '../dispatch/dispatcher.ts'
 import { TopicTable } from '../dispatch/topic-table.ts'
 import { cutUnproven } from './cut-unproven.ts'
@@ -50,6 +50,7 @@ export interface RecoverQueuesOptions {
   /** min(physic, logics) of the checkpoint in milliseconds, 0 when unknown. Used when nothing is proven. */
   checkpointTime: number
   log: Log
+  disk?: StoreDisk
 }
 
 export interface RecoveredQueue {
@@ -87,6 +88,7 @@ export function recoverQueues(options: RecoverQueuesOptions): RecoveredQueues {
 class QueueRecovery {
   private readonly options: RecoverQueuesOptions
   private readonly fileSize: number
+  private readonly disk: StoreDisk
   private readonly queues = new Map<string, RecoveredQueue>()
   private resumeFrom: number
   private filesWalked = 3
@@ -98,13 +100,14 @@ class QueueRecovery {
 
   constructor(options: RecoverQueuesOptions) {
     this.options = options
+    this.disk = options.disk ?? realDisk
     this.fileSize = queueFileSize(options.settings)
     this.resumeFrom = options.logEnd
   }
 
   run(): RecoveredQueues {
     const { settings, snapshot, logMin, logEnd } = this.options
-    const found = findQueues(settings)
+    const found = findQueues(settings, this.disk)
     if (found.length > QUEUES_WALKED_FULLY_MAX) this.filesWalked = 1
     for (const { topic, queueId } of found) this.recoverQueue(topic, queueId)
     this.resumeFrom = Math.min(this.resumeFrom, this.provenPosition())
@@ -121,7 +124,7 @@ class QueueRecovery {
   private recoverQueue(topic: string, queueId: number): void {
     const { settings, logMin, logEnd } = this.options
     const folder = queueFolder(settings, topic, queueId)
-    const walk = walkQueue(folder, this.fileSize, logEnd, this.filesWalked)
+    const walk = walkQueue(folder, this.fileSize, logEnd, this.filesWalked, this.disk)
     this.checkFiles(walk.files)
     this.mend(topic, queueId, folder, walk)
     this.findMissingFiles(topic, queueId, walk.files)
@@ -129,7 +132,7 @@ class QueueRecovery {
     queue.end = walk.end
     queue.nextOffset = walk.end
     queue.maxPhysical = walk.maxPhysical
-    queue.minOffset = firstUnitAtOrAbove(folder, this.fileSize, walk.end, logMin)
+    queue.minOffset = firstUnitAtOrAbove(folder, this.fileSize, walk.end, logMin, undefined, this.disk)
   }
 
   private checkFiles(files: QueueFile[]): void {
@@ -149,10 +152,10 @@ class QueueRecovery {
     for (const file of walk.files) {
       if (file.start >= walk.end * UNIT_SIZE && file.start > 0 && file !== walk.files[0]) {
         this.tell('ConsumeQueue file without a unit: removed', { path: file.path })
-        unlinkSync(file.path)
+        this.disk.unlink(file.path)
       } else if (file.size < this.fileSize) {
         this.tell(`ConsumeQueue file of ${file.size} bytes: extended to ${this.fileSize}`, { path: file.path })
-        withFile(file.path, (fd) => ftruncateSync(fd, this.fileSize))
+        this.withFile(file.path, (fd) => this.disk.truncate(fd, this.fileSize))
       }
     }
     for (const { from, to } of walk.beyond) {
@@ -172,12 +175,12 @@ class QueueRecovery {
 
   private dropUnproven(): void {
     const { settings, snapshot, provenTo = 0 } = this.options
-    const { fileSize, filesWalked, resumeFrom } = this
+    const { fileSize, filesWalked, resumeFrom, disk } = this
     const counted = new Map(snapshot?.queues.map(({ topic, queueId, maxOffset }) => [`${topic}/${queueId}`, maxOffset]))
     for (const [key, queue] of this.queues) {
       const folder = queueFolder(settings, queue.topic, queue.queueId)
       const provenEnd = Math.max(resumeFrom, provenTo)
-      const cut = cutUnproven({ folder, fileSize, filesWalked, provenEnd, resumeFrom })
+      const cut = cutUnproven({ folder, fileSize, filesWalked, provenEnd, resumeFrom, disk })
       if (cut === undefined) continue
       queue.end = cut.end
       queue.nextOffset = Math.max(cut.end, counted.get(key) ?? 0)
@@ -190,7 +193,7 @@ class QueueRecovery {
     const { logMin } = this.options
     const first = files.at(0)
     if (first === undefined) return
-    let expected = logMin === 0 && first.start > 0 && unitAt(first.path, 0) !== 'blank' ? 0 : first.start
+    let expected = logMin === 0 && first.start > 0 && this.unitAt(first.path, 0) !== 'blank' ? 0 : first.start
     let logFrom = logMin
     for (const { start, path } of files) {
       if (start !== expected) {
@@ -203,7 +206,7 @@ class QueueRecovery {
         this.resumeFrom = Math.min(this.resumeFrom, logFrom)
       }
       expected = start + this.fileSize
-      const last = unitAt(path, this.fileSize - UNIT_SIZE)
+      const last = this.unitAt(path, this.fileSize - UNIT_SIZE)
       logFrom = typeof last === 'number' ? last : logMin
     }
   }
@@ -217,17 +220,17 @@ class QueueRecovery {
       const fileStart = unit - (unit % perFile)
       const last = Math.min(to, fileStart + perFile)
       const path = queueFilePath(folder, fileStart * UNIT_SIZE)
-      withFile(path, (fd) => {
+      this.withFile(path, (fd) => {
         if (!blank) {
           const zeros = Buffer.alloc((last - unit) * UNIT_SIZE)
-          writeSync(fd, zeros, 0, zeros.length, (unit - fileStart) * UNIT_SIZE)
+          this.disk.write(fd, zeros, 0, zeros.length, (unit - fileStart) * UNIT_SIZE)
           return
         }
         const present = Buffer.alloc(UNIT_SIZE)
         for (; unit < last; unit += 1) {
           const at = (unit - fileStart) * UNIT_SIZE
-          const isWritten = readSync(fd, present, 0, UNIT_SIZE, at) === UNIT_SIZE && present.readInt32BE(8) > 0
-          if (!isWritten) writeSync(fd, bytes, 0, UNIT_SIZE, at)
+          const isWritten = this.disk.read(fd, present, 0, UNIT_SIZE, at) === UNIT_SIZE && present.readInt32BE(8) > 0
+          if (!isWritten) this.disk.write(fd, bytes, 0, UNIT_SIZE, at)
         }
       })
       unit = last
@@ -352,31 +355,31 @@ class QueueRecovery {
     this.findings += 1
     if (this.findings <= FINDINGS_TOLD_MAX) this.options.log.warn(what, fields)
   }
-}
 
-/** End of the record that the unit at a byte of a file points at. */
-function unitAt(path: string, at: number): number | 'blank' | 'none' {
-  const bytes = Buffer.alloc(UNIT_SIZE)
-  let read = 0
-  withFile(path, (fd) => {
-    read = readSync(fd, bytes, 0, UNIT_SIZE, at)
-  })
-  const size = bytes.readInt32BE(UNIT.size)
-  if (read < UNIT_SIZE || size <= 0) return 'none'
-  return size === BLANK_UNIT_SIZE ? 'blank' : Number(bytes.readBigInt64BE(0)) + size
-}
-
-function withFile(path: string, use: (fd: number) => void): void {
-  let fd: number
-  try {
-    fd = openSync(path, 'r+')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw error
+  /** End of the record that the unit at a byte of a file points at. */
+  private unitAt(path: string, at: number): number | 'blank' | 'none' {
+    const bytes = Buffer.alloc(UNIT_SIZE)
+    let read = 0
+    this.withFile(path, (fd) => {
+      read = this.disk.read(fd, bytes, 0, UNIT_SIZE, at)
+    })
+    const size = bytes.readInt32BE(UNIT.size)
+    if (read < UNIT_SIZE || size <= 0) return 'none'
+    return size === BLANK_UNIT_SIZE ? 'blank' : Number(bytes.readBigInt64BE(0)) + size
   }
-  try {
-    use(fd)
-  } finally {
-    closeSync(fd)
+
+  private withFile(path: string, use: (fd: number) => void): void {
+    let fd: number
+    try {
+      fd = this.disk.open(path, 'r+')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+      throw error
+    }
+    try {
+      use(fd)
+    } finally {
+      this.disk.close(fd)
+    }
   }
 }

@@ -7,7 +7,7 @@
  * A hole is a run of units that cannot be right (never written, or pointing backwards) between right ones: a page that did
  * not reach the disk, a missing file. RocketMQ 4.9.8 ends the queue there and gives its queue offsets out again.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { realDisk, type StoreDisk } from '../disk.ts'
 import { listQueueFiles, type QueueFile } from './queue-files.ts'
 import { BLANK_UNIT_SIZE, physicalOffsetAt, UNIT, UNIT_SIZE } from './unit.ts'
 
@@ -45,12 +45,13 @@ export function walkQueue(
   fileSize: number,
   logEnd = Number.MAX_SAFE_INTEGER,
   filesWalked = FILES_WALKED,
+  disk: StoreDisk = realDisk,
 ): QueueWalk {
   const strays: string[] = []
-  const files = listQueueFiles(folder, (path) => strays.push(path))
+  const files = listQueueFiles(folder, (path) => strays.push(path), disk)
   let first = Math.max(0, files.length - filesWalked)
   for (;;) {
-    const walk = new Walk(files, strays, logEnd)
+    const walk = new Walk(files, strays, logEnd, disk)
     for (let index = first; index < files.length; index += 1) walk.file(files[index], fileSize)
     if (first === 0 || walk.foundReal) return walk.result(first)
     first -= 1
@@ -62,6 +63,7 @@ class Walk {
   private readonly files: QueueFile[]
   private readonly strays: string[]
   private readonly logEnd: number
+  private readonly disk: StoreDisk
   private readonly holes: QueueHole[] = []
   private readonly beyond: { from: number; to: number }[] = []
   private lastOccupied = -1
@@ -71,7 +73,8 @@ class Walk {
   private endBeforePrevious = 0
   private previousReal = -1
 
-  constructor(files: QueueFile[], strays: string[], logEnd: number) {
+  constructor(files: QueueFile[], strays: string[], logEnd: number, disk: StoreDisk) {
+    this.disk = disk
     this.files = files
     this.strays = strays
     this.logEnd = logEnd
@@ -81,18 +84,19 @@ class Walk {
     const start = file.start / UNIT_SIZE
     if (this.nextUnit >= 0 && start > this.nextUnit && this.holeFrom < 0) this.holeFrom = this.nextUnit
     this.nextUnit = start + fileSize / UNIT_SIZE
-    const fd = openSync(file.path, 'r')
+    const { disk } = this
+    const fd = disk.open(file.path, 'r')
     try {
-      const stat = fstatSync(fd)
+      const stat = disk.statOf(fd)
       const allocated = stat.blocks * 512
       const size = Math.min(stat.size, fileSize)
       for (let at = 0; at < size; at += CHUNK) {
-        const length = readSync(fd, chunk, 0, Math.min(CHUNK, size - at), at)
+        const length = disk.read(fd, chunk, 0, Math.min(CHUNK, size - at), at)
         const hasUnits = this.units(start + at / UNIT_SIZE, Math.floor(length / UNIT_SIZE))
         if (!hasUnits && at + CHUNK >= allocated) break
       }
     } finally {
-      closeSync(fd)
+      disk.close(fd)
     }
     // Behind the last unit of a file there may be none before the next file's first.
     if (this.holeFrom < 0 && this.lastOccupied + 1 < this.nextUnit) {

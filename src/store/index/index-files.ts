@@ -2,9 +2,9 @@
  * The files in index/: named by their local time of creation, yyyyMMddHHmmssSSS, so that the names sort by age.
  * Names that are no number are none of ours and stay where they are, as in RocketMQ 4.9.8.
  */
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { namesIn } from '../consumequeue/queue-files.ts'
+import { realDisk, type StoreDisk } from '../disk.ts'
 import { FOLDERS, type StoreSettings } from '../settings.ts'
 import { HEADER, type IndexHeader, readHeader } from './layout.ts'
 
@@ -19,13 +19,13 @@ export function indexFolder(settings: Pick<StoreSettings, 'storePathRootDir'>): 
 }
 
 /** Oldest first. */
-export function listIndexFiles(folder: string): IndexFile[] {
+export function listIndexFiles(folder: string, disk: StoreDisk = realDisk): IndexFile[] {
   const files: IndexFile[] = []
-  for (const name of namesIn(folder)) {
+  for (const name of namesIn(folder, disk)) {
     if (!/^\d{1,18}$/.test(name)) continue
     const path = join(folder, name)
-    const stat = statSync(path, { throwIfNoEntry: false })
-    if (stat?.isFile()) files.push({ name, path, size: stat.size })
+    const stat = disk.stat(path)
+    if (stat?.isFile) files.push({ name, path, size: stat.size })
   }
   return files.sort((a, b) => Number(BigInt(a.name) - BigInt(b.name)))
 }
@@ -42,19 +42,19 @@ export function nextIndexName(now: number, newest: string | undefined): string {
 }
 
 /** Header of a file; undefined when the file is gone or too short to have one. */
-export function readIndexHeader(path: string): IndexHeader | undefined {
+export function readIndexHeader(path: string, disk: StoreDisk = realDisk): IndexHeader | undefined {
   const bytes = Buffer.alloc(HEADER.size)
   let fd: number
   try {
-    fd = openSync(path, 'r')
+    fd = disk.open(path, 'r')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
   try {
-    if (readSync(fd, bytes, 0, HEADER.size, 0) < HEADER.size) return undefined
+    if (disk.read(fd, bytes, 0, HEADER.size, 0) < HEADER.size) return undefined
   } finally {
-    closeSync(fd)
+    disk.close(fd)
   }
   return readHeader(new DataView(bytes.buffer, bytes.byteOffset, bytes.length))
 }

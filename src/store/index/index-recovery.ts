@@ -14,7 +14,7 @@
  * Errors:    none for any content of the files; a file that is no index is removed and rebuilt from the log.
  * Source:    spec/store-format.md §5, §10; weaknesses in §15.
  */
-import { closeSync, ftruncateSync, openSync, readSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import { realDisk, type StoreDisk } from '../disk.ts'
 import type { LogSource } from '../dispatch/dispatcher.ts'
 import { recordKeysAt } from '../dispatch/record-keys.ts'
 import { type IndexFile, indexFolder, listIndexFiles, readIndexHeader } from './index-files.ts'
@@ -41,6 +41,7 @@ export interface IndexRecoveryOptions {
   lastEnd: LastEnd
   /** indexMsgTimestamp of the checkpoint: files that ended before that time are on disk. 0 when unknown. */
   syncedUntil: number
+  disk?: StoreDisk
 }
 
 export type LastEnd = 'clean' | 'process' | 'power'
@@ -56,21 +57,21 @@ const PROBE_RECORDS = 10_000
 const CHUNK_ENTRIES = 50_000
 
 export function recoverIndex(options: IndexRecoveryOptions): IndexRecovery {
-  const { settings, logEnd } = options
+  const { settings, logEnd, disk = realDisk } = options
   const layout = indexLayout(settings)
   const findings: string[] = []
-  const files = listIndexFiles(indexFolder(settings))
+  const files = listIndexFiles(indexFolder(settings), disk)
   // After a clean stop of any broker everything is in its files, whatever older marks say.
   const proven = options.lastEnd === 'clean' ? logEnd : options.provenTo
   let provenTo = proven === undefined ? undefined : Math.min(proven, logEnd)
-  if (provenTo === undefined) dropUnsynced(files, layout, options.syncedUntil, findings)
+  if (provenTo === undefined) dropUnsynced(disk, files, layout, options.syncedUntil, findings)
   while (files.length > 0) {
     const file = files[files.length - 1]
-    const header = readIndexHeader(file.path)
+    const header = readIndexHeader(file.path, disk)
     const isWhole = header !== undefined && file.size >= layout.fileSize
     if (!isPlausible(header, layout) || (provenTo !== undefined && header.beginPhyOffset >= provenTo)) {
       findings.push(`index file ${file.name} holds nothing that is proven: removed, its keys come from the log again`)
-      unlinkSync(file.path)
+      disk.unlink(file.path)
       files.pop()
       if (isPlausible(header, layout)) continue
       // Nobody knows what it held: the file before says how far the index is right. After a power cut it may be torn as well,
@@ -82,23 +83,29 @@ export function recoverIndex(options: IndexRecoveryOptions): IndexRecovery {
     if (!isWhole) provenTo = undefined
     const cut = mender.mend(provenTo, findings)
     if (cut !== undefined) return { resumeFrom: probe(options, mender.lastOffset, cut, findings), findings }
-    unlinkSync(file.path)
+    disk.unlink(file.path)
     files.pop()
   }
   return { resumeFrom: probe(options, -1, provenTo ?? options.logMin, findings), findings }
 }
 
 /** Of the files that may not be on disk the oldest is mended; nothing says that those behind it are whole. */
-function dropUnsynced(files: IndexFile[], layout: IndexLayout, syncedUntil: number, findings: string[]): void {
+function dropUnsynced(
+  disk: StoreDisk,
+  files: IndexFile[],
+  layout: IndexLayout,
+  syncedUntil: number,
+  findings: string[],
+): void {
   const first = files.findIndex(({ path }, index) => {
-    const header = readIndexHeader(path)
+    const header = readIndexHeader(path, disk)
     const isFull = header !== undefined && (header.indexCount >= layout.entryCount || index === files.length - 1)
     return !isPlausible(header, layout) || !isFull || header.endTimestamp >= syncedUntil
   })
   if (first < 0) return
   for (const { name, path } of files.splice(first + 1)) {
     findings.push(`index file ${name} may not be whole: removed, its keys come from the log again`)
-    unlinkSync(path)
+    disk.unlink(path)
   }
 }
 
@@ -145,21 +152,23 @@ class IndexMender {
   private readonly file: IndexFile
   private readonly header: IndexHeader
   private readonly fd: number
+  private readonly disk: StoreDisk
   private readonly bytes = Buffer.alloc(CHUNK_ENTRIES * ENTRY.size)
   private readonly view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
   private chunkStart = -1
 
   constructor(options: IndexRecoveryOptions, layout: IndexLayout, file: IndexFile, header: IndexHeader) {
     this.options = options
+    this.disk = options.disk ?? realDisk
     this.layout = layout
     this.file = file
     this.header = header
-    this.fd = openSync(file.path, 'r+')
-    if (statSync(file.path).size < layout.fileSize) ftruncateSync(this.fd, layout.fileSize)
+    this.fd = this.disk.open(file.path, 'r+')
+    if (this.disk.statOf(this.fd).size < layout.fileSize) this.disk.truncate(this.fd, layout.fileSize)
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.fd)
+    this.disk.close(this.fd)
   }
 
   /** Cuts the file; returns the position up to which the index is whole then, undefined when nothing is left of it. */
@@ -253,7 +262,7 @@ class IndexMender {
 
   private readSlots(): Buffer {
     const slots = Buffer.alloc(this.layout.slotCount * SLOT_SIZE)
-    readSync(this.fd, slots, 0, slots.length, HEADER.size)
+    this.disk.read(this.fd, slots, 0, slots.length, HEADER.size)
     return slots
   }
 
@@ -311,7 +320,7 @@ class IndexMender {
     const zeros = Buffer.alloc(CHUNK_ENTRIES * ENTRY.size)
     for (let entry = from; entry < to; entry += CHUNK_ENTRIES) {
       const length = Math.min(CHUNK_ENTRIES, to - entry) * ENTRY.size
-      writeSync(this.fd, zeros, 0, length, this.layout.entriesAt + entry * ENTRY.size)
+      this.disk.write(this.fd, zeros, 0, length, this.layout.entriesAt + entry * ENTRY.size)
     }
     this.chunkStart = -1
   }
@@ -335,8 +344,8 @@ class IndexMender {
       hashSlotCount,
       indexCount: count,
     })
-    writeSync(this.fd, slots, 0, slots.length, HEADER.size)
-    writeSync(this.fd, header, 0, header.length, 0)
+    this.disk.write(this.fd, slots, 0, slots.length, HEADER.size)
+    this.disk.write(this.fd, header, 0, header.length, 0)
   }
 
   /** Index in `view` of the entry, read in chunks that end (walking back) or begin (walking on) near it. */
@@ -344,7 +353,7 @@ class IndexMender {
     if (this.chunkStart < 0 || entry < this.chunkStart || entry >= this.chunkStart + CHUNK_ENTRIES) {
       const isBack = this.chunkStart >= 0 && entry < this.chunkStart
       this.chunkStart = isBack || this.chunkStart < 0 ? Math.max(0, entry - CHUNK_ENTRIES + 1) : entry
-      const read = readSync(
+      const read = this.disk.read(
         this.fd,
         this.bytes,
         0,

@@ -12,5 +12,5 @@
 export { syncFolder, writeDurably } from './durable-file.ts'
 export { quoteIntegerKeys } from './integer-keys.ts'
 export { MetadataFile, type MetadataRead } from './metadata-file.ts'
-export { directMetadataStore, type MetadataStore, StagedMetadataStore } from './metadata-store.ts'
+export { directMetadataStore, type MetadataStore, metadataPath, StagedMetadataStore } from './metadata-store.ts'
 export { PersistQueue } from './persist-queue.ts'

@@ -6,13 +6,17 @@
  *   log-window, log-scanner                        big preads, and what counts as a record
  *   resync, seal-damage                            on behind damage
  *   tail            cut, zero, rewrite and sync    verify       the same judgement, without touching anything
+ *   recover-store   log, queues and index          rehearse     all of it on a disk that only remembers (dry-disk, dry-file, dry-source)
  *
  * It knows the CommitLog only; queues and indexes are rebuilt by dispatch from the position that can be proved.
  */
+
+export type { DryChange } from './dry-disk.ts'
 export * from './finding.ts'
 export { LogScanner, type Verdict } from './log-scanner.ts'
 export { LogWindow, type Range } from './log-window.ts'
 export { type RecoveredLog, type RecoverLogOptions, recoverLog } from './recover-log.ts'
+export { type Rehearsal, rehearseStart } from './rehearse.ts'
 export { type ResyncLimits, resync } from './resync.ts'
 export type { LogMarks } from './scan-start.ts'
 export { DAMAGED_TOPIC } from './seal-damage.ts'

@@ -4,9 +4,8 @@
  * pread and not a map: a damaged disk answers EIO here, where a map would be a SIGBUS, and what is missing of a short
  * file reads as zeros. Pages that cannot be read are zeros too, and remembered in `unreadable`.
  */
-import { closeSync, openSync, readSync } from 'node:fs'
-import { nextData } from '../../native/index.ts'
 import { segmentPath, segmentStart } from '../commitlog/segments.ts'
+import { realDisk, type StoreDisk } from '../disk.ts'
 
 /** 1 MiB: the bodies are still in the L2 cache when their CRC is computed. */
 const CHUNK = 1024 * 1024
@@ -22,6 +21,7 @@ export class LogWindow {
   view = new DataView(this.bytes.buffer)
   readonly folder: string
   readonly segmentSize: number
+  readonly disk: StoreDisk
   /** Ranges of the log that the disk did not give. */
   readonly unreadable: Range[] = []
   private from = 0
@@ -29,7 +29,8 @@ export class LogWindow {
   private fd = -1
   private fdStart = -1
 
-  constructor(folder: string, segmentSize: number) {
+  constructor(folder: string, segmentSize: number, disk: StoreDisk = realDisk) {
+    this.disk = disk
     this.folder = folder
     this.segmentSize = segmentSize
   }
@@ -52,7 +53,7 @@ export class LogWindow {
     if (this.fdStart !== start) this.openFile(start)
     if (this.fd < 0) return start + this.segmentSize
     try {
-      return Math.min(start + nextData(this.fd, at - start), start + this.segmentSize)
+      return Math.min(start + this.disk.nextData(this.fd, at - start), start + this.segmentSize)
     } catch {
       // A file system that cannot tell: everything may hold something.
       return at
@@ -88,7 +89,7 @@ export class LogWindow {
     while (done < wanted) {
       let read: number
       try {
-        read = readSync(this.fd, this.bytes, done, wanted - done, position + done)
+        read = this.disk.read(this.fd, this.bytes, done, wanted - done, position + done)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error
         read = this.skipUnreadablePage(position + done, done, wanted)
@@ -103,7 +104,7 @@ export class LogWindow {
   private skipUnreadablePage(position: number, done: number, wanted: number): number {
     const length = Math.min(PAGE - (position % PAGE), wanted - done)
     try {
-      return readSync(this.fd, this.bytes, done, length, position)
+      return this.disk.read(this.fd, this.bytes, done, length, position)
     } catch {
       this.bytes.fill(0, done, done + length)
       this.unreadable.push({ from: this.fdStart + position, to: this.fdStart + position + length })
@@ -115,14 +116,14 @@ export class LogWindow {
     this.closeFile()
     this.fdStart = start
     try {
-      this.fd = openSync(segmentPath(this.folder, start), 'r')
+      this.fd = this.disk.open(segmentPath(this.folder, start), 'r')
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
   }
 
   private closeFile(): void {
-    if (this.fd >= 0) closeSync(this.fd)
+    if (this.fd >= 0) this.disk.close(this.fd)
     this.fd = -1
     this.fdStart = -1
   }

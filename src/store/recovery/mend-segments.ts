@@ -9,13 +9,12 @@
  * A file that is short but ends in a blank of exactly its own size belongs to a store of another segment size: that is
  * refused, for filling it up would bury the mistake.
  */
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { StoreError } from '../../errors.ts'
-import { fdatasync, syncFolder } from '../../native/index.ts'
 import type { LogLayout } from '../commitlog/log-layout.ts'
 import { BLANK_SIZE, RecordView } from '../commitlog/record.ts'
 import { allocateBlocks } from '../commitlog/segment-allocator.ts'
 import { type Segment, segmentPath } from '../commitlog/segments.ts'
+import type { StoreDisk } from '../disk.ts'
 import type { Findings } from './finding.ts'
 import type { LogWindow } from './log-window.ts'
 
@@ -41,7 +40,7 @@ export function mendSegments(window: LogWindow, layout: LogLayout, found: Segmen
     const mayBeTail = index <= last || (index === last + 1 && segment.start === expected)
     if (mayBeTail && segment.size < segmentSize) {
       refuseOtherSize(window, layout, segment)
-      fillUp(segment, segmentSize, findings)
+      fillUp(window.disk, segment, segmentSize, findings)
       doubtfulFrom = Math.min(doubtfulFrom, segment.start)
     }
     segments.push(segment)
@@ -73,41 +72,41 @@ export function isZero(bytes: Buffer): boolean {
   return true
 }
 
-function fillUp(segment: Segment, segmentSize: number, findings: Findings): void {
+function fillUp(disk: StoreDisk, segment: Segment, segmentSize: number, findings: Findings): void {
   const what =
     `the segment has ${segment.size} of ${segmentSize} bytes and was filled up with zeros; ` +
     'if mappedFileSizeCommitLog was changed, set it back'
   const level = segment.size === 0 ? 'warn' : 'error'
   findings.add('SEGMENT_SHORT', level, segment.start + segment.size, segment.start + segmentSize, what)
-  const fd = openSync(segment.path, 'r+')
+  const fd = disk.open(segment.path, 'r+')
   try {
-    ftruncateSync(fd, segmentSize)
-    allocateBlocks(fd, segment.size, segmentSize - segment.size)
-    fdatasync(fd)
+    disk.truncate(fd, segmentSize)
+    allocateBlocks(fd, segment.size, segmentSize - segment.size, disk)
+    disk.sync(fd)
   } finally {
-    closeSync(fd)
+    disk.close(fd)
   }
   segment.size = segmentSize
 }
 
 function fillGap(window: LogWindow, start: number, layout: LogLayout, findings: Findings): Segment {
-  const { folder, segmentSize: size } = window
+  const { folder, segmentSize: size, disk } = window
   const path = segmentPath(folder, start)
   const what =
     'a segment is missing between others; an empty one takes its place (to restore it, stop and copy it back)'
   findings.add('SEGMENT_MISSING', 'error', start, start + size, what)
-  const fd = openSync(path, 'wx')
+  const fd = disk.open(path, 'wx')
   try {
     const blank = Buffer.alloc(BLANK_SIZE)
     layout.writeBlank(new DataView(blank.buffer, blank.byteOffset, BLANK_SIZE), 0, size)
     // Sparse: nothing is ever written to it again.
-    ftruncateSync(fd, size)
-    writeSync(fd, blank, 0, BLANK_SIZE, 0)
-    fdatasync(fd)
+    disk.truncate(fd, size)
+    disk.write(fd, blank, 0, BLANK_SIZE, 0)
+    disk.sync(fd)
   } finally {
-    closeSync(fd)
+    disk.close(fd)
   }
-  syncFolder(folder)
+  disk.syncFolder(folder)
   return { start, path, size }
 }
 

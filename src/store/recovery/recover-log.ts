@@ -20,19 +20,19 @@
  *            0.1–0.2 s); without marks 0.7 s a GiB.
  */
 
-import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../../log.ts'
 import { CLASSIC_LAYOUT, type LogLayout } from '../commitlog/log-layout.ts'
 import { allocateSegment, removeUnfinishedSegments } from '../commitlog/segment-allocator.ts'
 import { commitLogFolder, listSegments, type Segment, segmentStart } from '../commitlog/segments.ts'
+import { realDisk, type StoreDisk } from '../disk.ts'
 import { FOLDERS, type StoreSettings } from '../settings.ts'
 import { type Finding, Findings } from './finding.ts'
 import { LogScanner } from './log-scanner.ts'
 import { LogWindow } from './log-window.ts'
 import { mendSegments } from './mend-segments.ts'
 import { resync } from './resync.ts'
-import { type LogMarks, scanStart } from './scan-start.ts'
+import { type LogMarks, type ScanReason, scanStart } from './scan-start.ts'
 import { sealDamage } from './seal-damage.ts'
 import { cutTail, rewriteRange } from './tail.ts'
 
@@ -51,6 +51,7 @@ export interface RecoverLogOptions {
   checkpointTime: number
   log: Log
   layout?: LogLayout
+  disk?: StoreDisk
 }
 
 export interface RecoveredLog {
@@ -62,6 +63,8 @@ export interface RecoveredLog {
   lastStoreTimestamp: number
   /** The scan began here. */
   scannedFrom: number
+  /** What said so; `mended`: a file that was short. */
+  scannedBy: ScanReason | 'mended'
   recordCount: number
   /** [rewrittenFrom, end) was written and synced again. Equal to `end` where that was not needed. */
   rewrittenFrom: number
@@ -96,6 +99,7 @@ class Recovery {
   private readonly folder: string
   private readonly ownFolder: string
   private readonly size: number
+  private readonly disk: StoreDisk
   private readonly window: LogWindow
   private readonly scanner: LogScanner
   private readonly findings: Findings
@@ -104,6 +108,7 @@ class Recovery {
   private lastStoreTimestamp = 0
   private recordCount = 0
   private leftovers = 0
+  private scannedBy: RecoveredLog['scannedBy'] = 'oldest'
   private readonly wrong: WrongRecords[] = []
 
   constructor(options: RecoverLogOptions) {
@@ -113,15 +118,16 @@ class Recovery {
     this.folder = commitLogFolder(settings)
     this.ownFolder = join(settings.storePathRootDir, FOLDERS.own)
     this.size = settings.mappedFileSizeCommitLog
-    this.window = new LogWindow(this.folder, this.size)
+    this.disk = options.disk ?? realDisk
+    this.window = new LogWindow(this.folder, this.size, this.disk)
     this.scanner = new LogScanner(this.window, this.layout, settings.checkCRCOnRecover)
     this.findings = new Findings(options.log, this.folder, this.size)
   }
 
   run(): RecoveredLog {
     try {
-      removeUnfinishedSegments(this.ownFolder, entriesOf(this.ownFolder))
-      const found = listSegments(this.folder, this.size)
+      removeUnfinishedSegments(this.ownFolder, entriesOf(this.disk, this.ownFolder), this.disk)
+      const found = listSegments(this.folder, this.size, this.disk)
       if (found.length === 0) return this.startEmpty()
       const mended = mendSegments(this.window, this.layout, found, this.findings)
       this.segments = mended.segments
@@ -135,11 +141,11 @@ class Recovery {
 
   private startEmpty(): RecoveredLog {
     const { folder, ownFolder, size } = this
-    allocateSegment({ folder, ownFolder, start: 0, size })
+    allocateSegment({ folder, ownFolder, start: 0, size }, this.disk)
     const { marks } = this.options
     if (marks !== undefined && marks.trust !== 'none' && marks.flushed > 0) this.reportLost(0, marks.flushed)
     const nothing = { min: 0, end: 0, lastStoreTimestamp: 0, scannedFrom: 0, recordCount: 0, rewrittenFrom: 0 }
-    return { ...nothing, allocated: size, findings: this.findings.list }
+    return { ...nothing, scannedBy: 'oldest', allocated: size, findings: this.findings.list }
   }
 
   private chooseStart(doubtfulFrom: number): number {
@@ -151,6 +157,7 @@ class Recovery {
         'basalt/positions does not fit the log (another broker wrote to it, or it is a copy); scanning instead'
       this.findings.add('MARKS_IGNORED', 'warn', start.at, start.at, what)
     }
+    this.scannedBy = doubtfulFrom < start.at ? 'mended' : start.by
     return Math.min(start.at, doubtfulFrom)
   }
 
@@ -245,14 +252,15 @@ class Recovery {
         `the disk cannot read ${from} to ${to} (EIO); they count as zeros`,
       )
     }
-    const kept = needsCut ? cutTail(this.folder, this.size, this.segments, end) : this.segments
-    if (!isClean) rewriteRange(this.folder, this.size, rewrittenFrom, end)
+    const kept = needsCut ? cutTail(this.folder, this.size, this.segments, end, this.disk) : this.segments
+    if (!isClean) rewriteRange(this.folder, this.size, rewrittenFrom, end, this.disk)
     const { lastStoreTimestamp, recordCount, findings } = this
     return {
       min: kept[0].start,
       end,
       lastStoreTimestamp,
       scannedFrom,
+      scannedBy: this.scannedBy,
       recordCount,
       rewrittenFrom,
       allocated: kept[kept.length - 1].start + this.size,
@@ -301,9 +309,9 @@ class Recovery {
   }
 }
 
-function entriesOf(folder: string): string[] {
+function entriesOf(disk: StoreDisk, folder: string): string[] {
   try {
-    return readdirSync(folder)
+    return disk.list(folder)
   } catch {
     return []
   }

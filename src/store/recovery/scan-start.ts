@@ -22,8 +22,12 @@ export interface LogMarks {
   flushed: number
 }
 
+/** What says so: a mark, the end of the log at a clean stop, the checkpoint; `oldest`: nothing does. */
+export type ScanReason = 'appended' | 'flushed' | 'clean stop' | 'checkpoint' | 'oldest'
+
 export interface ScanStart {
   at: number
+  by: ScanReason
   /** The log was whole below it. 0: nothing is known. */
   durable: number
   /** The marks do not fit the log. */
@@ -47,15 +51,16 @@ export function scanStart(scanner: LogScanner, segments: Segment[], options: Sca
   const { marks } = options
   const first = segments[0].start
   if (marks === undefined || marks.trust === 'none')
-    return { at: byCheckpoint(scanner, segments, options), durable: 0, ignored: false }
+    return { ...byCheckpoint(scanner, segments, options), durable: 0, ignored: false }
   const mark = marks.trust === 'live' ? marks.appended : marks.flushed
-  if (mark <= first) return { at: first, durable: mark, ignored: false }
+  const by = marks.trust === 'live' ? 'appended' : 'flushed'
+  if (mark <= first) return { at: first, by, durable: mark, ignored: false }
   const start = segmentStart(mark, scanner.window.segmentSize)
   const exists = segments.some((segment) => segment.start === start)
   const held = exists ? holds(scanner, mark, start) : 'no'
-  if (held === 'yes') return { at: mark, durable: mark, ignored: false }
-  if (held === 'perhaps') return { at: start, durable: start, ignored: false }
-  return { at: byCheckpoint(scanner, segments, { ...options, isClean: false }), durable: 0, ignored: true }
+  if (held === 'yes') return { at: mark, by, durable: mark, ignored: false }
+  if (held === 'perhaps') return { at: start, by, durable: start, ignored: false }
+  return { ...byCheckpoint(scanner, segments, { ...options, isClean: false }), durable: 0, ignored: true }
 }
 
 /** `perhaps`: something torn stands at the mark, or the mark stands in a record. */
@@ -72,13 +77,21 @@ function holds(scanner: LogScanner, mark: number, segment: number): 'yes' | 'no'
   return isZero(window.bytes.subarray(behind, behind + left)) ? 'yes' : 'perhaps'
 }
 
-function byCheckpoint(scanner: LogScanner, segments: Segment[], { isClean, checkpointTime }: ScanStartOptions): number {
-  if (isClean) return segments[Math.max(0, lastStarted(scanner, segments) - CLEAN_SEGMENTS + 1)].start
+function byCheckpoint(
+  scanner: LogScanner,
+  segments: Segment[],
+  { isClean, checkpointTime }: ScanStartOptions,
+): Pick<ScanStart, 'at' | 'by'> {
+  if (isClean) {
+    const index = Math.max(0, lastStarted(scanner, segments) - CLEAN_SEGMENTS + 1)
+    return { at: segments[index].start, by: 'clean stop' }
+  }
   const until = checkpointTime - CHECKPOINT_MARGIN_MS
   for (let i = segments.length - 1; i > 0; i--) {
-    if (scanner.check(segments[i].start) === 'ok' && scanner.record.storeTimestamp <= until) return segments[i].start
+    if (scanner.check(segments[i].start) === 'ok' && scanner.record.storeTimestamp <= until)
+      return { at: segments[i].start, by: 'checkpoint' }
   }
-  return segments[0].start
+  return { at: segments[0].start, by: 'oldest' }
 }
 
 /** Index of the last segment that begins with a record: allocated ones behind it do not count as files of the log. */

@@ -9,9 +9,7 @@
  * The bytes that were there are kept in <root>/basalt/damaged/<offset>-<length> first. If they cannot be kept (disk
  * full) nothing is sealed, and the damage is only reported.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { fdatasync, syncFolder } from '../../native/index.ts'
 import { CLASSIC_LAYOUT, type LogLayout } from '../commitlog/log-layout.ts'
 import { RECORD_SIZE_MIN, SYS_FLAG, writeRecord } from '../commitlog/record.ts'
 import { segmentName, segmentPath, segmentStart } from '../commitlog/segments.ts'
@@ -66,43 +64,45 @@ function* pieces(from: number, to: number, segmentSize: number): Generator<{ fro
 
 function keepCopy({ window, ownFolder, from, to }: SealOptions): void {
   const folder = join(ownFolder, 'damaged')
-  mkdirSync(folder, { recursive: true })
-  const fd = openSync(join(folder, `${segmentName(from)}-${to - from}`), 'w')
+  const { disk } = window
+  disk.makeFolder(folder)
+  const fd = disk.open(join(folder, `${segmentName(from)}-${to - from}`), 'w')
   try {
     for (const piece of pieces(from, to, window.segmentSize)) {
       for (let at = piece.from; at < piece.to; ) {
         const length = Math.min(CHUNK, piece.to - at)
         const index = window.index(at, length)
-        writeSync(fd, window.bytes, index, length)
+        disk.write(fd, window.bytes, index, length)
         at += length
       }
     }
-    fdatasync(fd)
+    disk.sync(fd)
   } finally {
-    closeSync(fd)
+    disk.close(fd)
   }
-  syncFolder(folder)
+  disk.syncFolder(folder)
 }
 
 function sealPiece({ window, layout, storeTimestamp }: SealOptions, from: number, to: number): void {
   const start = segmentStart(from, window.segmentSize)
-  const fd = openSync(segmentPath(window.folder, start), 'r+')
+  const { disk } = window
+  const fd = disk.open(segmentPath(window.folder, start), 'r+')
   try {
     if (to === start + window.segmentSize) {
       const blank = Buffer.alloc(8)
       layout.writeBlank(new DataView(blank.buffer, blank.byteOffset), 0, to - from)
-      writeSync(fd, blank, 0, blank.length, from - start)
+      disk.write(fd, blank, 0, blank.length, from - start)
     } else {
       for (let at = from; at < to; ) {
         const left = to - at
         const size = left < 2 * FILLER_SIZE ? left : FILLER_SIZE
-        writeSync(fd, filler(at, size, storeTimestamp), 0, size, at - start)
+        disk.write(fd, filler(at, size, storeTimestamp), 0, size, at - start)
         at += size
       }
     }
-    fdatasync(fd)
+    disk.sync(fd)
   } finally {
-    closeSync(fd)
+    disk.close(fd)
   }
 }
 

@@ -9,7 +9,7 @@
  * Big-endian. Written whole: temporary file, sync, rename, sync of the folder. A file that is not whole is a reason in words,
  * never an exception: nothing that was acknowledged depends on it. Blocks on: the disk. Documented in docs/checksums.md.
  */
-import { type BigIntStats, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { type BigIntStats, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { describe } from '../../errors.ts'
@@ -142,13 +142,17 @@ export function forgetChecksums(root: string, start: number): void {
 }
 
 /**
- * Before bytes of the log at or above `from` are written again: the files of all segments that reach above it go, durably.
- * Throws the system's error where they cannot be removed.
+ * Before bytes of the log at or above `from` are written again: the files of all segments that reach above it go, durably. Does
+ * not throw, as forgetChecksums().
  */
 export function forgetChecksumsFrom(root: string, from: number, segmentSize: number): void {
-  const gone = listChecksums(root).starts.filter((start) => start + segmentSize > from)
-  for (const start of gone) rmSync(checksumsPath(root, start), { force: true })
-  if (gone.length > 0) syncFolder(checksumsFolder(root))
+  try {
+    const gone = listChecksums(root).starts.filter((start) => start + segmentSize > from)
+    for (const start of gone) forgetChecksums(root, start)
+    if (gone.length > 0) syncFolder(checksumsFolder(root))
+  } catch {
+    // No start depends on them.
+  }
 }
 
 /** mtime of some file systems and copies has a second or a millisecond, not a nanosecond. */

@@ -22,6 +22,7 @@ import {
 import { dirname, join } from 'node:path'
 import { StoreError } from '../../errors.ts'
 import { fallocate, syncFolder } from '../../native/index.ts'
+import { forgetChecksums } from '../checksums/checksum-file.ts'
 import { type Segment, segmentName } from './segments.ts'
 
 const ZEROS = 1024 * 1024
@@ -46,6 +47,8 @@ export function allocateSegment(options: AllocateOptions): Segment {
   if (existsSync(path) && statSync(path).size === size) return { start, path, size }
   mkdirSync(folder, { recursive: true })
   mkdirSync(ownFolder, { recursive: true })
+  // Of a segment that once had this name.
+  forgetChecksums(dirname(ownFolder), start)
   const temporary = join(ownFolder, `${segmentName(start)}.new`)
   try {
     buildFile(temporary, size)

@@ -69,6 +69,16 @@ export class LogWindow {
     this.forget()
   }
 
+  /** Bytes of the open file to `index` of `bytes`; fewer than `length` are asked for again. For what has them already. */
+  protected read(fd: number, index: number, length: number, position: number): number {
+    return readSync(fd, this.bytes, index, length, position)
+  }
+
+  /** Start of the segment whose file is open. */
+  protected get opened(): number {
+    return this.fdStart
+  }
+
   private load(at: number, length: number): void {
     const start = segmentStart(at, this.segmentSize)
     const wanted = Math.min(Math.max(length, CHUNK), start + this.segmentSize - at)
@@ -88,7 +98,7 @@ export class LogWindow {
     while (done < wanted) {
       let read: number
       try {
-        read = readSync(this.fd, this.bytes, done, wanted - done, position + done)
+        read = this.read(this.fd, done, wanted - done, position + done)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error
         read = this.skipUnreadablePage(position + done, done, wanted)

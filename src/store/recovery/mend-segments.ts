@@ -12,6 +12,7 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { StoreError } from '../../errors.ts'
 import { fdatasync, syncFolder } from '../../native/index.ts'
+import { forgetChecksums } from '../checksums/checksum-file.ts'
 import type { LogLayout } from '../commitlog/log-layout.ts'
 import { BLANK_SIZE, RecordView } from '../commitlog/record.ts'
 import { allocateBlocks } from '../commitlog/segment-allocator.ts'
@@ -25,7 +26,14 @@ export interface Mended {
   doubtfulFrom: number
 }
 
-export function mendSegments(window: LogWindow, layout: LogLayout, found: Segment[], findings: Findings): Mended {
+/** `root`: of the store; side checksums of what is mended there are forgotten. */
+export function mendSegments(
+  window: LogWindow,
+  layout: LogLayout,
+  found: Segment[],
+  findings: Findings,
+  root: string,
+): Mended {
   const { segmentSize } = window
   const last = lastWritten(window, found)
   const segments: Segment[] = []
@@ -34,6 +42,7 @@ export function mendSegments(window: LogWindow, layout: LogLayout, found: Segmen
     const expected = segments.length === 0 ? segment.start : segments[segments.length - 1].start + segmentSize
     if (index <= last) {
       for (let start = expected; start < segment.start; start += segmentSize) {
+        forgetChecksums(root, start)
         segments.push(fillGap(window, start, layout, findings))
       }
     }
@@ -41,6 +50,7 @@ export function mendSegments(window: LogWindow, layout: LogLayout, found: Segmen
     const mayBeTail = index <= last || (index === last + 1 && segment.start === expected)
     if (mayBeTail && segment.size < segmentSize) {
       refuseOtherSize(window, layout, segment)
+      forgetChecksums(root, segment.start)
       fillUp(segment, segmentSize, findings)
       doubtfulFrom = Math.min(doubtfulFrom, segment.start)
     }

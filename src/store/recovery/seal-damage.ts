@@ -10,8 +10,9 @@
  * full) nothing is sealed, and the damage is only reported.
  */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fdatasync, syncFolder } from '../../native/index.ts'
+import { forgetChecksums } from '../checksums/checksum-file.ts'
 import { CLASSIC_LAYOUT, type LogLayout } from '../commitlog/log-layout.ts'
 import { RECORD_SIZE_MIN, SYS_FLAG, writeRecord } from '../commitlog/record.ts'
 import { segmentName, segmentPath, segmentStart } from '../commitlog/segments.ts'
@@ -84,8 +85,9 @@ function keepCopy({ window, ownFolder, from, to }: SealOptions): void {
   syncFolder(folder)
 }
 
-function sealPiece({ window, layout, storeTimestamp }: SealOptions, from: number, to: number): void {
+function sealPiece({ window, layout, ownFolder, storeTimestamp }: SealOptions, from: number, to: number): void {
   const start = segmentStart(from, window.segmentSize)
+  forgetChecksums(dirname(ownFolder), start)
   const fd = openSync(segmentPath(window.folder, start), 'r+')
   try {
     if (to === start + window.segmentSize) {

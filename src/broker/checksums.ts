@@ -57,11 +57,15 @@ export class Checksums {
   rows(): Record<string, string> {
     const { status } = this
     if (status === undefined) return {}
-    const { damages } = status
-    const state = this.options.settings.sideChecksums ? status.doing : 'off'
+    const { settings, control } = this.options
+    // The thread may not be there to hear that segments have expired.
+    const retained = control.load('retained')
+    const damages = status.damages.filter(({ to }) => to > retained)
+    const left = Math.max(0, status.sealedTo - retained) / settings.mappedFileSizeCommitLog
+    const state = settings.sideChecksums ? status.doing : 'off'
     const rows = {
       checksums_state: state,
-      checksums_segments: status.hashed,
+      checksums_segments: Math.min(status.hashed, Math.ceil(left)),
       checksums_missing: status.missing,
       checksums_refused: status.refused,
       checksums_problem: status.problem,

@@ -97,7 +97,8 @@ function openDirect(path: string): number {
   }
 }
 
-function readBlock(fd: number, block: number, into: Uint8Array): number {
+/** As many bytes of the block as the file has. */
+export function readBlock(fd: number, block: number, into: Uint8Array): number {
   let done = 0
   while (done < HASHED_BLOCK) {
     const read = readSync(fd, into, done, HASHED_BLOCK - done, block * HASHED_BLOCK + done)

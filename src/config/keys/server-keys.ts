@@ -82,7 +82,7 @@ export const OUR_BROKER_KEYS = {
     ours(bool(true, 'Sealed CommitLog segments get checksums in basalt/checksums, and are read again to compare.')),
   ),
   sideChecksumRate: live(
-    ours(int(64 * MIB, 64 * KIB, INT_MAX, 'bytes', 'A second, at which sealed segments are read to hash them.')),
+    ours(int(32 * MIB, 64 * KIB, INT_MAX, 'bytes', 'A second, at which sealed segments are read to hash them.')),
   ),
   scrubRate: live(ours(int(8 * MIB, 0, INT_MAX, 'bytes', 'A second, at which they are read again; 0: never.'))),
   scrubInterval: live(ours(int(604_800_000, 1000, INT_MAX, 'ms', 'From the begin of one such pass to the next.'))),

@@ -3,7 +3,7 @@
  * the disk.
  */
 import { closeSync, openSync } from 'node:fs'
-import { type BlockHash, HashedWindow, loadBlockHash, readBlock } from '../../store/checksums/index.ts'
+import { type BlockHash, HASHED_BLOCK, HashedWindow, loadBlockHash, readBlock } from '../../store/checksums/index.ts'
 import { commitLogFolder, segmentPath } from '../../store/commitlog/index.ts'
 import type { InspectSettings } from '../geometry.ts'
 
@@ -14,6 +14,9 @@ export interface HashedRange {
   first: number
   hashes: BigUint64Array
 }
+
+/** Of a thread: from its first read to finish() a check does not give way to another one. */
+let blocks: Uint8Array | undefined
 
 export class HashCheck {
   readonly window: HashedWindow
@@ -34,11 +37,20 @@ export class HashCheck {
   private constructor(settings: InspectSettings, range: HashedRange, hash: BlockHash) {
     const { start, first, hashes } = range
     const folder = commitLogFolder(settings)
+    blocks ??= Buffer.allocUnsafeSlow(2 * HASHED_BLOCK)
     const fd = openSync(segmentPath(folder, start), 'r')
     this.fd = fd
     this.range = range
     this.window = new HashedWindow({
-      ...{ folder, segmentSize: settings.mappedFileSizeCommitLog, start, first, end: first + hashes.length, hash },
+      ...{
+        folder,
+        segmentSize: settings.mappedFileSizeCommitLog,
+        start,
+        first,
+        end: first + hashes.length,
+        hash,
+        buffer: blocks,
+      },
       source: (block, into) => readBlock(fd, block, into),
     })
   }

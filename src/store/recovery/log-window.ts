@@ -18,8 +18,8 @@ export interface Range {
 }
 
 export class LogWindow {
-  bytes = Buffer.allocUnsafeSlow(CHUNK)
-  view = new DataView(this.bytes.buffer)
+  bytes: Buffer
+  view: DataView
   readonly folder: string
   readonly segmentSize: number
   /** Ranges of the log that the disk did not give. */
@@ -32,6 +32,8 @@ export class LogWindow {
   constructor(folder: string, segmentSize: number) {
     this.folder = folder
     this.segmentSize = segmentSize
+    this.bytes = Buffer.allocUnsafeSlow(Math.min(CHUNK, segmentSize))
+    this.view = new DataView(this.bytes.buffer)
   }
 
   /**

@@ -53,7 +53,10 @@ export const KINDS = {
     severity: 'warn',
     remedy: 'remove it; a broker hashes the segment again, and checks its records',
   },
-  SIDE_CHECKSUM_MISSING: { severity: 'info', remedy: 'none; a broker that runs writes them' },
+  SIDE_CHECKSUM_MISSING: {
+    severity: 'info',
+    remedy: 'none; a broker that runs writes them, unless sideChecksums=false',
+  },
   STRAY_FILE: { severity: 'warn', remedy: 'move it away: brokers refuse to start with it' },
   UNIT_WRONG: { severity: 'error', remedy: REBUILD_QUEUE },
   UNIT_SIZE: { severity: 'error', remedy: REBUILD_QUEUE },

@@ -22,6 +22,8 @@ import type { PlannedRange } from './ranges.ts'
 
 /** To name the records of a block the segment is read up to it. */
 const EXPLAINED_MAX = 5
+/** A segment that was sealed later may still get its file. */
+const ON_THEIR_WAY_MS = 3_600_000
 
 export class SideChecksums {
   private readonly store: InspectedStore
@@ -104,13 +106,18 @@ export class SideChecksums {
   }
 
   private tellMissing(end: number): void {
-    const { files, settings, use, root } = this.store
-    // Of a store whose broker runs they are on their way.
-    if (!this.hasFiles || use.isInUse) return
+    const { files, settings, root } = this.store
+    if (!this.hasFiles) return
     const sealed = files.segments.filter(({ start }) => start + settings.mappedFileSizeCommitLog <= end)
-    const missing = sealed.filter(({ start }) => readChecksums(root, start).kind === 'missing')
+    const missing = sealed.filter(({ start, path }) => {
+      const status = statSync(path, { throwIfNoEntry: false })
+      return (
+        readChecksums(root, start).kind === 'missing' &&
+        (status?.mtimeMs ?? Number.POSITIVE_INFINITY) < Date.now() - ON_THEIR_WAY_MS
+      )
+    })
     if (missing.length === 0) return
-    const what = `${missing.length} of ${sealed.length} sealed segments have no side checksums`
+    const what = `${missing.length} of ${sealed.length} sealed segments have no side checksums, and were sealed over an hour ago`
     this.findings.add('SIDE_CHECKSUM_MISSING', what, checksumsPath(root, missing[0].start))
   }
 }

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -288,6 +289,18 @@ static napi_value listenReusePort(napi_env env, napi_callback_info info) {
   return number(env, fd);
 }
 
+/** setNice(nice): scheduling priority of the calling thread alone; ENOSYS where a thread has none of its own. */
+static napi_value setNice(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  int64_t nice;
+  if (!args.size(0, &nice, "nice must be 0 … 19")) return nullptr;
+#ifdef __linux__
+  return outcome(env, setpriority(PRIO_PROCESS, 0, static_cast<int>(nice)));
+#else
+  return number(env, -ENOSYS);
+#endif
+}
+
 static void constant(napi_env env, napi_value exports, const char* name, int64_t value) {
   napi_set_named_property(env, exports, name, number(env, value));
 }
@@ -300,7 +313,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       FUNCTION(syncMap),      FUNCTION(lockMemory), FUNCTION(allocate),  FUNCTION(unlockMemory),    FUNCTION(punch),
       FUNCTION(syncData),     FUNCTION(syncFolder), FUNCTION(lockRange), FUNCTION(listenReusePort), FUNCTION(openWaker),
       FUNCTION(closeWaker),   FUNCTION(wake),       FUNCTION(nextData),
-      FUNCTION(copy),         FUNCTION(copyWithCrc), FUNCTION(crc32),
+      FUNCTION(copy),         FUNCTION(copyWithCrc), FUNCTION(crc32),     FUNCTION(setNice),
   };
   fillCrcTable();
   napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions);

@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts'
 import type { BrokerConfig, RunningConfig } from '../config/index.ts'
 import type { Log } from '../log.ts'
+import { Checksums } from './checksums.ts'
 import type { Engine } from './engine.ts'
 import type { MessageService } from './message-service.ts'
 import type { OwnMessages } from './own-messages.ts'
@@ -46,16 +47,19 @@ export class Administration {
   private readonly options: AdministrationOptions
   private readonly runtime: ReturnType<typeof runtimeSource>
   private readonly unread: UnreadWatch
+  private readonly checksums: Checksums
 
   constructor(options: AdministrationOptions) {
     const { config, configuration, engine, service, store, pool, tables, own, clock, log } = options
     const { brokerAddress, waitingSends } = options
     this.options = options
     const stalledMs = () => service.stalls.stalledMs
+    this.checksums = new Checksums({ settings: config, control: engine.control, log })
     this.unread = new UnreadWatch({ ...tables, store, pool, log, clock })
     this.runtime = runtimeSource({
       ...{ config, engine, service, pool, store, own, waitingSends, stalledMs, bootTimestamp: clock.now() },
       replication: options.replication,
+      checksums: this.checksums,
       unread: () => ({ expiring: this.unread.expiring, deleted: this.unread.deleted() }),
     })
     const cleaning = new QueueCleaning({
@@ -83,11 +87,16 @@ export class Administration {
 
   addTo(schedule: Schedule): void {
     const { config, engine, store, tables, log } = this.options
+    this.checksums.addTo(schedule)
     schedule.add(STATS_MS, () => tables.stats.tick())
     schedule.add(REFRESH_MS, () => void this.runtime.refresh())
     schedule.add(SLOW_CONSUMERS_CHECK_MS, () => {
       void checkSlowConsumers({ ...tables, settings: config, control: engine.control, store, log })
     })
+  }
+
+  close(): Promise<void> {
+    return this.checksums.close()
   }
 
   /** Ten times a second, by a timer: who has waited too long, and for whom (brokerFastFailureEnable). */

@@ -364,6 +364,7 @@ class Broker implements BrokerHandle {
   private async stopServing(): Promise<void> {
     clearInterval(this.timer)
     this.verification?.stop()
+    await this.administration?.close()
     this.registration?.stop()
     this.ownMessages?.stop()
     const { service } = this

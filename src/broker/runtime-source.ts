@@ -15,6 +15,7 @@ import {
 } from '../metrics/step-histograms.ts'
 import { decodeRecord } from '../store/commitlog/index.ts'
 import type { MessageStore } from '../store/message-store.ts'
+import type { Checksums } from './checksums.ts'
 import { markText } from './delay/index.ts'
 import type { Engine } from './engine.ts'
 import type { MessageService } from './message-service.ts'
@@ -33,6 +34,7 @@ export interface RuntimeOptions {
   store: MessageStore
   own: OwnMessages
   replication: Pick<Replication, 'rows'>
+  checksums: Pick<Checksums, 'rows'>
   /** Connections whose sends wait for room. */
   waitingSends(): { count: number; headWaitMs: number }
   /** How long append has stood still. */
@@ -85,6 +87,7 @@ export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
     more: (withStageCounts) => ({
       ...positionRows(engine),
       ...options.replication.rows(),
+      ...options.checksums.rows(),
       ...stageRows(service.stageClock.counts(), withStageCounts),
       basalt_pending_sends: String(service.acks.pending),
       basalt_held_pulls: String(service.holds.count),

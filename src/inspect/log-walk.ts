@@ -26,6 +26,8 @@ export interface LogWalkOptions {
   /** A broker writes the log. */
   isLive?: boolean
   checkCRC?: boolean
+  /** Read through; closed with the walk. */
+  window?: LogWindow | undefined
 }
 
 const TRIES = 5
@@ -49,7 +51,7 @@ export class LogWalk {
   constructor(options: LogWalkOptions) {
     const { settings, from } = options
     this.options = options
-    this.window = new LogWindow(settings.storePathCommitLog, settings.mappedFileSizeCommitLog)
+    this.window = options.window ?? new LogWindow(settings.storePathCommitLog, settings.mappedFileSizeCommitLog)
     this.scanner = new LogScanner(this.window, CLASSIC_LAYOUT, options.checkCRC ?? true)
     this.at = from
     this.next = from

@@ -27,6 +27,7 @@ export interface Addon {
   syncData(fd: number): number
   syncFolder(path: string): number
   lockRange(fd: number, offset: number, length: number): number
+  setNice(nice: number): number
   listenReusePort(host: string, port: number, backlog: number): number
   openWaker(callback: () => void): bigint
   closeWaker(handle: bigint): void

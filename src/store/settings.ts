@@ -55,6 +55,11 @@ export interface StoreSettings {
   stageClockSampling: number
   /** Ours: bytes of the ring from network to append. */
   submitRingSize: number
+  /** Ours: see docs/checksums.md. */
+  sideChecksums: boolean
+  sideChecksumRate: number
+  scrubRate: number
+  scrubInterval: number
 }
 
 /** Folders below storePathRootDir. Ours is `basalt`: a stray file in Apache's folders stops Apache's start. */

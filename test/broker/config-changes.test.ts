@@ -14,6 +14,7 @@ import { REQUEST } from '../../src/remoting/index.ts'
 import { startTestBroker, type TestBroker } from '../../src/testing/index.ts'
 import { TestClient } from '../support/client.ts'
 import { RawPeer } from '../support/raw-peer.ts'
+import { checksumKeys } from './live-keys/checksums.ts'
 import { periodKeys } from './live-keys/periods.ts'
 import { ruleKeys } from './live-keys/rules.ts'
 import { heartbeat, subscription } from './rig.ts'
@@ -331,6 +332,7 @@ describe('at once', () => {
   })
 
   periodKeys({ broker: () => broker, client: () => client, withKey, proved })
+  checksumKeys({ proved })
   ruleKeys({ broker: () => broker, client: () => client, withKey, proved })
 
   test('that is every key of the table', () => {

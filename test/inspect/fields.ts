@@ -1,5 +1,6 @@
 /**
- * What verify says about each byte of a store of RocketMQ's: the table of docs/inspector.md, for the recorded store.
+ * What verify says about each byte of a store of RocketMQ's: the table of docs/inspector.md, for the recorded store, and what
+ * side checksums add.
  *
  *   found    any change of it is a finding        none   nothing says what it should be: a change is no finding
  *   partly   some changes are findings
@@ -28,6 +29,11 @@ const RECORD_FIELDS: [name: string, from: number, to: number, claim: Claim][] = 
 export interface Place {
   name: string
   claim: Claim
+}
+
+/** A byte of a segment that has side checksums, or of their own file: also those that mean nothing. */
+export function claimInSealed(name: 'sealed segment' | 'side checksums'): Place {
+  return { name, claim: 'found' }
 }
 
 /** A byte of the log, by the records that an independent decoder found. */

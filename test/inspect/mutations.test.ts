@@ -2,21 +2,25 @@
  * Damaged stores: whatever is done to one, no command crashes or hangs, and verify says "whole" of none in which a byte was
  * changed that it claims to check (fields.ts). BASALT_CAMPAIGN=long: 5,000 of them.
  */
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openStore, verifyStore } from '../../src/inspect/index.ts'
 import { filesBelow } from '../store/dispatch/support.ts'
 import { recordedStore } from '../store/scratch.ts'
-import { claimInCheckpoint, claimInIndex, claimInLog, claimInQueue, type Place } from './fields.ts'
-import { decodedRecords, inspect } from './stores.ts'
+import { claimInCheckpoint, claimInIndex, claimInLog, claimInQueue, claimInSealed, type Place } from './fields.ts'
+import { decodedRecords, hashSealed, inspect } from './stores.ts'
 
 const isLong = process.env.BASALT_CAMPAIGN === 'long'
-const FLIPS = isLong ? 3500 : 160
+const FLIPS = isLong ? { clean: 3500, unclean: 3500, sealed: 3500 } : { clean: 1000, unclean: 80, sealed: 80 }
+/** In sealed segments. One verify a flip in the long form, one for a flip in each segment else: each has blocks of its own. */
+const SEALED_FLIPS = 1000
 const MUTATIONS = isLong ? 1500 : 60
 const SEED = Number(process.env.SIM_SEED ?? 1)
 const SEGMENT = 65_536
 const SLOTS = 500
+/** The log of the clean store ends in the segment that begins here. */
+const SEALED_END = 196_608
 const COMMAND_MS_MAX = 10_000
 
 const records = decodedRecords()
@@ -32,8 +36,10 @@ function randomOf(seed: number): (limit: number) => number {
   }
 }
 
-function claimOf(path: string, bytes: Buffer, at: number): Place {
+function claimOf(path: string, bytes: Buffer, at: number, isHashed = false): Place {
   const [kind, ...rest] = path.split('/')
+  if (path.startsWith('basalt/checksums/')) return claimInSealed('side checksums')
+  if (kind === 'commitlog' && isHashed && Number(rest[0]) < SEALED_END) return claimInSealed('sealed segment')
   if (kind === 'commitlog') return claimInLog(records, SEGMENT, Number(rest[0]) + at)
   if (kind === 'consumequeue') return claimInQueue()
   if (kind === 'index') return claimInIndex(SLOTS, bytes.readInt32BE(36), at)
@@ -48,22 +54,24 @@ function pick(
   random: (limit: number) => number,
 ): { path: string; at: number } {
   const kinds = ['commitlog', 'consumequeue', 'index', 'commitlog', 'checkpoint', 'commitlog', 'consumequeue', 'config']
+  if (files.has('basalt/checksums/00000000000000000000')) kinds.push('basalt/checksums')
   const kind = kinds[round % kinds.length]
   const paths = [...files.keys()].filter((path) => path.startsWith(kind)).sort()
   const path = paths[random(paths.length)]
   return { path, at: random(files.get(path)!.length) }
 }
 
-describe.each(['clean', 'unclean'] as const)('one wrong bit in the %s store', (kind) => {
-  test(`${FLIPS} of them, one after the other: found where verify claims so, none where it says that nothing can tell`, async () => {
-    const root = recordedStore(kind)
+describe.each(['clean', 'unclean', 'sealed'] as const)('one wrong bit in the %s store', (kind) => {
+  test(`${FLIPS[kind]} of them, one after the other: found where verify claims so, none where it says that nothing can tell`, async () => {
+    const root = recordedStore(kind === 'sealed' ? 'clean' : kind)
+    if (kind === 'sealed') await hashSealed(root)
     const files = filesBelow(root)
     const random = randomOf(SEED)
     const disagreements: string[] = []
-    for (let round = 0; round < FLIPS / 2; round += 1) {
+    for (let round = 0; round < FLIPS[kind]; round += 1) {
       const { path, at } = pick(files, round, random)
       const original = files.get(path)!
-      const { name, claim } = claimOf(path, original, at)
+      const { name, claim } = claimOf(path, original, at, kind === 'sealed')
       const bit = random(8)
       const changed = Buffer.from(original)
       changed[at] ^= 1 << bit
@@ -80,6 +88,43 @@ describe.each(['clean', 'unclean'] as const)('one wrong bit in the %s store', (k
     expect((await verifyStore(openStore(root))).isWhole).toBe(true)
   }, 3_600_000)
 })
+
+test(`${SEALED_FLIPS} wrong bits in sealed segments with side checksums: each is found`, async () => {
+  const root = recordedStore('clean')
+  await hashSealed(root)
+  const random = randomOf(SEED + 3)
+  const paths = [0, SEGMENT, 2 * SEGMENT].map((start) => join(root, 'commitlog', String(start).padStart(20, '0')))
+  const originals = paths.map((path) => readFileSync(path))
+  const times = paths.map((path) => statSync(path).mtimeMs / 1000)
+  const write = (segment: number, bytes: Buffer) => {
+    writeFileSync(paths[segment], bytes)
+    // As a disk does it: nobody wrote.
+    utimesSync(paths[segment], times[segment], times[segment])
+  }
+  const notFound: string[] = []
+  for (let flips = 0; flips < SEALED_FLIPS; ) {
+    const hit = isLong ? [flips % 3] : [0, 1, 2]
+    const places = hit.map((segment) => {
+      const at = random(SEGMENT)
+      const bit = random(8)
+      const changed = Buffer.from(originals[segment])
+      changed[at] ^= 1 << bit
+      write(segment, changed)
+      return { segment, at, bit }
+    })
+    const { findings, isWhole } = await verifyStore(openStore(root))
+    for (const { segment, at, bit } of places) {
+      flips += 1
+      write(segment, originals[segment])
+      const found = findings.some(
+        ({ code, file, offset }) => code === 'SIDE_CHECKSUM' && file === paths[segment] && offset === 0,
+      )
+      if (!found || isWhole) notFound.push(`bit ${bit} of byte ${at} of ${paths[segment]}`)
+    }
+  }
+  expect(notFound, `SIM_SEED=${SEED}`).toEqual([])
+  expect(await verifyStore(openStore(root))).toMatchObject({ isWhole: true, findings: [] })
+}, 3_600_000)
 
 /** What a crash, a bad disk or a hand may do to a file. */
 const MUTATIONS_OF: [what: string, mutate: (path: string, bytes: Buffer, random: (limit: number) => number) => void][] =

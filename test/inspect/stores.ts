@@ -1,7 +1,12 @@
 /** Stores to look into: recorded ones of Apache's, one of ours, and what a command printed about them. */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { ControlBlock } from '../../src/concurrency/control-block.ts'
+import { openStore } from '../../src/inspect/index.ts'
+import { logBounds } from '../../src/inspect/log-end.ts'
+import { ChecksumKeeper, loadBlockHash } from '../../src/store/checksums/index.ts'
 import { World } from '../cli/support.ts'
+import { capturedLog, storeSettings } from '../store/scratch.ts'
 
 const STORE = new URL('../vectors/rocketmq-4.9.8/store/', import.meta.url)
 
@@ -71,4 +76,20 @@ export async function inspect(...argv: string[]): Promise<Ran> {
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Record<string, unknown>)
   return { status, printed, complained, objects }
+}
+
+/** Side checksums of what is sealed, as a broker writes them. Sizes of files are those of the recorded stores unless said. */
+export async function hashSealed(root: string, changes: Parameters<typeof storeSettings>[1] = {}): Promise<void> {
+  const control = ControlBlock.create()
+  control.writer('flushed').reset(logBounds(openStore(root)).end)
+  const log = capturedLog()
+  const keeper = new ChecksumKeeper({
+    settings: storeSettings(root, changes),
+    control,
+    hash: await loadBlockHash(),
+    log,
+  })
+  while (keeper.step().bytes > 0) {}
+  keeper.close()
+  if (log.lines.length > 0) throw new Error(log.lines.map(({ message }) => message).join('; '))
 }

@@ -73,6 +73,10 @@ export function storeSettings(root: string, changes: Partial<StoreSettings> = {}
     tailWriter: 'pwrite',
     submitRingSize: 65_536,
     stageClockSampling: 64,
+    sideChecksums: false,
+    sideChecksumRate: 1024 * 1024 * 1024,
+    scrubRate: 1024 * 1024 * 1024,
+    scrubInterval: 604_800_000,
     ...changes,
   }
 }

@@ -78,6 +78,14 @@ export const OUR_BROKER_KEYS = {
   stageClockSampling: ours(int(64, 0, INT_MAX, '1 in N', 'Sends that carry time stamps through the stages; 0: none.')),
   diskSpaceCleanForciblyRatio: live(ours(int(85, 10, 100, 'percent', 'Disk use above which segments of any age go.'))),
   diskSpaceWarningLevelRatio: live(ours(int(90, 10, 100, 'percent', 'Disk use above which sends are refused.'))),
+  sideChecksums: live(
+    ours(bool(true, 'Sealed CommitLog segments get checksums in basalt/checksums, and are read again to compare.')),
+  ),
+  sideChecksumRate: live(
+    ours(int(32 * MIB, 64 * KIB, INT_MAX, 'bytes', 'A second, at which sealed segments are read to hash them.')),
+  ),
+  scrubRate: live(ours(int(8 * MIB, 0, INT_MAX, 'bytes', 'A second, at which they are read again; 0: never.'))),
+  scrubInterval: live(ours(int(604_800_000, 1000, INT_MAX, 'ms', 'From the begin of one such pass to the next.'))),
   useServerSideResetOffset: live(
     ours(
       bool(

@@ -41,6 +41,24 @@ export const KINDS = {
     severity: 'error',
     remedy: 'copy the file back, from a backup or another replica, before any broker starts',
   },
+  SIDE_CHECKSUM: {
+    severity: 'error',
+    remedy:
+      'copy the file now, its pages may still be right in memory; then stop the broker and take the segment from a replica or a backup',
+  },
+  SEGMENT_CHANGED: {
+    severity: 'warn',
+    remedy:
+      'remove the segment’s file in basalt/checksums if the change is meant; else take the segment from a replica',
+  },
+  SIDE_CHECKSUM_FILE: {
+    severity: 'warn',
+    remedy: 'remove it; a broker hashes the segment again, and checks its records',
+  },
+  SIDE_CHECKSUM_MISSING: {
+    severity: 'info',
+    remedy: 'none; a broker that runs writes them, unless sideChecksums=false',
+  },
   STRAY_FILE: {
     severity: 'warn',
     remedy: 'move it away, or run "basaltmq inspect repair": brokers refuse to start with it',

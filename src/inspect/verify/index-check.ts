@@ -34,15 +34,18 @@ class IndexCheck implements Disposable {
   private readonly findings = new Findings()
   private readonly fd: number
   private readonly slots: Int32Array
-  private readonly bytes = Buffer.alloc(CHUNK_ENTRIES * ENTRY.size)
-  private readonly view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
+  private readonly bytes: Buffer
+  private readonly view: DataView
   private told = 0
 
   constructor(task: IndexTask) {
     this.task = task
     this.header = task.file.header
     this.fd = openSync(task.file.path, 'r')
-    this.slots = new Int32Array(indexLayout(task.settings).slotCount)
+    const { slotCount, entryCount } = indexLayout(task.settings)
+    this.slots = new Int32Array(slotCount)
+    this.bytes = Buffer.alloc(Math.min(CHUNK_ENTRIES, entryCount) * ENTRY.size)
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
   }
 
   run(): { findings: Finding[]; more: number } {
@@ -112,7 +115,7 @@ class IndexCheck implements Disposable {
 
   private checkSlots(layout: ReturnType<typeof indexLayout>): void {
     const { slots, header, task } = this
-    const chunk = Buffer.alloc(1024 * 1024)
+    const chunk = Buffer.alloc(Math.min(1024 * 1024, layout.slotCount * SLOT_SIZE))
     let used = 0
     for (let first = 0; first < layout.slotCount; first += chunk.length / SLOT_SIZE) {
       const count = Math.min(chunk.length / SLOT_SIZE, layout.slotCount - first)

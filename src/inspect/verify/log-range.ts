@@ -15,6 +15,7 @@ import type { InspectSettings } from '../geometry.ts'
 import { LogWalk } from '../log-walk.ts'
 import { messageAt } from '../message.ts'
 import { type Finding, Findings } from './finding.ts'
+import { HashCheck, type HashedRange } from './hash-check.ts'
 import { IndexCursor, type IndexFileHead } from './index-cursor.ts'
 import { UnitCursor } from './unit-cursor.ts'
 
@@ -31,6 +32,8 @@ export interface LogRangeTask {
   indexedTo: number
   indexFiles: IndexFileHead[]
   isLive: boolean
+  /** Blocks of the range that are hashed on the way. */
+  hashed?: HashedRange | undefined
 }
 
 /** What a range says of one queue. */
@@ -62,6 +65,8 @@ export interface LogRangeResult {
   keysMissingFrom: number
   keysMissingTo: number
   timesBack: number
+  /** Blocks of the segment that are not what was hashed. */
+  wrongBlocks: number[]
   findings: Finding[]
   more: number
 }
@@ -72,9 +77,11 @@ interface CheckedQueue extends RangeQueue {
 
 const HIGH = 0x1_0000_0000
 
-export function verifyLogRange(task: LogRangeTask): LogRangeResult {
-  using check = new RangeCheck(task)
-  return check.run()
+export async function verifyLogRange(task: LogRangeTask): Promise<LogRangeResult> {
+  const { settings, hashed } = task
+  const hash = hashed === undefined ? undefined : await HashCheck.open(settings, hashed)
+  using check = new RangeCheck(task, hash)
+  return { ...check.run(), wrongBlocks: hash?.finish() ?? [] }
 }
 
 class RangeCheck implements Disposable {
@@ -90,17 +97,19 @@ class RangeCheck implements Disposable {
   private readonly fileSize: number
   private readonly result: LogRangeResult
 
-  constructor(task: LogRangeTask) {
+  constructor(task: LogRangeTask, hash: HashCheck | undefined) {
     this.task = task
     const { settings, segmentStarts, from, logEnd, isLive } = task
-    this.walk = new LogWalk({ settings, segmentStarts, from, limit: logEnd, durable: logEnd, isLive })
+    const window = hash?.window
+    this.walk = new LogWalk({ settings, segmentStarts, from, limit: logEnd, durable: logEnd, isLive, window })
     this.readers = new QueueReaders(settings)
     this.fileSize = this.readers.unitsPerFile * UNIT_SIZE
     this.log = new LogReader(settings, 0)
     this.delays = parseDelayLevels(settings.messageDelayLevel)
     const { list: findings } = this.findings
     const missing = { keysMissing: 0, keysMissingFrom: -1, keysMissingTo: -1, timesBack: 0 }
-    this.result = { startedAt: -1, next: from, recordCount: 0, damaged: [], queues: [], ...missing, findings, more: 0 }
+    const nothing = { startedAt: -1, next: from, recordCount: 0, damaged: [], queues: [], wrongBlocks: [] }
+    this.result = { ...nothing, ...missing, findings, more: 0 }
   }
 
   run(): LogRangeResult {

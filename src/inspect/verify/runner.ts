@@ -8,7 +8,7 @@ import type * as Tasks from './tasks.ts'
 
 type TaskName = keyof typeof Tasks
 type Task<N extends TaskName> = Parameters<(typeof Tasks)[N]>[0]
-type Result<N extends TaskName> = ReturnType<(typeof Tasks)[N]>
+type Result<N extends TaskName> = Awaited<ReturnType<(typeof Tasks)[N]>>
 
 export interface Runner {
   readonly threads: number
@@ -29,10 +29,11 @@ export async function runnerOf(threads: number): Promise<Runner> {
     const tasks = await import('./tasks.ts')
     return {
       threads: 1,
-      async run(name, task) {
+      async run<N extends TaskName>(name: N, task: Task<N>): Promise<Result<N>> {
         // Progress is shown in between.
         await new Promise(setImmediate)
-        return (tasks[name] as (given: typeof task) => Result<typeof name>)(task)
+        const run = tasks[name] as unknown as (given: Task<N>) => Promise<Result<N>>
+        return run(task)
       },
       async close() {},
     }

@@ -9,6 +9,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { HASHED_BLOCK } from '../../store/checksums/index.ts'
 import { SCHEDULE_TOPIC } from '../../store/dispatch/index.ts'
 import { readIndexHeader } from '../../store/index/index.ts'
 import { FOLDERS } from '../../store/settings.ts'
@@ -23,6 +24,7 @@ import type { LogRangeResult, LogRangeTask } from './log-range.ts'
 import { checkMarks } from './marks-check.ts'
 import { joinRanges, nothingJoined, type PlannedRange, planRanges } from './ranges.ts'
 import { type Runner, runnerOf, threadsFor } from './runner.ts'
+import { SideChecksums } from './side-checksums.ts'
 import { checkOffsets, checkTables } from './table-check.ts'
 
 export interface VerifyOptions {
@@ -90,12 +92,14 @@ class Verifier {
   private readonly indexedTo: number
   private readonly indexFiles: (IndexFileHead & { size: number })[] = []
   private readonly tables: ReturnType<typeof readTables>
+  private readonly checksums: SideChecksums
   private readonly maxOf = new Map<string, number>()
   private readonly real = new Map<string, number>()
 
   constructor(store: InspectedStore, options: VerifyOptions) {
     this.store = store
     this.options = options
+    this.checksums = new SideChecksums(store, this.findings)
     // Offsets first: consumers go on while the rest is looked at.
     this.tables = readTables(store.root)
     for (const { name, path, size } of store.files.indexFiles) {
@@ -122,13 +126,19 @@ class Verifier {
     const runner = await runnerOf(this.options.threads ?? threadsFor(this.total))
     this.threads = runner.threads
     try {
-      const [results] = await Promise.all([this.log(runner, ranges), this.queues(runner), this.index(runner)])
+      const [results] = await Promise.all([
+        this.log(runner, ranges),
+        this.queues(runner),
+        this.index(runner),
+        this.behindTheEnd(runner, ranges),
+      ])
       const again = (range: PlannedRange) => runner.run('verifyLogRange', this.rangeTask(range))
       this.joined = await joinRanges(ranges, results, again, findings, store.settings)
       await this.dangling(runner)
     } finally {
       await runner.close()
     }
+    this.checksums.tell(bounds.end)
     this.records()
     this.keys()
     this.tail()
@@ -138,12 +148,22 @@ class Verifier {
   }
 
   private log(runner: Runner, ranges: PlannedRange[]): Promise<LogRangeResult[]> {
-    const run = async (range: PlannedRange) => {
-      const result = await runner.run('verifyLogRange', this.rangeTask(range))
+    const run = async (range: PlannedRange, i: number) => {
+      const isLast = ranges[i + 1]?.from !== range.to || ranges[i + 1].isExact
+      const hashed = this.checksums.of(range, isLast)
+      const result = await runner.run('verifyLogRange', { ...this.rangeTask(range), hashed })
+      if (hashed !== undefined) this.checksums.found(hashed.start, result.wrongBlocks)
       this.progress(range.to - range.from)
       return result
     }
     return Promise.all(ranges.map(run))
+  }
+
+  /** Sealed segments in which the log does not go on any more. */
+  private async behindTheEnd(runner: Runner, ranges: PlannedRange[]): Promise<void> {
+    const { settings } = this.store
+    for (const range of this.checksums.others(ranges))
+      this.checksums.found(range.start, await runner.run('hashSegment', { settings, range }))
   }
 
   private rangeTask({ from, to, isExact }: PlannedRange): LogRangeTask {
@@ -303,9 +323,10 @@ class Verifier {
   }
 }
 
-/** Bytes of a range: all threads are kept busy to the end, and buffers are not made more often than they must be. */
+/** Bytes of a range, whole blocks: all threads are kept busy to the end, and buffers are not made more often than they must be. */
 function rangeBytes({ min, end }: LogBounds): number {
-  return Math.min(64 * 1024 * 1024, Math.max(4 * 1024 * 1024, Math.ceil((end - min) / 16)))
+  const share = Math.ceil((end - min) / 16 / HASHED_BLOCK) * HASHED_BLOCK
+  return Math.min(64 * 1024 * 1024, Math.max(4 * 1024 * 1024, share))
 }
 
 /** Up to where records have their units, and their index entries, for certain. */

@@ -2,8 +2,6 @@
  * xxhash64 (seed 0) of blocks of 1 MiB: what side checksums and comparisons of stores are made of. The last block of a file
  * may be shorter; it is hashed as it is.
  */
-import xxhash from 'xxhash-wasm'
-
 export const HASHED_BLOCK = 1024 * 1024
 
 /** Unsigned 64 bits. */
@@ -11,12 +9,14 @@ export type BlockHash = (block: Uint8Array) => bigint
 
 let loading: Promise<BlockHash> | undefined
 
-/** Compiles the module at the first call of a thread. */
+/** Loads and compiles the module at the first call of a thread: those that never hash do not have it. */
 export function loadBlockHash(): Promise<BlockHash> {
-  loading ??= xxhash().then(
-    ({ h64Raw }) =>
-      (block) =>
-        h64Raw(block),
-  )
+  loading ??= import('xxhash-wasm')
+    .then(({ default: xxhash }) => xxhash())
+    .then(
+      ({ h64Raw }) =>
+        (block) =>
+          h64Raw(block),
+    )
   return loading
 }

@@ -9,6 +9,7 @@
  */
 import { dirname, join } from 'node:path'
 import { StoreError } from '../../errors.ts'
+import { forgetChecksums } from '../checksums/checksum-file.ts'
 import { realDisk, type StoreDisk } from '../disk.ts'
 import { type Segment, segmentName } from './segments.ts'
 
@@ -34,6 +35,8 @@ export function allocateSegment(options: AllocateOptions, disk: StoreDisk = real
   if (disk.stat(path)?.size === size) return { start, path, size }
   disk.makeFolder(folder)
   disk.makeFolder(ownFolder)
+  // Of a segment that once had this name.
+  forgetChecksums(dirname(ownFolder), start, disk)
   const temporary = join(ownFolder, `${segmentName(start)}.new`)
   try {
     buildFile(disk, temporary, size)

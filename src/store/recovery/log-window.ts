@@ -17,8 +17,8 @@ export interface Range {
 }
 
 export class LogWindow {
-  bytes = Buffer.allocUnsafeSlow(CHUNK)
-  view = new DataView(this.bytes.buffer)
+  bytes: Buffer
+  view: DataView
   readonly folder: string
   readonly segmentSize: number
   readonly disk: StoreDisk
@@ -33,6 +33,8 @@ export class LogWindow {
     this.disk = disk
     this.folder = folder
     this.segmentSize = segmentSize
+    this.bytes = Buffer.allocUnsafeSlow(Math.min(CHUNK, segmentSize))
+    this.view = new DataView(this.bytes.buffer)
   }
 
   /**
@@ -70,6 +72,16 @@ export class LogWindow {
     this.forget()
   }
 
+  /** Bytes of the open file to `index` of `bytes`; fewer than `length` are asked for again. For what has them already. */
+  protected read(fd: number, index: number, length: number, position: number): number {
+    return this.disk.read(fd, this.bytes, index, length, position)
+  }
+
+  /** Start of the segment whose file is open. */
+  protected get opened(): number {
+    return this.fdStart
+  }
+
   private load(at: number, length: number): void {
     const start = segmentStart(at, this.segmentSize)
     const wanted = Math.min(Math.max(length, CHUNK), start + this.segmentSize - at)
@@ -89,7 +101,7 @@ export class LogWindow {
     while (done < wanted) {
       let read: number
       try {
-        read = this.disk.read(this.fd, this.bytes, done, wanted - done, position + done)
+        read = this.read(this.fd, done, wanted - done, position + done)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error
         read = this.skipUnreadablePage(position + done, done, wanted)

@@ -10,6 +10,7 @@
  * refused, for filling it up would bury the mistake.
  */
 import { StoreError } from '../../errors.ts'
+import { forgetChecksums } from '../checksums/checksum-file.ts'
 import type { LogLayout } from '../commitlog/log-layout.ts'
 import { BLANK_SIZE, RecordView } from '../commitlog/record.ts'
 import { allocateBlocks } from '../commitlog/segment-allocator.ts'
@@ -24,7 +25,14 @@ export interface Mended {
   doubtfulFrom: number
 }
 
-export function mendSegments(window: LogWindow, layout: LogLayout, found: Segment[], findings: Findings): Mended {
+/** `root`: of the store; side checksums of what is mended there are forgotten. */
+export function mendSegments(
+  window: LogWindow,
+  layout: LogLayout,
+  found: Segment[],
+  findings: Findings,
+  root: string,
+): Mended {
   const { segmentSize } = window
   const last = lastWritten(window, found)
   const segments: Segment[] = []
@@ -33,6 +41,7 @@ export function mendSegments(window: LogWindow, layout: LogLayout, found: Segmen
     const expected = segments.length === 0 ? segment.start : segments[segments.length - 1].start + segmentSize
     if (index <= last) {
       for (let start = expected; start < segment.start; start += segmentSize) {
+        forgetChecksums(root, start, window.disk)
         segments.push(fillGap(window, start, layout, findings))
       }
     }
@@ -40,6 +49,7 @@ export function mendSegments(window: LogWindow, layout: LogLayout, found: Segmen
     const mayBeTail = index <= last || (index === last + 1 && segment.start === expected)
     if (mayBeTail && segment.size < segmentSize) {
       refuseOtherSize(window, layout, segment)
+      forgetChecksums(root, segment.start, window.disk)
       fillUp(window.disk, segment, segmentSize, findings)
       doubtfulFrom = Math.min(doubtfulFrom, segment.start)
     }

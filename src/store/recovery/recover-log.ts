@@ -22,6 +22,7 @@
 
 import { join } from 'node:path'
 import type { Log } from '../../log.ts'
+import { forgetChecksumsFrom } from '../checksums/checksum-file.ts'
 import { CLASSIC_LAYOUT, type LogLayout } from '../commitlog/log-layout.ts'
 import { allocateSegment, removeUnfinishedSegments } from '../commitlog/segment-allocator.ts'
 import { commitLogFolder, listSegments, type Segment, segmentStart } from '../commitlog/segments.ts'
@@ -129,7 +130,8 @@ class Recovery {
       removeUnfinishedSegments(this.ownFolder, entriesOf(this.disk, this.ownFolder), this.disk)
       const found = listSegments(this.folder, this.size, this.disk)
       if (found.length === 0) return this.startEmpty()
-      const mended = mendSegments(this.window, this.layout, found, this.findings)
+      const root = this.options.settings.storePathRootDir
+      const mended = mendSegments(this.window, this.layout, found, this.findings, root)
       this.segments = mended.segments
       const from = this.chooseStart(mended.doubtfulFrom)
       const end = this.scan(from)
@@ -252,6 +254,8 @@ class Recovery {
         `the disk cannot read ${from} to ${to} (EIO); they count as zeros`,
       )
     }
+    // What is appended next makes them untrue.
+    forgetChecksumsFrom(this.options.settings.storePathRootDir, end, this.size, this.disk)
     const kept = needsCut ? cutTail(this.folder, this.size, this.segments, end, this.disk) : this.segments
     if (!isClean) rewriteRange(this.folder, this.size, rewrittenFrom, end, this.disk)
     const { lastStoreTimestamp, recordCount, findings } = this

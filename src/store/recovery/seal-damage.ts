@@ -9,7 +9,8 @@
  * The bytes that were there are kept in <root>/basalt/damaged/<offset>-<length> first. If they cannot be kept (disk
  * full) nothing is sealed, and the damage is only reported.
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { forgetChecksums } from '../checksums/checksum-file.ts'
 import { CLASSIC_LAYOUT, type LogLayout } from '../commitlog/log-layout.ts'
 import { RECORD_SIZE_MIN, SYS_FLAG, writeRecord } from '../commitlog/record.ts'
 import { segmentName, segmentPath, segmentStart } from '../commitlog/segments.ts'
@@ -83,9 +84,10 @@ function keepCopy({ window, ownFolder, from, to }: SealOptions): void {
   disk.syncFolder(folder)
 }
 
-function sealPiece({ window, layout, storeTimestamp }: SealOptions, from: number, to: number): void {
+function sealPiece({ window, layout, ownFolder, storeTimestamp }: SealOptions, from: number, to: number): void {
   const start = segmentStart(from, window.segmentSize)
   const { disk } = window
+  forgetChecksums(dirname(ownFolder), start, disk)
   const fd = disk.open(segmentPath(window.folder, start), 'r+')
   try {
     if (to === start + window.segmentSize) {

@@ -21,7 +21,7 @@ export interface VerifiedLog {
 
 /**
  * Checks every record of [from, to), CRCs included. `from` is the start of a record, `to` at most the log's end; after
- * `bytesMax` it stops at the next record.
+ * `bytesMax` it stops at the next record. Through `window` if there is one, which stays open.
  */
 export function verifyLog(
   settings: VerifySettings,
@@ -29,11 +29,12 @@ export function verifyLog(
   to: number,
   layout?: LogLayout,
   bytesMax = Number.POSITIVE_INFINITY,
+  window?: LogWindow,
 ): VerifiedLog {
   const damaged: VerifiedLog['damaged'] = []
   let recordCount = 0
   let next = from
-  withScanner(settings, layout, (scanner) => {
+  const scan = (scanner: LogScanner) => {
     while (next < to && next - from < bytesMax) {
       const verdict = scanner.check(next)
       if (verdict === 'ok') {
@@ -48,7 +49,9 @@ export function verifyLog(
         damaged.push({ from: at, to: next, problem })
       }
     }
-  })
+  }
+  if (window === undefined) withScanner(settings, layout, scan)
+  else scan(new LogScanner(window, layout ?? CLASSIC_LAYOUT, true))
   return { recordCount, damaged, next }
 }
 

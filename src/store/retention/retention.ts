@@ -13,6 +13,7 @@ import { rmSync, statSync, unlinkSync } from 'node:fs'
 import type { ControlBlock, PositionWriter } from '../../concurrency/control-block.ts'
 import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import { forgetChecksums } from '../checksums/checksum-file.ts'
 import { commitLogFolder, listSegments, type Segment, segmentPath, segmentStart } from '../commitlog/segments.ts'
 import { errnoOf, syncFolder } from '../metadata/durable-file.ts'
 import type { StoreSettings } from '../settings.ts'
@@ -188,6 +189,7 @@ export class Retention {
         reason: decision.reason,
       })
       if (!this.remove(path)) break
+      forgetChecksums(settings.storePathRootDir, start)
       yield settings.deleteCommitLogFilesInterval
     }
     if (going.length > 0) syncFolder(this.folder)

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFile
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ControlBlock } from '../../../src/concurrency/control-block.ts'
+import { listChecksums, writeChecksums } from '../../../src/store/checksums/index.ts'
 import { segmentName } from '../../../src/store/commitlog/segments.ts'
 import { Retention, removeUnusedSegments } from '../../../src/store/retention/retention.ts'
 import { RetentionClock } from '../../../src/store/retention/retention-clock.ts'
@@ -76,6 +77,16 @@ describe('segments', () => {
     expect(control.load('retained')).toBe(2 * SIZE)
     expect(retired).toEqual([SIZE, 2 * SIZE])
     expect(log.of('info')).toHaveLength(2)
+  })
+
+  test('side checksums go with their segment', () => {
+    const root = scratchFolder()
+    const { run, retention } = keeper(root, [100, 90, 1])
+    const rest = { size: SIZE, hashedAt: 1, modifiedAt: 1n, inode: 1n, hashes: BigUint64Array.of(1n) }
+    for (const start of [0, SIZE, 2 * SIZE]) writeChecksums(root, { start, ...rest })
+    retention.cleanNow()
+    run()
+    expect(listChecksums(root)).toEqual({ starts: [2 * SIZE], strays: [] })
   })
 
   test('a test that moves the clock to the hour sees it at once', () => {

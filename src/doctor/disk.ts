@@ -3,9 +3,11 @@ import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, rmSync, s
 import { dirname, join } from 'node:path'
 import type { BrokerConfig } from '../config/index.ts'
 import { describe } from '../errors.ts'
+import { mountOf } from '../native/mounts.ts'
 import { isRunning } from '../store/checkpoint/is-running.ts'
 import { PositionsFile } from '../store/checkpoint/positions-file.ts'
-import { type Finding, of, sizeText } from './finding.ts'
+import { bytesText } from '../text.ts'
+import { type Finding, of } from './finding.ts'
 
 /** The folder, or the nearest one above it that is there. */
 export function existing(folder: string): string {
@@ -18,26 +20,9 @@ const VOLATILE = new Set(['tmpfs', 'ramfs'])
 const REMOTE = new Set(['nfs', 'nfs4', 'cifs', 'smb3', '9p', 'fuse.sshfs', 'ceph', 'glusterfs'])
 const GOOD = new Set(['ext4', 'xfs', 'btrfs', 'zfs'])
 
-/** Lines of /proc/self/mountinfo: the mount whose point is the longest front of the path. */
-export function fileSystemOf(path: string, mountinfo: string): { type: string; point: string } | undefined {
-  let found: { type: string; point: string } | undefined
-  for (const line of mountinfo.split('\n')) {
-    const [front, back] = line.split(' - ')
-    const point = front
-      .split(' ')[4]
-      ?.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
-    const type = back?.split(' ')[0]
-    if (point === undefined || type === undefined) continue
-    const isAbove = path === point || path.startsWith(point === '/' ? '/' : `${point}/`)
-    // The last mount on a point is the one that is seen.
-    if (isAbove && point.length >= (found?.point.length ?? 0)) found = { type, point }
-  }
-  return found
-}
-
-export function checkFileSystem(folder: string, mountinfo = readText('/proc/self/mountinfo')): Finding {
+export function checkFileSystem(folder: string, mountinfo?: string): Finding {
   const found = of('file system')
-  const mount = mountinfo === undefined ? undefined : fileSystemOf(existing(folder), mountinfo)
+  const mount = mountOf(existing(folder), mountinfo)
   if (mount === undefined) return found('note', `the file system of ${folder} is not known on this system`)
   const what = `${folder} is on ${mount.type} (mounted at ${mount.point})`
   if (VOLATILE.has(mount.type))
@@ -65,14 +50,14 @@ export function checkSpace(config: BrokerConfig): Finding {
   const { blocks, bsize, bavail, bfree } = statfsSync(folder)
   const free = bavail * bsize
   const used = blocks === 0 ? 0 : ((blocks - bfree) / (blocks - bfree + bavail)) * 100
-  const what = `${sizeText(free)} free for ${config.storePathCommitLog}, ${used.toFixed(0)} % in use`
+  const what = `${bytesText(free)} free for ${config.storePathCommitLog}, ${used.toFixed(0)} % in use`
   // The segment that is written and the next one, the first files of queues and index.
   const index = 40 + config.maxHashSlotNum * 4 + config.maxIndexNum * 20
   const needed = 2 * config.mappedFileSizeCommitLog + index + 10 * config.mappedFileSizeConsumeQueue
   if (free < needed && !existsSync(config.storePathCommitLog)) {
     return found(
       'bad',
-      `${what}; the first files need ${sizeText(needed)}`,
+      `${what}; the first files need ${bytesText(needed)}`,
       'make room, or set a smaller mappedFileSizeCommitLog',
     )
   }
@@ -177,7 +162,7 @@ export function checkStore({ storePathRootDir: root }: BrokerConfig, now: number
   }
   return found(
     wasClean ? 'ok' : 'note',
-    `${root} holds ${sizeText(slot.appended - slot.retained)}, ${wasClean ? 'stopped cleanly' : 'not stopped cleanly: it is recovered at the start'}`,
+    `${root} holds ${bytesText(slot.appended - slot.retained)}, ${wasClean ? 'stopped cleanly' : 'not stopped cleanly: it is recovered at the start'}`,
   )
 }
 

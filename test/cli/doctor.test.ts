@@ -4,9 +4,10 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { resolveConfig } from '../../src/config/index.ts'
-import { checkFileSystem, checkStore, fileSystemOf } from '../../src/doctor/disk.ts'
+import { checkFileSystem, checkStore } from '../../src/doctor/disk.ts'
 import { checkFiles, checkMaps, checkMemory } from '../../src/doctor/machine.ts'
 import { meaningOf } from '../../src/doctor/meaning.ts'
+import { mountOf } from '../../src/native/mounts.ts'
 import { PositionsFile } from '../../src/store/checkpoint/positions-file.ts'
 import { World } from './support.ts'
 
@@ -101,9 +102,9 @@ describe('verdicts', () => {
   ].join('\n')
 
   test('of file systems', () => {
-    expect(fileSystemOf('/tmpx/store', MOUNTS)).toEqual({ type: 'ext4', point: '/' })
-    expect(fileSystemOf('/tmp', MOUNTS)?.type).toBe('tmpfs')
-    expect(fileSystemOf('/mnt/far disk/store', MOUNTS)?.type).toBe('nfs4')
+    expect(mountOf('/tmpx/store', MOUNTS)).toEqual({ type: 'ext4', point: '/' })
+    expect(mountOf('/tmp', MOUNTS)?.type).toBe('tmpfs')
+    expect(mountOf('/mnt/far disk/store', MOUNTS)?.type).toBe('nfs4')
     expect(checkFileSystem('/tmp', MOUNTS).verdict).toBe('bad')
     expect(checkFileSystem('/', MOUNTS).verdict).toBe('ok')
   })

@@ -1,8 +1,9 @@
 /**
  * Access rules (ACL 1.0) of a broker: set and delete an account, the global white list, which version is in force.
  *
- * The rules themselves are not asked for: the request that tells them (54) gives every secret away (CVE-2024-23321), and
- * ours refuses it. They are read in plain_acl.yml on the broker's machine.
+ * The request that tells the rules themselves (54) gives every secret away (CVE-2024-23321): brokers of 4.9.8 and later and ours refuse
+ * it. Where an older one answers, secrets are left out before anybody sees them; elsewhere plain_acl.yml says it, on the
+ * broker's machine.
  */
 import { request } from '../remoting/command.ts'
 import { parse } from '../remoting/fastjson.ts'
@@ -15,7 +16,7 @@ import {
 } from '../remoting/schemas/index.ts'
 import type { AdminClient } from './admin-client.ts'
 import { AdminError } from './admin-error.ts'
-import { numberAt, pairsOf, textOf } from './json.ts'
+import { bodyOf, boolAt, type Json, listOf, member, numberAt, pairsOf, textAt, textOf } from './json.ts'
 
 export interface AclFileVersion {
   file: string
@@ -24,6 +25,8 @@ export interface AclFileVersion {
 }
 
 const LIST_TIMEOUT_MS = 2000
+/** Without a name among our codes: nothing of ours answers it. */
+const GET_BROKER_CLUSTER_ACL_CONFIG = 54
 
 /** GET_BROKER_CLUSTER_ACL_INFO (52). A broker of Apache's without access rules does not answer at all. */
 export async function aclVersions(admin: AdminClient, address: string): Promise<AclFileVersion[]> {
@@ -46,6 +49,55 @@ export async function aclVersions(admin: AdminClient, address: string): Promise<
       todo: 'aclEnable=true switches them on, in its configuration file',
       cause: error,
     })
+  }
+}
+
+export interface AclAccount {
+  accessKey: string
+  admin: boolean
+  whiteRemoteAddress: string
+  defaultTopicPerm: string
+  defaultGroupPerm: string
+  topicPerms: string[]
+  groupPerms: string[]
+}
+
+export interface AclRules {
+  globalWhiteAddrs: string[]
+  accounts: AclAccount[]
+}
+
+/** GET_BROKER_CLUSTER_ACL_CONFIG (54), without the secrets. */
+export async function aclRules(admin: AdminClient, address: string): Promise<AclRules> {
+  const asked = request(GET_BROKER_CLUSTER_ACL_CONFIG)
+  try {
+    return rulesIn(bodyOf(await admin.ask(address, asked, { timeoutMs: Math.min(LIST_TIMEOUT_MS, admin.timeoutMs) })))
+  } catch (error) {
+    if (!(error instanceof AdminError) || !(error.code === 'TIMEOUT' || error.code === 'REFUSED')) throw error
+    throw new AdminError('NO_RULES', {
+      what: 'the broker does not tell its access rules, which would give their secrets away',
+      where: address,
+      todo: 'read them on its machine: basaltmq admin acl show --rules …/plain_acl.yml ("acl list" has the path)',
+      cause: error,
+    })
+  }
+}
+
+/** Of what 54 answers, or of plain_acl.yml as an object: the same members, but for the white list's name. */
+export function rulesIn(body: Json): AclRules {
+  const texts = (value: Json) => listOf(value).map(textOf)
+  const accounts = listOf(member(body, 'plainAccessConfigs') ?? member(body, 'accounts'))
+  return {
+    globalWhiteAddrs: texts(member(body, 'globalWhiteAddrs') ?? member(body, 'globalWhiteRemoteAddresses')),
+    accounts: accounts.map((account) => ({
+      accessKey: textAt(account, 'accessKey'),
+      admin: boolAt(account, 'admin'),
+      whiteRemoteAddress: textAt(account, 'whiteRemoteAddress'),
+      defaultTopicPerm: textAt(account, 'defaultTopicPerm'),
+      defaultGroupPerm: textAt(account, 'defaultGroupPerm'),
+      topicPerms: texts(member(account, 'topicPerms')),
+      groupPerms: texts(member(account, 'groupPerms')),
+    })),
   }
 }
 

@@ -61,7 +61,7 @@ export class AdminClient {
     try {
       answer = await this.remoting.invoke(address, this.signed(asked), timeoutMs)
     } catch (error) {
-      throw noAnswer(address, asked.code, error)
+      throw noAnswer(address, error)
     }
     if (answer.code === RESPONSE.SUCCESS || also.includes(answer.code)) return answer
     throw refused(address, asked.code, answer)
@@ -135,19 +135,37 @@ export function requestOf<S extends Schema>(of: S, header: HeaderFor<S>, body?: 
   return request(of.code, encodeHeader(of, header), body)
 }
 
-function noAnswer(address: string, code: number, error: unknown): AdminError {
+function noAnswer(address: string, error: unknown): AdminError {
   const isTimeout = error instanceof RemotingError && error.code === 'TIMEOUT'
   if (error instanceof RemotingError && error.code === 'BAD_ADDRESS') {
     return new AdminError('BAD_ADDRESS', { what: error.what, todo: 'give host:port' })
   }
-  const why = error instanceof RemotingError ? error.what : describe(error)
+  const what = error instanceof RemotingError ? error.what : describe(error)
+  const todo = isTimeout
+    ? 'the server hangs, is overloaded, or does not know the request (4.9 says nothing then)'
+    : adviceOnConnection(error)
   return new AdminError(isTimeout ? 'TIMEOUT' : 'NOT_REACHED', {
-    what: isTimeout ? `no answer to ${requestName(code)}: ${why}` : why,
+    what,
     where: address,
-    ...(isTimeout && { todo: 'the server hangs, is overloaded, or does not know the request (4.9 says nothing then)' }),
+    ...(todo === undefined ? {} : { todo }),
     retriable: true,
     cause: error,
   })
+}
+
+/** What a connection that fails or breaks off most often means. */
+function adviceOnConnection(error: unknown): string | undefined {
+  if (!(error instanceof RemotingError)) return undefined
+  const { code = '' } = (error.cause ?? {}) as { code?: string }
+  if (/SELF_SIGNED|UNABLE_TO_|CERT_|ALTNAME/.test(code)) {
+    return 'name the authority of its certificate with --tls-ca FILE; --tls-insecure checks nobody'
+  }
+  if (/ERR_SSL_(WRONG_VERSION|PACKET_LENGTH|HTTP)/.test(code)) return 'the port speaks no TLS: leave --tls away'
+  if (/ERR_SSL/.test(code)) return 'it refuses the handshake: it may ask for a certificate (--tls-cert and --tls-key)'
+  if (error.code === 'CONNECTION_CLOSED' || /ECONNRESET/.test(code)) {
+    return 'it may ask for TLS (--tls) or for a certificate (--tls-cert), or is no server of RocketMQ'
+  }
+  return undefined
 }
 
 const REMARK_MAX = 400
@@ -159,14 +177,25 @@ function refused(address: string, code: number, answer: RemotingCommand): AdminE
   const what = unknown
     ? `${name} (${code}) is not served there`
     : `${name} was answered with ${answer.code}${said === '' ? '' : `: ${said}`}`
-  const todo = unknown ? 'this release has no such request, or refuses it on purpose' : adviceOn(answer)
-  return new AdminError('REFUSED', { what, where: address, ...(todo === undefined ? {} : { todo }) }, answer.code)
+  const acl = adviceOnAccess(answer.remark ?? '')
+  const todo = acl ?? (unknown ? 'this release has no such request, or refuses it on purpose' : adviceOn(answer))
+  const kind = acl === undefined ? 'REFUSED' : 'NOT_ALLOWED'
+  return new AdminError(kind, { what, where: address, ...(todo === undefined ? {} : { todo }) }, answer.code)
 }
 
-function adviceOn({ code, remark = '' }: RemotingCommand): string | undefined {
-  if (/AclException|access key|signature/i.test(remark)) {
-    return 'give an account with admin rights: --account FILE, or BASALTMQ_ACCESS_KEY and BASALTMQ_SECRET_KEY'
+/** Undefined where access rules have nothing to do with it. */
+function adviceOnAccess(remark: string): string | undefined {
+  if (!/AclException/.test(remark)) return undefined
+  if (/signature/i.test(remark)) return 'the secretKey of the account that was given is another one'
+  if (/No acl config/i.test(remark))
+    return 'the broker knows no account of that accessKey: see who was given by --account'
+  if (/No accessKey/i.test(remark)) {
+    return 'give an account: --account FILE, or BASALTMQ_ACCESS_KEY and BASALTMQ_SECRET_KEY in the environment'
   }
+  return 'its account may not do that: it takes one with admin: true, or with rights to the topic and group'
+}
+
+function adviceOn({ code }: RemotingCommand): string | undefined {
   if (code === RESPONSE.TOPIC_NOT_EXIST) return 'see "basaltmq admin topic list"'
   if (code === RESPONSE.SUBSCRIPTION_GROUP_NOT_EXIST) return 'see "basaltmq admin group list"'
   return undefined

@@ -15,3 +15,8 @@ export class AdminError extends BasaltError {
 export function isAnswer(error: unknown, ...codes: readonly number[]): error is AdminError {
   return error instanceof AdminError && error.answerCode !== undefined && codes.includes(error.answerCode)
 }
+
+/** Whoever is not let in is so everywhere: one error, not a row of each broker that does not tell. */
+export function throwIfNotAllowed(error: unknown): void {
+  if (error instanceof AdminError && error.code === 'NOT_ALLOWED') throw error
+}

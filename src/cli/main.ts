@@ -6,7 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { nearest, printConfig, type Resolved, type Role, resolveConfig } from '../config/index.ts'
 import { BasaltError, ConfigError, describe } from '../errors.ts'
 import { faultsOf } from '../faults.ts'
-import { ExitStatus } from './exit-status.ts'
+import { ExitStatus, FAILURE, USAGE } from './exit-status.ts'
 import type { Io, StopSignal } from './io.ts'
 import { keyList } from './key-list.ts'
 import { createLog } from './logging.ts'
@@ -15,9 +15,6 @@ import { serve } from './serve.ts'
 import { processTerminal } from './terminal.ts'
 import { addTools } from './tools.ts'
 import { version } from './version.ts'
-
-const FAILURE = 1
-const USAGE = 2
 
 const EXAMPLES = `
 Examples:

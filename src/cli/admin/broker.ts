@@ -14,6 +14,7 @@ import {
   type RuntimeTable,
   rateOf,
   runtimeOf,
+  throwIfNotAllowed,
   topicKind,
   topicTableOf,
 } from '../../admin/index.ts'
@@ -41,7 +42,10 @@ async function list(context: Context, given: Given): Promise<void> {
   const rows = await eachOf(brokers, async (broker): Promise<BrokerRow> => {
     const { runtime, error } = await runtimeOf(admin, broker.address).then(
       (table) => ({ runtime: table, error: '' }),
-      (failure: unknown) => ({ runtime: {} as RuntimeTable, error: tell(failure) }),
+      (failure: unknown) => {
+        throwIfNotAllowed(failure)
+        return { runtime: {} as RuntimeTable, error: tell(failure) }
+      },
     )
     return {
       ...broker,

@@ -330,7 +330,7 @@ export const GROUP: readonly CommandSpec[] = [
   {
     path: 'group create',
     about: 'create a group on all masters, those of a cluster, or one broker',
-    mqadmin: ['updateSubGroup', 'updateSubGroupList'],
+    mqadmin: ['updateSubGroup'],
     args: NAME,
     options: [...SETTINGS, ...WHERE],
     rehearses: true,

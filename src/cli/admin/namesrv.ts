@@ -65,16 +65,18 @@ async function configSet(context: Context, given: Given): Promise<void> {
 async function kvListAll(context: Context, given: Given): Promise<void> {
   const namespace = given.optionalArg(0) ?? ORDER_NAMESPACE
   const pairs = await kvList(context.admin, namespace)
-  context.show({ namespace, entries: Object.fromEntries(pairs) }, () =>
-    pairs.length === 0
-      ? `nothing in ${namespace}\n`
-      : context.table(
-          [
-            { title: 'key', of: ([key]: [string, string]) => key },
-            { title: 'value', of: ([, value]) => value },
-          ],
-          pairs,
-        ),
+  context.show(
+    pairs.map(([key, value]) => ({ namespace, key, value })),
+    () =>
+      pairs.length === 0
+        ? `nothing in ${namespace}\n`
+        : context.table(
+            [
+              { title: 'key', of: ([key]: [string, string]) => key },
+              { title: 'value', of: ([, value]) => value },
+            ],
+            pairs,
+          ),
   )
 }
 

@@ -126,8 +126,9 @@ async function clone(context: Context, given: Given): Promise<void> {
     kind: 'latest',
   })
   const rows = plan.map(({ brokerName, queueId, from: offset, to: end }) => ({
-    broker: brokerName,
-    queue: queueId,
+    topic,
+    brokerName,
+    queueId,
     offset,
     end,
   }))
@@ -137,8 +138,8 @@ async function clone(context: Context, given: Given): Promise<void> {
     () =>
       `offsets of ${from} ${done} to ${to}, as of ${timeText(context.waiter.now())}:\n${context.table(
         [
-          { title: 'broker', of: (row: (typeof rows)[number]) => row.broker },
-          { title: 'queue', of: (row) => row.queue },
+          { title: 'broker', of: (row: (typeof rows)[number]) => row.brokerName },
+          { title: 'queue', of: (row) => row.queueId },
           { title: 'offset', of: (row) => row.offset },
           { title: 'end', of: (row) => row.end },
         ],

@@ -84,7 +84,7 @@ async function list(context: Context, given: Given): Promise<void> {
     cluster: broker.cluster,
     address: broker.address,
   }))
-  context.show({ topics: value, onlyInNamesrv: elsewhere }, () => {
+  context.show([...value, ...elsewhere.map((topic) => ({ topic, kind: topicKind(topic, names), broker: '' }))], () => {
     const rows = context.table(CONFIG_COLUMNS, shown)
     const lost = elsewhere.map((topic) => `${topic}: in the NameServer, on no master that is up\n`).join('')
     const rest =
@@ -261,7 +261,7 @@ export const TOPIC: readonly CommandSpec[] = [
   {
     path: 'topic create',
     about: 'create a topic on all masters, those of a cluster, or one broker',
-    mqadmin: ['updateTopic', 'updateTopicList'],
+    mqadmin: ['updateTopic'],
     args: [['<topic>', 'its name']],
     options: [...QUEUES, ...WHERE],
     rehearses: true,

@@ -1,40 +1,65 @@
 /** `basaltmq admin`: the specs of the commands as commander's tree, with mqadmin's names as hidden aliases. */
 import type { Command } from 'commander'
+import { BasaltError, ConfigError } from '../../errors.ts'
+import { ExitStatus, FAILURE, USAGE } from '../exit-status.ts'
 import type { Io } from '../io.ts'
 import { ACL } from './acl.ts'
 import { BROKER } from './broker.ts'
+import { BROKER_UPKEEP } from './broker-upkeep.ts'
 import { CLUSTER } from './cluster.ts'
+import { EXPORTS } from './cluster-export.ts'
+import { CONNECTION } from './connection.ts'
 import { Context } from './context.ts'
 import { DRAIN } from './drain.ts'
 import { GROUP } from './group.ts'
+import { WATCH_GROUPS } from './group-watch.ts'
 import { MESSAGE } from './message.ts'
+import { TRACE } from './message-trace.ts'
 import { NAMESRV } from './namesrv.ts'
+import { addNotHere } from './not-here.ts'
 import { OFFSET } from './offset.ts'
+import { PROBE } from './probe.ts'
 import { type CommandSpec, Given } from './spec.ts'
 import { TOP } from './top.ts'
 import { TOPIC } from './topic.ts'
+import { TOPIC_QUEUES } from './topic-queues.ts'
 
-export const SPECS: readonly CommandSpec[] = [
+/** In the order of the help: what one branch has stands together. */
+export const SPECS: readonly CommandSpec[] = byBranch([
   ...TOPIC,
+  ...TOPIC_QUEUES,
   ...GROUP,
+  ...WATCH_GROUPS,
   ...BROKER,
+  ...BROKER_UPKEEP,
   ...MESSAGE,
+  ...TRACE,
+  ...PROBE,
   ...OFFSET,
   ...CLUSTER,
+  ...EXPORTS,
   ...NAMESRV,
   ...ACL,
   ...DRAIN,
   ...TOP,
-]
+])
+
+function byBranch(specs: readonly CommandSpec[]): CommandSpec[] {
+  const branchOf = ({ path }: CommandSpec) => path.split(' ')[0]
+  const branches = [...new Set(specs.map(branchOf))]
+  return branches.flatMap((branch) => specs.filter((spec) => branchOf(spec) === branch))
+}
 
 const BRANCHES: Record<string, string> = {
   topic: 'topics and their queues',
   group: 'consumer groups',
   broker: 'brokers, their configuration and counters',
   'broker config': "a broker's configuration",
-  message: 'find, show, send and follow messages',
+  'broker clean': 'have a broker delete what nobody needs any more',
+  message: 'find, show, send, trace and follow messages',
   offset: "move and copy groups' offsets",
   cluster: 'clusters',
+  'cluster export': 'metadata, configurations and figures as JSON',
   namesrv: 'NameServers: configuration, KV table, route tables',
   'namesrv config': "a NameServer's configuration",
   'namesrv kv': "a NameServer's KV table",
@@ -54,6 +79,7 @@ export function fillAdmin(admin: Command, io: Io): void {
       aliases.add(alias)
     }
   }
+  addNotHere(admin)
 }
 
 function branchOf(branches: Map<string, Command>, words: readonly string[]): Command {
@@ -76,12 +102,7 @@ function addSpec(parent: Command, name: string, spec: CommandSpec, io: Io, isAli
   }
   if (spec.rehearses === true) command.option('--dry-run', 'show what would be done, and do nothing')
   if (spec.destroys === true) command.option('-y, --yes', 'do it without asking')
-  if (spec.isLocal !== true) {
-    command
-      .option('-n, --namesrv <addresses>', 'NameServers, host:port with ; between (or NAMESRV_ADDR; 127.0.0.1:9876)')
-      .option('--account <file>', 'accessKey and secretKey (or BASALTMQ_ACCESS_KEY and BASALTMQ_SECRET_KEY)')
-      .option('--timeout <ms>', 'how long an answer may take (5000)')
-  }
+  if (spec.isLocal !== true) for (const { flags, about } of CONNECTION) command.option(flags, about)
   command
     .option('--json', 'the result as JSON')
     .addHelpText('after', helpEnd(spec))
@@ -100,7 +121,13 @@ async function runSpec(spec: CommandSpec, io: Io, given: Given): Promise<void> {
     context.stop()
   })
   try {
+    if (spec.isLocal !== true) await context.open()
     await spec.run(context, given)
+  } catch (error) {
+    if (!context.isJson || !(error instanceof BasaltError)) throw error
+    const { code, what, where, todo, retriable } = error
+    io.error(`${JSON.stringify({ error: { code, what, where, todo, retriable } })}\n`)
+    throw new ExitStatus(error instanceof ConfigError ? USAGE : FAILURE)
   } finally {
     release()
     await context.close()

@@ -73,7 +73,7 @@ export class AdminClient {
 
   /** Only servers that do not answer at all are passed over. */
   async askNamesrv(asked: RemotingCommand, options: AskOptions = {}): Promise<RemotingCommand> {
-    const failures: string[] = []
+    const failures: AdminError[] = []
     for (let turn = 0; turn < this.namesrv.length; turn++) {
       const at = (this.preferred + turn) % this.namesrv.length
       try {
@@ -82,12 +82,14 @@ export class AdminClient {
         return answer
       } catch (error) {
         if (!(error instanceof AdminError) || error.answerCode !== undefined) throw error
-        failures.push(error.message)
+        failures.push(error)
       }
     }
     throw new AdminError('NO_NAMESRV', {
-      what: `no NameServer answers: ${failures.join('; ')}`,
-      todo: 'start one, or name those that run with -n host:port[;host:port…] or NAMESRV_ADDR',
+      what: `no NameServer answers: ${failures.map(({ what, where }) => `${what} (${where})`).join('; ')}`,
+      todo:
+        failures.find(({ todo }) => todo !== undefined)?.todo ??
+        'start one, or name those that run with -n host:port[;host:port…] or NAMESRV_ADDR',
       retriable: true,
     })
   }

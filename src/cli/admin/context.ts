@@ -2,7 +2,6 @@
  * What a command works with: the client, its output (for people or as JSON), questions, and time.
  */
 import { type Account, AdminClient, type Waiter } from '../../admin/index.ts'
-import { silentLog } from '../../log.ts'
 import type { ClientTls } from '../../remoting/tls/client-tls.ts'
 import type { Io } from '../io.ts'
 import { accountOf, namesrvList, tlsOf } from './connection.ts'
@@ -36,8 +35,8 @@ export class Context {
     const settings = tlsOf(this.given, this.io, note)
     this.account = await accountOf(this.given, this.io, note)
     if (settings === undefined) return
-    const { ClientTls } = await import('../../remoting/tls/client-tls.ts')
-    this.tls = new ClientTls(settings, silentLog)
+    const { openTls } = await import('./tls-files.ts')
+    this.tls = openTls(settings)
   }
 
   get isSecure(): boolean {

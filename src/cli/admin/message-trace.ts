@@ -7,7 +7,13 @@ import type { CommandSpec, Given } from './spec.ts'
 async function trace(context: Context, given: Given): Promise<void> {
   const id = given.arg(0)
   const topic = given.text('traceTopic') ?? TRACE_TOPIC
-  const steps = await traceOf(context.admin, id, topic)
+  const steps = await traceOf(context.admin, id, topic).catch((error: unknown) => {
+    if (!(error instanceof AdminError) || error.code !== 'NO_TOPIC') throw error
+    throw new AdminError('NO_TOPIC', {
+      what: `no broker has the topic ${topic} that clients write traces into`,
+      todo: 'traceTopicEnable=true in a broker makes it; where clients use another: --trace-topic',
+    })
+  })
   if (steps.length === 0) {
     throw new AdminError('NO_TRACE', {
       what: `nobody has written into ${topic} about ${id}`,

@@ -3,9 +3,12 @@ import {
   AdminError,
   allocate,
   leadersOf,
+  maxOffset,
+  minOffset,
   mustRoute,
   placed,
   type QueueUnit,
+  type QueueUnits,
   queueUnits,
   type Strategy,
 } from '../../admin/index.ts'
@@ -23,20 +26,24 @@ async function units(context: Context, given: Given): Promise<void> {
   const offset = given.count('offset', 0, Number.MAX_SAFE_INTEGER)
   const count = given.count('count', 1, 8000) ?? 10
   const group = given.text('group')
-  const first = offset ?? (await queueUnits(context.admin, queue, { offset: 0, count: 1 })).min
-  const found = await queueUnits(context.admin, queue, { offset: first, count, group })
-  if (found.units.length === 0 && offset !== undefined) {
+  const [min, max] = await Promise.all([minOffset(context.admin, queue), maxOffset(context.admin, queue)])
+  if (offset !== undefined && (offset < min || offset >= max)) {
     throw new AdminError('NO_UNIT', {
       what: `queue ${queue.brokerName}/${queue.queueId} of ${topic} has no offset ${offset}`,
       where: queue.address,
-      todo: 'its first and last: "basaltmq admin topic describe"',
+      todo: max > min ? `it has ${min} to ${max - 1}` : 'it is empty',
     })
   }
+  // A broker refuses to tell of a queue that never had a message.
+  const found: QueueUnits =
+    max > min
+      ? await queueUnits(context.admin, queue, { offset: offset ?? min, count, group })
+      : { min: Math.max(0, min), max, units: [], subscription: undefined }
   context.show({ topic, brokerName: queue.brokerName, queueId: queue.queueId, ...found }, () => {
     const { subscription, min, max } = found
     const head = `${topic} ${queue.brokerName}/${queue.queueId}: offsets ${min} to ${max}\n`
     const reader =
-      group === undefined
+      group === undefined || found.units.length === 0
         ? ''
         : subscription === undefined
           ? `${group} is not online for it\n`

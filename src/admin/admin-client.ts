@@ -182,7 +182,7 @@ function refused(address: string, code: number, answer: RemotingCommand): AdminE
   const acl = adviceOnAccess(answer.remark ?? '')
   const todo = acl ?? (unknown ? 'this release has no such request, or refuses it on purpose' : adviceOn(answer))
   const kind = acl === undefined ? 'REFUSED' : 'NOT_ALLOWED'
-  return new AdminError(kind, { what, where: address, ...(todo === undefined ? {} : { todo }) }, answer.code)
+  return new AdminError(kind, { what, where: address, ...(todo === undefined ? {} : { todo }) }, answer.code, said)
 }
 
 /** Undefined where access rules have nothing to do with it. */

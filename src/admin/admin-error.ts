@@ -5,10 +5,13 @@ export class AdminError extends BasaltError {
   override name = 'AdminError'
   /** One of RESPONSE, where a server answered with something else than success. */
   readonly answerCode: number | undefined
+  /** What it said then. */
+  readonly remark: string
 
-  constructor(code: string, details: ErrorDetails, answerCode?: number) {
+  constructor(code: string, details: ErrorDetails, answerCode?: number, remark = '') {
     super(code, details)
     this.answerCode = answerCode
+    this.remark = remark
   }
 }
 

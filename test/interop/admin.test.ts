@@ -91,7 +91,8 @@ describe.skipIf(!apacheIsThere(...CLIENTS) || KIND !== 'basalt').each(CLIENTS)(
         })
         await it.ok('offset reset Readers -t Mail --to earliest --yes')
         // 4.9 tells the consumers, 5.x moves the offset itself.
-        if (version === ORACLE) await expect.poll(() => online.asked.map(({ code }) => code)).toContain(220)
+        if (version === ORACLE)
+          await expect.poll(() => online.asked.map(({ code }) => code), { timeout: 10_000 }).toContain(220)
         else expect(await it.json('group describe Readers')).toMatchObject({ lag: 1 })
       } finally {
         await online.close()

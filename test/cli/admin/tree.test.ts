@@ -111,6 +111,61 @@ describe('completion', () => {
     expect(complete('basaltmq', 'admin', 'top', '--account', 'an')).toEqual(['an-account'])
   })
 
+  const there = (shell: string) => spawnSync(shell, ['-c', 'exit 0']).status === 0
+
+  /** What each of them offers behind these words. */
+  const SHELLS: Record<string, (script: string, words: readonly string[]) => string> = {
+    fish: (script, words) => `source ${script}; complete -C '${words.join(' ')}'`,
+    // The function itself, with what the completion system of zsh gives it: its answer is what it describes.
+    zsh: (script, words) => `compdef() { : }
+      _describe() { print -l -- "\${(@P)2}" }
+      _files() { print -l -- FILES }
+      source ${script}
+      words=(${words.map((word) => `'${word}'`).join(' ')}); CURRENT=${words.length}
+      _basaltmq`,
+  }
+
+  // Where the machine has none of them, what the scripts hold is looked at below.
+  test.skipIf(!there('fish')).each([
+    [['basaltmq', 'ad'], ['admin']],
+    [['basaltmq', 'admin', 'topic', 'sh'], ['shrink']],
+    [['basaltmq', 'admin', 'namesrv', 'kv', 's'], ['set']],
+    [['basaltmq', 'admin', 'topic', 'create', 'T', '--qu'], ['--queues']],
+    [['basaltmq', 'admin', 'topic', 'list', '-n', 'topic', '--js'], ['--json']],
+  ])('fish completes %j', async (words, expected) => {
+    expect(await offered('fish', words)).toEqual(expected)
+  })
+
+  test.skipIf(!there('zsh')).each([
+    [['basaltmq', 'ad'], ['admin'], ['drain']],
+    [['basaltmq', 'admin', 'topic', 'sh'], ['shrink', 'list'], ['drain']],
+    [['basaltmq', 'admin', 'namesrv', 'kv', 's'], ['set', 'get'], ['tables']],
+    [['basaltmq', 'admin', 'topic', 'list', '-n', 'topic', '--js'], ['--json', '--all'], ['shrink']],
+    [['basaltmq', 'admin', 'top', '--tls-ca', 'x'], ['FILES'], ['--once']],
+  ])('zsh completes %j', async (words, expected, not) => {
+    const all = await offered('zsh', words)
+    expect(all).toEqual(expect.arrayContaining(expected))
+    for (const word of not) expect(all).not.toContain(word)
+  })
+
+  async function offered(shell: string, words: readonly string[]): Promise<string[]> {
+    const folder = mkdtempSync(join(tmpdir(), 'basalt-completion-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const script = join(folder, `basaltmq.${shell}`)
+    writeFileSync(script, completionScript(await programOf(), shell) ?? '')
+    const args = shell === 'zsh' ? ['-f', '-c'] : ['--no-config', '-c']
+    const { stdout, stderr } = spawnSync(shell, [...args, SHELLS[shell](script, words)], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, HOME: folder },
+    })
+    expect(stderr).toBe('')
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(shell === 'zsh' ? /(?<!\\):/ : '\t')[0])
+  }
+
   test.each(['bash', 'zsh', 'fish'])('%s has every command and option', async (shell) => {
     const script = completionScript(await programOf(), shell) ?? ''
     for (const { path } of SPECS) expect(script).toContain(path)

@@ -8,7 +8,7 @@
 import { request } from '../remoting/command.ts'
 import { parse } from '../remoting/fastjson.ts'
 import { REQUEST } from '../remoting/request-codes.ts'
-import type { HeaderFor } from '../remoting/schema.ts'
+import type { HeaderFor, Schema } from '../remoting/schema.ts'
 import {
   DELETE_ACL_CONFIG,
   UPDATE_AND_CREATE_ACL_CONFIG,
@@ -42,13 +42,32 @@ export async function aclVersions(admin: AdminClient, address: string): Promise<
       timestamp: numberAt(version, 'timestamp'),
     }))
   } catch (error) {
-    if (!(error instanceof AdminError) || error.code !== 'TIMEOUT') throw error
-    throw new AdminError('NO_ACL', {
-      what: 'no answer about access rules: a 4.9 broker without them says nothing',
-      where: address,
-      todo: 'aclEnable=true switches them on, in its configuration file',
-      cause: error,
-    })
+    if (!(error instanceof AdminError) || error.code !== 'TIMEOUT') throw withoutRules(error, address)
+    throw noRules(address, 'no answer about access rules: a 4.9 broker without them says nothing', error)
+  }
+}
+
+function noRules(address: string, what: string, cause: unknown): AdminError {
+  const todo = 'aclEnable=true switches them on, in its configuration file'
+  return new AdminError('NO_ACL', { what, where: address, todo, cause })
+}
+
+/** Ours says so; what is said of a null AccessValidator is Apache's way to. */
+function withoutRules(error: unknown, address: string): unknown {
+  const isOff = error instanceof AdminError && /aclEnable is false|AccessValidator/i.test(error.remark)
+  return isOff ? noRules(address, 'the broker has no access rules', error) : error
+}
+
+async function change<S extends Schema>(
+  admin: AdminClient,
+  address: string,
+  of: S,
+  header: HeaderFor<S>,
+): Promise<void> {
+  try {
+    await admin.call(address, of, header)
+  } catch (error) {
+    throw withoutRules(error, address)
   }
 }
 
@@ -69,6 +88,8 @@ export interface AclRules {
 
 /** GET_BROKER_CLUSTER_ACL_CONFIG (54), without the secrets. */
 export async function aclRules(admin: AdminClient, address: string): Promise<AclRules> {
+  // Says whether there are any, and where.
+  const files = await aclVersions(admin, address)
   const asked = request(GET_BROKER_CLUSTER_ACL_CONFIG)
   try {
     return rulesIn(bodyOf(await admin.ask(address, asked, { timeoutMs: Math.min(LIST_TIMEOUT_MS, admin.timeoutMs) })))
@@ -77,7 +98,7 @@ export async function aclRules(admin: AdminClient, address: string): Promise<Acl
     throw new AdminError('NO_RULES', {
       what: 'the broker does not tell its access rules, which would give their secrets away',
       where: address,
-      todo: 'read them on its machine: basaltmq admin acl show --rules …/plain_acl.yml ("acl list" has the path)',
+      todo: `read them on its machine: basaltmq admin acl show --rules ${files[0]?.file || '…/plain_acl.yml'}`,
       cause: error,
     })
   }
@@ -103,12 +124,12 @@ export function rulesIn(body: Json): AclRules {
 
 export type AccountChange = HeaderFor<typeof UPDATE_AND_CREATE_ACL_CONFIG>
 
-export async function setAccount(admin: AdminClient, address: string, change: AccountChange): Promise<void> {
-  await admin.call(address, UPDATE_AND_CREATE_ACL_CONFIG, change)
+export async function setAccount(admin: AdminClient, address: string, account: AccountChange): Promise<void> {
+  await change(admin, address, UPDATE_AND_CREATE_ACL_CONFIG, account)
 }
 
 export async function deleteAccount(admin: AdminClient, address: string, accessKey: string): Promise<void> {
-  await admin.call(address, DELETE_ACL_CONFIG, { accessKey })
+  await change(admin, address, DELETE_ACL_CONFIG, { accessKey })
 }
 
 export async function setWhiteList(
@@ -117,7 +138,7 @@ export async function setWhiteList(
   addresses: readonly string[],
   file: string | undefined,
 ): Promise<void> {
-  await admin.call(address, UPDATE_GLOBAL_WHITE_ADDRS_CONFIG, {
+  await change(admin, address, UPDATE_GLOBAL_WHITE_ADDRS_CONFIG, {
     globalWhiteAddrs: addresses.join(','),
     aclFileFullPath: file,
   })

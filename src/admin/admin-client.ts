@@ -81,15 +81,17 @@ export class AdminClient {
         this.preferred = at
         return answer
       } catch (error) {
-        if (!(error instanceof AdminError) || error.answerCode !== undefined) throw error
+        if (!(error instanceof AdminError)) throw error
+        if (error.answerCode === RESPONSE.REQUEST_CODE_NOT_SUPPORTED) throw noNamesrv(error)
+        if (error.answerCode !== undefined) throw error
         failures.push(error)
       }
     }
     throw new AdminError('NO_NAMESRV', {
       what: `no NameServer answers: ${failures.map(({ what, where }) => `${what} (${where})`).join('; ')}`,
       todo:
-        failures.find(({ todo }) => todo !== undefined)?.todo ??
-        'start one, or name those that run with -n host:port[;host:port…] or NAMESRV_ADDR',
+        failures.find(({ todo, code }) => todo !== undefined && todo !== SEE_THAT_IT_RUNS && code !== 'TIMEOUT')
+          ?.todo ?? 'start one, or name those that run with -n host:port[;host:port…] or NAMESRV_ADDR',
       retriable: true,
     })
   }
@@ -137,12 +139,24 @@ export function requestOf<S extends Schema>(of: S, header: HeaderFor<S>, body?: 
   return request(of.code, encodeHeader(of, header), body)
 }
 
+/** What is asked of a NameServer every one of them knows. */
+function noNamesrv(cause: AdminError): AdminError {
+  return new AdminError('NO_NAMESRV', {
+    what: 'a broker answers there, or something else that is no NameServer',
+    where: cause.where ?? '',
+    todo: 'give the address of a NameServer (9876 by default) with -n or NAMESRV_ADDR',
+    cause,
+  })
+}
+
 function noAnswer(address: string, error: unknown): AdminError {
   const isTimeout = error instanceof RemotingError && error.code === 'TIMEOUT'
   if (error instanceof RemotingError && error.code === 'BAD_ADDRESS') {
     return new AdminError('BAD_ADDRESS', { what: error.what, todo: 'give host:port' })
   }
-  const what = error instanceof RemotingError ? error.what : describe(error)
+  const said = error instanceof RemotingError ? error.what : describe(error)
+  const { code = '' } = ((error as { cause?: unknown }).cause ?? {}) as { code?: string }
+  const what = NOT_CONNECTED[code] ?? strange(said, code)
   const todo = isTimeout
     ? 'the server hangs, is overloaded, or does not know the request (4.9 says nothing then)'
     : adviceOnConnection(error)
@@ -155,6 +169,25 @@ function noAnswer(address: string, error: unknown): AdminError {
   })
 }
 
+const NOT_CONNECTED: Record<string, string> = {
+  ECONNREFUSED: 'nobody listens there',
+  ENOTFOUND: 'that name is not known here',
+  EAI_AGAIN: 'that name cannot be looked up now',
+  ENETUNREACH: 'no network leads there',
+  EHOSTUNREACH: 'no way leads there',
+}
+
+const SEE_THAT_IT_RUNS = 'see that it runs, and that its address is right from here'
+const NO_FRAME = /a frame declares|no frame|header/
+
+/** The first bytes of another protocol are taken for a length; OpenSSL's errors have line ends. */
+function strange(said: string, code: string): string {
+  if (NO_FRAME.test(said)) return 'what answers there does not speak the protocol of RocketMQ'
+  return code.startsWith('ERR_SSL')
+    ? `the TLS handshake fails: ${code.slice(8).toLowerCase().replaceAll('_', ' ')}`
+    : said
+}
+
 /** What a connection that fails or breaks off most often means. */
 function adviceOnConnection(error: unknown): string | undefined {
   if (!(error instanceof RemotingError)) return undefined
@@ -164,6 +197,10 @@ function adviceOnConnection(error: unknown): string | undefined {
   }
   if (/ERR_SSL_(WRONG_VERSION|PACKET_LENGTH|HTTP)/.test(code)) return 'the port speaks no TLS: leave --tls away'
   if (/ERR_SSL/.test(code)) return 'it refuses the handshake: it may ask for a certificate (--tls-cert and --tls-key)'
+  if (NO_FRAME.test(error.what)) return 'see what listens there: NameServers do on 9876, brokers on 10911 by default'
+  if (NOT_CONNECTED[code] !== undefined || error.code === 'CONNECT_FAILED') {
+    return SEE_THAT_IT_RUNS
+  }
   if (error.code === 'CONNECTION_CLOSED' || /ECONNRESET/.test(code)) {
     return 'it may ask for TLS (--tls) or for a certificate (--tls-cert), or is no server of RocketMQ'
   }

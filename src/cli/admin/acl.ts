@@ -121,6 +121,9 @@ async function set(context: Context, given: Given): Promise<void> {
     topicPerms: given.list('topic').join(',') || undefined,
     groupPerms: given.list('group').join(',') || undefined,
   }
+  if (Object.values(change).filter((value) => value !== undefined).length === 1) {
+    throw usage('nothing to set is given', 'see "basaltmq admin acl set --help"')
+  }
   const masters = await mastersOf(admin, whereOf(given))
   if (change.secretKey !== undefined && !context.isSecure && masters.some(({ address }) => !isHere(address))) {
     context.note('warning: the secret goes to the brokers as it is: --tls hides it on the way')

@@ -196,6 +196,9 @@ async function stats(context: Context, given: Given): Promise<void> {
   const list = [...rows.values()].sort((a, b) =>
     a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.group < b.group ? -1 : 1,
   )
+  if (list.length === 0 && word !== undefined) {
+    throw new AdminError('NO_TOPIC', { what: `no broker has topic ${word}`, todo: 'see "basaltmq admin topic list"' })
+  }
   context.show(list, () =>
     list.length === 0
       ? 'no topic of users\n'

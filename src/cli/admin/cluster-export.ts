@@ -26,7 +26,7 @@ import {
 import { ConfigError, describeFile } from '../../errors.ts'
 import { inputText } from './connection.ts'
 import type { Context } from './context.ts'
-import { brokerText, WHERE, whereOf } from './shared.ts'
+import { brokerText, checkName, WHERE, whereOf } from './shared.ts'
 import { type CommandSpec, type Given, usage } from './spec.ts'
 
 const SHOWN_ALWAYS = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`
@@ -126,6 +126,7 @@ async function put(
 ): Promise<void> {
   const { admin } = context
   const entries = await entriesIn(context, given.arg(0), name === 'topicName' ? 'topics' : 'groups', name)
+  for (const entry of entries) checkName(name === 'topicName' ? 'topic' : 'group', String(entry[name]))
   const where = whereOf(given)
   const isChosen = where.broker !== undefined || where.cluster !== undefined
   const masters = await mastersOf(admin, where)

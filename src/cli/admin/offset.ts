@@ -3,10 +3,12 @@ import {
   AdminError,
   cloneOffsets,
   eachOf,
+  groupProgress,
   leadersOf,
   mustRoute,
   onlineGroup,
   type PlannedReset,
+  placedGroups,
   planReset,
   queuesOfTopic,
   type ResetTarget,
@@ -41,10 +43,18 @@ async function reset(context: Context, given: Given): Promise<void> {
   )
   if (queues.length === 0) throw usage(`topic ${topic} has no such queue`)
   const addresses = [...new Set(queues.map(({ address }) => address))]
-  const [plan, online] = await Promise.all([
+  const [plan, online, known] = await Promise.all([
     planReset(admin, group, queues, target),
     onlineGroup(admin, addresses, group),
+    placedGroups(admin, {}, group),
   ])
+  // An offset of a name that is mistyped would be kept, and help nobody.
+  if (online === undefined && known.length === 0 && !(await hasOffsets(context, addresses, group, topic))) {
+    throw new AdminError('NO_GROUP', {
+      what: `no broker knows group ${group}`,
+      todo: 'see "basaltmq admin group list", or create it: "basaltmq admin group create"',
+    })
+  }
   const moving = plan.filter(({ from, to }) => from !== to)
   const who = online === undefined ? 'nobody is online' : `${online.consumers.length} consumers are online and are told`
   if (context.isDryRun) {
@@ -72,6 +82,12 @@ async function reset(context: Context, given: Given): Promise<void> {
     { done: 'reset', group, topic, queues: plan, online: online?.consumers ?? [] },
     () => `${group} of ${topic} reset; ${who}:\n${planTable(context, plan)}`,
   )
+}
+
+async function hasOffsets(context: Context, addresses: readonly string[], group: string, topic: string) {
+  // Asked of one topic a broker shows all its queues, whether the group has an offset or not.
+  const { queues } = await groupProgress(context.admin, addresses, group)
+  return queues.some((queue) => queue.topic === topic)
 }
 
 /** Brokers on which the offsets are to be written directly. */
@@ -116,6 +132,12 @@ async function clone(context: Context, given: Given): Promise<void> {
     throw new AdminError('ONLINE', {
       what: `group ${to} is online and writes its own offsets`,
       todo: 'stop its consumers first',
+    })
+  }
+  if (!(await hasOffsets(context, addresses, from, topic))) {
+    throw new AdminError('NO_OFFSETS', {
+      what: `group ${from} has no offsets of ${topic}`,
+      todo: `see "basaltmq admin topic describe ${topic}": it has the groups that have`,
     })
   }
   if (!context.isDryRun) {

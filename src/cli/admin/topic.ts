@@ -22,7 +22,7 @@ import {
 } from '../../admin/index.ts'
 import type { Context } from './context.ts'
 import { timeText } from './format.ts'
-import { brokerText, parseBool, parsePerm, WHERE, whereOf } from './shared.ts'
+import { brokerText, checkName, parseBool, parsePerm, WHERE, whereOf } from './shared.ts'
 import { type CommandSpec, type Given, type OptionSpec, usage } from './spec.ts'
 import { SHRINK } from './topic-shrink.ts'
 
@@ -155,6 +155,7 @@ const DEFAULT_QUEUES = 8
 async function create(context: Context, given: Given): Promise<void> {
   const { admin } = context
   const topic = given.arg(0)
+  checkName('topic', topic)
   const [masters, there] = await Promise.all([mastersOf(admin, whereOf(given)), placedTopics(admin, {}, topic)])
   const taken = there.filter(({ broker }) => masters.some(({ address }) => address === broker.address))
   if (taken.length > 0) {

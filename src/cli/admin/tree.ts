@@ -19,7 +19,7 @@ import { NAMESRV } from './namesrv.ts'
 import { addNotHere } from './not-here.ts'
 import { OFFSET } from './offset.ts'
 import { PROBE } from './probe.ts'
-import { type CommandSpec, Given } from './spec.ts'
+import { type CommandSpec, dashed, Given, usage } from './spec.ts'
 import { TOP } from './top.ts'
 import { TOPIC } from './topic.ts'
 import { TOPIC_QUEUES } from './topic-queues.ts'
@@ -50,6 +50,9 @@ function byBranch(specs: readonly CommandSpec[]): CommandSpec[] {
   return branches.flatMap((branch) => specs.filter((spec) => branchOf(spec) === branch))
 }
 
+/** A value of the KV table, a message's body. */
+const MAY_BE_EMPTY = new Set(['<value>', 'body'])
+
 const BRANCHES: Record<string, string> = {
   topic: 'topics and their queues',
   group: 'consumer groups',
@@ -67,7 +70,7 @@ const BRANCHES: Record<string, string> = {
 }
 
 export function fillAdmin(admin: Command, io: Io): void {
-  admin.addHelpText('after', overview())
+  admin.addHelpText('after', overview()).showHelpAfterError('see "basaltmq admin --help"')
   const branches = new Map<string, Command>([['', admin]])
   const aliases = new Set<string>()
   for (const spec of SPECS) {
@@ -94,7 +97,10 @@ function branchOf(branches: Map<string, Command>, words: readonly string[]): Com
 }
 
 function addSpec(parent: Command, name: string, spec: CommandSpec, io: Io, isAlias: boolean): void {
-  const command = parent.command(name, { hidden: isAlias }).description(spec.about)
+  const command = parent
+    .command(name, { hidden: isAlias })
+    .description(spec.about)
+    .showHelpAfterError(`see "basaltmq admin ${spec.path} --help"`)
   for (const [arg, about] of spec.args ?? []) command.argument(arg, about)
   for (const { flags, about, many } of spec.options ?? []) {
     if (many === true) command.option(flags, `${about} (repeatable)`, (value, all: string[]) => [...all, value], [])
@@ -109,18 +115,34 @@ function addSpec(parent: Command, name: string, spec: CommandSpec, io: Io, isAli
     .action(async (...words: unknown[]) => {
       // Commander gives the arguments, then the options, then the command.
       const args = words.slice(0, -2) as (string | string[] | undefined)[]
-      const given = new Given(args, words.at(-2) as Record<string, unknown>)
-      await runSpec(spec, io, given)
+      const options = words.at(-2) as Record<string, unknown>
+      await runSpec(spec, io, new Given(args, options), () => checkEmpty(spec, args, options))
     })
 }
 
-async function runSpec(spec: CommandSpec, io: Io, given: Given): Promise<void> {
+/** A variable of a script that is not set, most often. */
+function checkEmpty(
+  { args: names = [] }: CommandSpec,
+  args: readonly (string | string[] | undefined)[],
+  options: Readonly<Record<string, unknown>>,
+): void {
+  for (const [i, [name]] of names.entries()) {
+    const isEmpty = args[i] === '' || (Array.isArray(args[i]) && args[i].includes(''))
+    if (isEmpty && !MAY_BE_EMPTY.has(name)) throw usage(`${name} is empty`)
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (value === '' && !MAY_BE_EMPTY.has(name)) throw usage(`--${dashed(name)} is empty`)
+  }
+}
+
+async function runSpec(spec: CommandSpec, io: Io, given: Given, check: () => void): Promise<void> {
   const context = new Context(io, given)
   const release = io.onSignal(() => {
     if (context.isStopped) io.exit(1)
     context.stop()
   })
   try {
+    check()
     if (spec.isLocal !== true) await context.open()
     await spec.run(context, given)
   } catch (error) {

@@ -4,6 +4,9 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { silentLog } from '../../../src/log.ts'
+import { REQUEST, RemotingClient, request } from '../../../src/remoting/index.ts'
+import { ClientTls } from '../../../src/remoting/tls/index.ts'
 import { startTestBroker } from '../../../src/testing/index.ts'
 import { certificate } from '../../remoting/tls-certificates.ts'
 import { World } from '../support.ts'
@@ -70,6 +73,30 @@ describe('a broker that checks accounts and asks for TLS', () => {
       world.env.NODE_EXTRA_CA_CERTS = ca
     })
     expect(env.error).toContain('--tls-ca FILE')
+  })
+
+  test('whoever trusts all the authorities of the world checks names, too', async () => {
+    const settings = {
+      isTest: false,
+      keyPath: '',
+      keyPassword: '',
+      certPath: '',
+      trustCertPath: ca,
+      verifiesServers: true,
+    }
+    const ask = async (checksNames: boolean) => {
+      const tls = new ClientTls({ ...settings, checksNames }, silentLog)
+      const remoting = new RemotingClient({ tls })
+      try {
+        return (await remoting.invoke(it.broker.address, request(REQUEST.GET_BROKER_CONFIG), 3000)).code
+      } finally {
+        await remoting.close()
+        tls.close()
+      }
+    }
+    expect(await ask(false)).toBe(1)
+    // The certificate is of "server".
+    await expect(ask(true)).rejects.toMatchObject({ cause: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' } })
   })
 
   test('what a process is started with holds no secret, and neither does what it prints', () => {

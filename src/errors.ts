@@ -59,3 +59,15 @@ export class NativeError extends BasaltError {
 export function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+const REASONS: Record<string, string> = {
+  ENOENT: 'no such file',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'no such file',
+  EACCES: 'it may not be read by this user',
+}
+
+/** Why a file cannot be read, without its path, which the error has as `where`. */
+export function describeFile(error: unknown): string {
+  return REASONS[(error as NodeJS.ErrnoException).code ?? ''] ?? describe(error)
+}

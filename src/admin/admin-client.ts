@@ -61,7 +61,7 @@ export class AdminClient {
     try {
       answer = await this.remoting.invoke(address, this.signed(asked), timeoutMs)
     } catch (error) {
-      throw noAnswer(address, asked.code, error)
+      throw noAnswer(address, error)
     }
     if (answer.code === RESPONSE.SUCCESS || also.includes(answer.code)) return answer
     throw refused(address, asked.code, answer)
@@ -73,7 +73,7 @@ export class AdminClient {
 
   /** Only servers that do not answer at all are passed over. */
   async askNamesrv(asked: RemotingCommand, options: AskOptions = {}): Promise<RemotingCommand> {
-    const failures: string[] = []
+    const failures: AdminError[] = []
     for (let turn = 0; turn < this.namesrv.length; turn++) {
       const at = (this.preferred + turn) % this.namesrv.length
       try {
@@ -81,13 +81,17 @@ export class AdminClient {
         this.preferred = at
         return answer
       } catch (error) {
-        if (!(error instanceof AdminError) || error.answerCode !== undefined) throw error
-        failures.push(error.message)
+        if (!(error instanceof AdminError)) throw error
+        if (error.answerCode === RESPONSE.REQUEST_CODE_NOT_SUPPORTED) throw noNamesrv(error)
+        if (error.answerCode !== undefined) throw error
+        failures.push(error)
       }
     }
     throw new AdminError('NO_NAMESRV', {
-      what: `no NameServer answers: ${failures.join('; ')}`,
-      todo: 'start one, or name those that run with -n host:port[;host:port…] or NAMESRV_ADDR',
+      what: `no NameServer answers: ${failures.map(({ what, where }) => `${what} (${where})`).join('; ')}`,
+      todo:
+        failures.find(({ todo, code }) => todo !== undefined && todo !== SEE_THAT_IT_RUNS && code !== 'TIMEOUT')
+          ?.todo ?? 'start one, or name those that run with -n host:port[;host:port…] or NAMESRV_ADDR',
       retriable: true,
     })
   }
@@ -135,19 +139,72 @@ export function requestOf<S extends Schema>(of: S, header: HeaderFor<S>, body?: 
   return request(of.code, encodeHeader(of, header), body)
 }
 
-function noAnswer(address: string, code: number, error: unknown): AdminError {
+/** What is asked of a NameServer every one of them knows. */
+function noNamesrv(cause: AdminError): AdminError {
+  return new AdminError('NO_NAMESRV', {
+    what: 'a broker answers there, or something else that is no NameServer',
+    where: cause.where ?? '',
+    todo: 'give the address of a NameServer (9876 by default) with -n or NAMESRV_ADDR',
+    cause,
+  })
+}
+
+function noAnswer(address: string, error: unknown): AdminError {
   const isTimeout = error instanceof RemotingError && error.code === 'TIMEOUT'
   if (error instanceof RemotingError && error.code === 'BAD_ADDRESS') {
     return new AdminError('BAD_ADDRESS', { what: error.what, todo: 'give host:port' })
   }
-  const why = error instanceof RemotingError ? error.what : describe(error)
+  const said = error instanceof RemotingError ? error.what : describe(error)
+  const { code = '' } = ((error as { cause?: unknown }).cause ?? {}) as { code?: string }
+  const what = NOT_CONNECTED[code] ?? strange(said, code)
+  const todo = isTimeout
+    ? 'the server hangs, is overloaded, or does not know the request (4.9 says nothing then)'
+    : adviceOnConnection(error)
   return new AdminError(isTimeout ? 'TIMEOUT' : 'NOT_REACHED', {
-    what: isTimeout ? `no answer to ${requestName(code)}: ${why}` : why,
+    what,
     where: address,
-    ...(isTimeout && { todo: 'the server hangs, is overloaded, or does not know the request (4.9 says nothing then)' }),
+    ...(todo === undefined ? {} : { todo }),
     retriable: true,
     cause: error,
   })
+}
+
+const NOT_CONNECTED: Record<string, string> = {
+  ECONNREFUSED: 'nobody listens there',
+  ENOTFOUND: 'that name is not known here',
+  EAI_AGAIN: 'that name cannot be looked up now',
+  ENETUNREACH: 'no network leads there',
+  EHOSTUNREACH: 'no way leads there',
+}
+
+const SEE_THAT_IT_RUNS = 'see that it runs, and that its address is right from here'
+const NO_FRAME = /a frame declares|no frame|header/
+
+/** The first bytes of another protocol are taken for a length; OpenSSL's errors have line ends. */
+function strange(said: string, code: string): string {
+  if (NO_FRAME.test(said)) return 'what answers there does not speak the protocol of RocketMQ'
+  return code.startsWith('ERR_SSL')
+    ? `the TLS handshake fails: ${code.slice(8).toLowerCase().replaceAll('_', ' ')}`
+    : said
+}
+
+/** What a connection that fails or breaks off most often means. */
+function adviceOnConnection(error: unknown): string | undefined {
+  if (!(error instanceof RemotingError)) return undefined
+  const { code = '' } = (error.cause ?? {}) as { code?: string }
+  if (/SELF_SIGNED|UNABLE_TO_|CERT_|ALTNAME/.test(code)) {
+    return 'name the authority of its certificate with --tls-ca FILE; --tls-insecure checks nobody'
+  }
+  if (/ERR_SSL_(WRONG_VERSION|PACKET_LENGTH|HTTP)/.test(code)) return 'the port speaks no TLS: leave --tls away'
+  if (/ERR_SSL/.test(code)) return 'it refuses the handshake: it may ask for a certificate (--tls-cert and --tls-key)'
+  if (NO_FRAME.test(error.what)) return 'see what listens there: NameServers do on 9876, brokers on 10911 by default'
+  if (NOT_CONNECTED[code] !== undefined || error.code === 'CONNECT_FAILED') {
+    return SEE_THAT_IT_RUNS
+  }
+  if (error.code === 'CONNECTION_CLOSED' || /ECONNRESET/.test(code)) {
+    return 'it may ask for TLS (--tls) or for a certificate (--tls-cert), or is no server of RocketMQ'
+  }
+  return undefined
 }
 
 const REMARK_MAX = 400
@@ -159,14 +216,25 @@ function refused(address: string, code: number, answer: RemotingCommand): AdminE
   const what = unknown
     ? `${name} (${code}) is not served there`
     : `${name} was answered with ${answer.code}${said === '' ? '' : `: ${said}`}`
-  const todo = unknown ? 'this release has no such request, or refuses it on purpose' : adviceOn(answer)
-  return new AdminError('REFUSED', { what, where: address, ...(todo === undefined ? {} : { todo }) }, answer.code)
+  const acl = adviceOnAccess(answer.remark ?? '')
+  const todo = acl ?? (unknown ? 'this release has no such request, or refuses it on purpose' : adviceOn(answer))
+  const kind = acl === undefined ? 'REFUSED' : 'NOT_ALLOWED'
+  return new AdminError(kind, { what, where: address, ...(todo === undefined ? {} : { todo }) }, answer.code, said)
 }
 
-function adviceOn({ code, remark = '' }: RemotingCommand): string | undefined {
-  if (/AclException|access key|signature/i.test(remark)) {
-    return 'give an account with admin rights: --account FILE, or BASALTMQ_ACCESS_KEY and BASALTMQ_SECRET_KEY'
+/** Undefined where access rules have nothing to do with it. */
+function adviceOnAccess(remark: string): string | undefined {
+  if (!/AclException/.test(remark)) return undefined
+  if (/signature/i.test(remark)) return 'the secretKey of the account that was given is another one'
+  if (/No acl config/i.test(remark))
+    return 'the broker knows no account of that accessKey: see who was given by --account'
+  if (/No accessKey/i.test(remark)) {
+    return 'give an account: --account FILE, or BASALTMQ_ACCESS_KEY and BASALTMQ_SECRET_KEY in the environment'
   }
+  return 'its account may not do that: it takes one with admin: true, or with rights to the topic and group'
+}
+
+function adviceOn({ code }: RemotingCommand): string | undefined {
   if (code === RESPONSE.TOPIC_NOT_EXIST) return 'see "basaltmq admin topic list"'
   if (code === RESPONSE.SUBSCRIPTION_GROUP_NOT_EXIST) return 'see "basaltmq admin group list"'
   return undefined

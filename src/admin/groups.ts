@@ -198,7 +198,7 @@ export async function queueOwners(
       }))
       for (const queue of queues) owners.set(queueKey(queue), { clientId, ...queue })
     } catch (error) {
-      if (!(error instanceof AdminError)) throw error
+      if (!(error instanceof AdminError) || error.code === 'NOT_ALLOWED') throw error
       silent.push(clientId)
     }
   })

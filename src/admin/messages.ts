@@ -200,7 +200,13 @@ export async function sendMessage(admin: AdminClient, address: string, message: 
     flag: 0,
     properties: formatProperties([...message.properties, ['UNIQ_KEY', msgId]]),
   }
-  const answer = await admin.ask(address, requestOf(SEND_MESSAGE_V2, header, message.body), { also: STORED })
+  const asked = requestOf(SEND_MESSAGE_V2, header, message.body)
+  const answer = await admin.ask(address, asked, { also: STORED }).catch((error: unknown) => {
+    if (!(error instanceof AdminError) || error.code !== 'TIMEOUT') throw error
+    const { what, where = '', retriable } = error
+    const todo = `it may be stored all the same: look for it (message find --id ${msgId}) before it is sent again`
+    throw new AdminError('TIMEOUT', { what, where, todo, retriable, cause: error })
+  })
   return {
     msgId,
     offsetMsgId: answer.ext?.msgId ?? '',

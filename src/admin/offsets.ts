@@ -16,7 +16,7 @@ import {
   UPDATE_CONSUMER_OFFSET,
 } from '../remoting/schemas/index.ts'
 import { type AdminClient, requestOf } from './admin-client.ts'
-import { type AdminError, isAnswer } from './admin-error.ts'
+import { isAnswer } from './admin-error.ts'
 import { type BrokerAddress, eachOf, leadersOf, mustRoute } from './cluster.ts'
 import type { MessageQueue } from './json.ts'
 
@@ -121,7 +121,7 @@ export async function resetOnline(
     return true
   } catch (error) {
     const isOffline = isAnswer(error, RESPONSE.CONSUMER_NOT_ONLINE)
-    const isUnknown = isAnswer(error, RESPONSE.SYSTEM_ERROR) && /not exist|offset/i.test((error as AdminError).what)
+    const isUnknown = isAnswer(error, RESPONSE.SYSTEM_ERROR) && /not exist/i.test(error.remark)
     if (isOffline || isUnknown) return false
     throw error
   }

@@ -1,7 +1,8 @@
 /** Where a result was measured: every report says it first. */
-import { readFileSync, realpathSync, statfsSync } from 'node:fs'
+import { readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
+import { mountOf } from '../native/mounts.ts'
 import { PACKAGE } from './broker-node.ts'
 import type { Machine } from './results.ts'
 
@@ -23,17 +24,7 @@ export function machineFacts(folder: string, apache?: { version: string; java: s
 
 /** "ext4", "xfs", "tmpfs": of the mount that holds the folder. */
 export function fileSystemOf(folder: string): string {
-  try {
-    const path = realpathSync(folder)
-    const mounts = readFileSync('/proc/self/mounts', 'utf8')
-      .split('\n')
-      .map((line) => line.split(' '))
-      .filter(([, at]) => at === '/' || path === at || path.startsWith(`${at}/`))
-      .sort(([, a], [, b]) => b.length - a.length)
-    return mounts[0]?.[2] ?? 'unknown'
-  } catch {
-    return 'unknown'
-  }
+  return mountOf(folder)?.type ?? 'unknown'
 }
 
 export function freeBytes(folder: string): number {

@@ -46,7 +46,10 @@ const valued = (nodes: readonly Node[]) => {
   return [...new Set(names.flatMap(({ long, short }) => (short === undefined ? [long] : [long, short])))].sort()
 }
 
-const FILE_OPTIONS = ['--config', '-c', '--account', '--file', '--output', '-o', '--store']
+const FILE_OPTIONS = [
+  ...['--config', '-c', '--account', '--file', '--output', '-o', '--store', '--rules', '--secret-file'],
+  ...['--tls-ca', '--tls-cert', '--tls-key'],
+]
 
 /** One step of the walk along the words, in the language that bash and zsh share: `at` is the path so far. */
 const steps = (nodes: readonly Node[]) => `    case "$word" in

@@ -1,17 +1,18 @@
 /** `basaltmq doctor`: the findings of src/doctor, a verdict each. Status 3 where something is to be done. */
-import { resolveConfig } from '../config/index.ts'
-import { examine, type Finding } from '../doctor/index.ts'
-import { ExitStatus } from './exit-status.ts'
+import { examine, type Finding, resolveAll } from '../doctor/index.ts'
+import { ExitStatus, FOUND, USAGE } from './exit-status.ts'
 import type { Io } from './io.ts'
 
-const SOMETHING_IS_WRONG = 3
 const MARKS: Record<Finding['verdict'], string> = { ok: 'ok  ', note: 'note', warn: 'WARN', bad: 'BAD ' }
 
 export async function runDoctor(io: Io, flags: { config?: string; set: string[]; json?: boolean }): Promise<void> {
   const { config: file, set } = flags
-  const findings = await examine(resolveConfig({ role: 'broker', file, set, env: io.env, cwd: io.cwd }))
+  const { resolved, wrong } = resolveAll({ file, set, env: io.env, cwd: io.cwd })
+  const findings = [...wrong, ...(await examine(resolved))]
   io.out(flags.json === true ? `${JSON.stringify(findings, undefined, 2)}\n` : textOf(findings))
-  if (findings.some(({ verdict }) => verdict === 'warn' || verdict === 'bad')) throw new ExitStatus(SOMETHING_IS_WRONG)
+  // No broker starts with it.
+  if (wrong.length > 0) throw new ExitStatus(USAGE)
+  if (findings.some(({ verdict }) => verdict === 'warn' || verdict === 'bad')) throw new ExitStatus(FOUND)
 }
 
 function textOf(findings: readonly Finding[]): string {

@@ -7,3 +7,9 @@ export class ExitStatus extends Error {
     this.status = status
   }
 }
+
+export const FAILURE = 1
+/** Also configuration. */
+export const USAGE = 2
+/** What a check has found. */
+export const FOUND = 3

@@ -6,18 +6,16 @@ import { Command, CommanderError } from 'commander'
 import { nearest, printConfig, type Resolved, type Role, resolveConfig } from '../config/index.ts'
 import { BasaltError, ConfigError, describe } from '../errors.ts'
 import { faultsOf } from '../faults.ts'
-import { ExitStatus } from './exit-status.ts'
+import type { Log } from '../log.ts'
+import { ExitStatus, FAILURE, USAGE } from './exit-status.ts'
 import type { Io, StopSignal } from './io.ts'
 import { keyList } from './key-list.ts'
-import { createLog } from './logging.ts'
+import type { createLog } from './logging.ts'
 import { brokerScreen, namesrvScreen } from './screen.ts'
 import { serve } from './serve.ts'
 import { processTerminal } from './terminal.ts'
 import { addTools } from './tools.ts'
 import { version } from './version.ts'
-
-const FAILURE = 1
-const USAGE = 2
 
 const EXAMPLES = `
 Examples:
@@ -123,11 +121,16 @@ function configure<R extends Role>(io: Io, role: R, flags: ServerFlags): Resolve
   return undefined
 }
 
+/** Loaded by servers alone: what ends at once writes no log. */
+async function logOf(config: Parameters<typeof createLog>[0], io: Io): Promise<Log> {
+  return (await import('./logging.ts')).createLog(config, io.isTerminal)
+}
+
 async function runBroker(io: Io, flags: ServerFlags): Promise<void> {
   const started = performance.now()
   const resolved = configure(io, 'broker', flags)
   if (resolved === undefined) return
-  const log = createLog(resolved.config, io.isTerminal)
+  const log = await logOf(resolved.config, io)
   const faultText = io.env.BASALT_FAULTS
   const faults = faultsOf(faultText)
   if (faults !== undefined) log.warn('THINGS GO WRONG ON PURPOSE: BASALT_FAULTS is set', { faults: faultText })
@@ -139,7 +142,7 @@ async function runNamesrv(io: Io, flags: ServerFlags): Promise<void> {
   const started = performance.now()
   const resolved = configure(io, 'namesrv', flags)
   if (resolved === undefined) return
-  const log = createLog(resolved.config, io.isTerminal)
+  const log = await logOf(resolved.config, io)
   const start = async () => (await io.engine()).startNamesrv(resolved, log)
   await serve(io, start, (namesrv) => namesrvScreen(namesrv, facts(started)))
 }

@@ -1,4 +1,13 @@
-/** Tables and numbers for eyes: columns as wide as their content, cut to the width of the terminal. */
+/**
+ * Tables that fit: columns as wide as their content. Where the terminal is narrower the widest texts are cut in the middle, never
+ * numbers; where that is not enough, each row becomes a block of lines. Control characters are shown, not passed on.
+ */
+import { timeText as timeTo } from '../text.ts'
+
+export { bytesText } from '../text.ts'
+
+/** Local time to the millisecond; "-" for none. */
+export const timeText = (time: number): string => timeTo(time, 'ms')
 
 export type Cell = string | number
 
@@ -10,65 +19,113 @@ export interface Column {
 
 const GAP = '  '
 const CUT = '…'
-const WIDTH_MIN = 8
+const CUT_MIN = 8
 
 /** Lines without a trailing blank, each indented by two. `width`: of the terminal, Infinity for a file. */
 export function table(columns: readonly Column[], rows: readonly (readonly Cell[])[], width: number): string {
   if (rows.length === 0) return ''
-  const texts = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en-US') : cell)))
+  const texts = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? count(cell) : cell)))
   const isRight = columns.map((column, i) => column.right ?? rows.every((row) => typeof row[i] === 'number'))
-  const widths = columns.map((column, i) => Math.max(column.head.length, ...texts.map((row) => row[i].length)))
-  shrink(widths, isRight, width - GAP.length)
-  const line = (cells: readonly string[]) => {
-    const parts = cells.map((cell, i) => {
-      const text = cell.length > widths[i] ? cell.slice(0, widths[i] - 1) + CUT : cell
-      return isRight[i] ? text.padStart(widths[i]) : text.padEnd(widths[i])
-    })
-    return `${GAP}${parts.join(GAP)}`.trimEnd()
-  }
-  return `${[line(columns.map(({ head }) => head)), ...texts.map(line)].join('\n')}\n`
+  const heads = columns.map(({ head }) => head)
+  return layOut(heads, texts, isRight, width, GAP)
 }
 
-/** Takes from the widest text column until all fit. */
-function shrink(widths: number[], isRight: boolean[], room: number): void {
-  const total = () => widths.reduce((sum, each) => sum + each + GAP.length, -GAP.length)
-  while (total() > room) {
+/** What stands on the right is never cut. */
+export function layOut(
+  heads: readonly string[],
+  rows: readonly (readonly string[])[],
+  isRight: readonly boolean[],
+  width = Number.POSITIVE_INFINITY,
+  indent = '',
+): string {
+  const cells = [heads, ...rows].map((row) => row.map(plain))
+  const widths = heads.map((_, i) => Math.max(...cells.map((row) => sizeOf(row[i]))))
+  const least = heads.map((head, i) => (isRight[i] ? widths[i] : Math.min(widths[i], Math.max(CUT_MIN, sizeOf(head)))))
+  const room = width - indent.length - GAP.length * (heads.length - 1)
+  if (rows.length > 0 && sum(least) > room) return stacked(heads, rows, width, indent)
+  narrow(widths, least, room)
+  const line = (row: readonly string[]) =>
+    `${indent}${row.map((cell, i) => pad(cut(cell, widths[i]), widths[i], isRight[i])).join(GAP)}`.trimEnd()
+  return `${cells.map(line).join('\n')}\n`
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((all, each) => all + each, 0)
+
+/** Takes from the widest that may become narrower until all fit. */
+function narrow(widths: number[], least: readonly number[], room: number): void {
+  for (let over = sum(widths) - room; over > 0; over--) {
     let widest = -1
-    for (let i = 0; i < widths.length; i += 1) {
-      if (!isRight[i] && widths[i] > WIDTH_MIN && (widest < 0 || widths[i] > widths[widest])) widest = i
+    for (const [i, each] of widths.entries()) {
+      if (each > least[i] && (widest < 0 || each > widths[widest])) widest = i
     }
     if (widest < 0) return
-    widths[widest] -= Math.min(widths[widest] - WIDTH_MIN, total() - room)
+    widths[widest]--
   }
 }
 
-/** `name   text` lines. */
-export function facts(rows: readonly (readonly [name: string, text: string | undefined])[]): string {
+/** A block a row, for terminals that are too narrow for its line. */
+function stacked(
+  heads: readonly string[],
+  rows: readonly (readonly string[])[],
+  width: number,
+  indent: string,
+): string {
+  const first = Math.max(...heads.map(sizeOf))
+  const room = Math.max(CUT_MIN, width - indent.length - first - GAP.length)
+  const blocks = rows.map((row) =>
+    heads.map((head, i) => `${indent}${pad(head, first, false)}${GAP}${cut(plain(row[i]), room)}`.trimEnd()).join('\n'),
+  )
+  return `${blocks.join('\n\n')}\n`
+}
+
+/** `name   text` lines of what is known. */
+export function facts(rows: readonly (readonly [name: string, text: Cell | undefined])[], indent = GAP): string {
   const known = rows.filter(([, text]) => text !== undefined && text !== '')
-  const width = Math.max(0, ...known.map(([name]) => name.length))
-  return known.map(([name, text]) => `${GAP}${name.padEnd(width)}  ${text}\n`).join('')
+  const width = Math.max(0, ...known.map(([name]) => sizeOf(name)))
+  return known.map(([name, text]) => `${indent}${pad(name, width, false)}${GAP}${plain(text ?? '')}\n`).join('')
 }
 
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+/** Control characters would break lines; what comes from others is shown, not run. */
+export function plain(cell: Cell): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return String(cell).replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '·')
+}
 
-export function bytesText(bytes: number): string {
-  let value = bytes
-  let unit = 0
-  while (value >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024
-    unit += 1
+/** What takes two columns: East Asian wide and full-width forms, emoji. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u
+const MARK = /^\p{Mark}$/u
+
+const letterSize = (letter: string) => (letter < '\u0300' ? 1 : MARK.test(letter) ? 0 : WIDE.test(letter) ? 2 : 1)
+
+/** Columns on a terminal. */
+export function sizeOf(text: string): number {
+  let size = 0
+  for (const letter of text) size += letterSize(letter)
+  return size
+}
+
+/** In the middle: both ends of names and ids tell them apart. */
+function cut(text: string, width: number): string {
+  if (sizeOf(text) <= width) return text
+  const letters = [...text]
+  const back: string[] = []
+  const front: string[] = []
+  let left = width - CUT.length
+  for (let i = 0, j = letters.length - 1; i <= j; ) {
+    const isFront = front.length <= back.length
+    const letter = isFront ? letters[i++] : letters[j--]
+    left -= letterSize(letter)
+    if (left < 0) break
+    if (isFront) front.push(letter)
+    else back.unshift(letter)
   }
-  return unit === 0 ? `${bytes} B` : `${value.toFixed(value < 10 ? 2 : 1)} ${UNITS[unit]}`
+  return `${front.join('')}${CUT}${back.join('')}`
 }
 
-/** Local time to the millisecond; `-` for none. */
-export function timeText(time: number): string {
-  if (time <= 0 || time > 8.64e15) return '-'
-  const date = new Date(time)
-  const two = (value: number) => String(value).padStart(2, '0')
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
-  const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
-  return `${day} ${clock}.${String(date.getMilliseconds()).padStart(3, '0')}`
+function pad(text: string, width: number, right: boolean): string {
+  const blanks = ' '.repeat(Math.max(0, width - sizeOf(text)))
+  return right ? blanks + text : text + blanks
 }
 
 export const count = (value: number) => value.toLocaleString('en-US')

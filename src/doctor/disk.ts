@@ -1,13 +1,26 @@
 /** The disk under a store: its file system, its room, how fast it syncs, and what is in the store now. */
-import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  type StatsFs,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { BrokerConfig } from '../config/index.ts'
 import { describe } from '../errors.ts'
+import { mountOf } from '../native/mounts.ts'
 import { isRunning } from '../store/checkpoint/is-running.ts'
 import { PositionsFile } from '../store/checkpoint/positions-file.ts'
-import { type Finding, of, sizeText } from './finding.ts'
+import { bytesText } from '../text.ts'
+import { type Finding, of } from './finding.ts'
 
-/** The folder, or the nearest one above it that is there. */
+/** The path, or the nearest one above it that is there. */
 export function existing(folder: string): string {
   let at = folder
   while (!existsSync(at) && dirname(at) !== at) at = dirname(at)
@@ -18,26 +31,9 @@ const VOLATILE = new Set(['tmpfs', 'ramfs'])
 const REMOTE = new Set(['nfs', 'nfs4', 'cifs', 'smb3', '9p', 'fuse.sshfs', 'ceph', 'glusterfs'])
 const GOOD = new Set(['ext4', 'xfs', 'btrfs', 'zfs'])
 
-/** Lines of /proc/self/mountinfo: the mount whose point is the longest front of the path. */
-export function fileSystemOf(path: string, mountinfo: string): { type: string; point: string } | undefined {
-  let found: { type: string; point: string } | undefined
-  for (const line of mountinfo.split('\n')) {
-    const [front, back] = line.split(' - ')
-    const point = front
-      .split(' ')[4]
-      ?.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
-    const type = back?.split(' ')[0]
-    if (point === undefined || type === undefined) continue
-    const isAbove = path === point || path.startsWith(point === '/' ? '/' : `${point}/`)
-    // The last mount on a point is the one that is seen.
-    if (isAbove && point.length >= (found?.point.length ?? 0)) found = { type, point }
-  }
-  return found
-}
-
-export function checkFileSystem(folder: string, mountinfo = readText('/proc/self/mountinfo')): Finding {
+export function checkFileSystem(folder: string, mountinfo?: string): Finding {
   const found = of('file system')
-  const mount = mountinfo === undefined ? undefined : fileSystemOf(existing(folder), mountinfo)
+  const mount = mountOf(existing(folder), mountinfo)
   if (mount === undefined) return found('note', `the file system of ${folder} is not known on this system`)
   const what = `${folder} is on ${mount.type} (mounted at ${mount.point})`
   if (VOLATILE.has(mount.type))
@@ -59,20 +55,31 @@ export function checkFileSystem(folder: string, mountinfo = readText('/proc/self
     : found('note', `${what}: not one that Basalt is tested on (${[...GOOD].join(', ')})`)
 }
 
-export function checkSpace(config: BrokerConfig): Finding {
+type Space = Pick<StatsFs, 'blocks' | 'bsize' | 'bavail' | 'bfree'>
+
+export function checkSpace(
+  config: BrokerConfig,
+  space: Space = statfsSync(existing(config.storePathCommitLog)),
+): Finding {
   const found = of('free space')
-  const folder = existing(config.storePathCommitLog)
-  const { blocks, bsize, bavail, bfree } = statfsSync(folder)
+  const { blocks, bsize, bavail, bfree } = space
+  if (blocks === 0) {
+    return found(
+      'bad',
+      `the file system of ${config.storePathCommitLog} has no room at all`,
+      'set storePathRootDir to a disk',
+    )
+  }
   const free = bavail * bsize
-  const used = blocks === 0 ? 0 : ((blocks - bfree) / (blocks - bfree + bavail)) * 100
-  const what = `${sizeText(free)} free for ${config.storePathCommitLog}, ${used.toFixed(0)} % in use`
+  const used = ((blocks - bfree) / (blocks - bfree + bavail)) * 100
+  const what = `${bytesText(free)} free for ${config.storePathCommitLog}, ${used.toFixed(0)} % in use`
   // The segment that is written and the next one, the first files of queues and index.
   const index = 40 + config.maxHashSlotNum * 4 + config.maxIndexNum * 20
   const needed = 2 * config.mappedFileSizeCommitLog + index + 10 * config.mappedFileSizeConsumeQueue
   if (free < needed && !existsSync(config.storePathCommitLog)) {
     return found(
       'bad',
-      `${what}; the first files need ${sizeText(needed)}`,
+      `${what}; the first files need ${bytesText(needed)}`,
       'make room, or set a smaller mappedFileSizeCommitLog',
     )
   }
@@ -93,6 +100,23 @@ export function checkSpace(config: BrokerConfig): Finding {
   return found('ok', what)
 }
 
+/** What a disk's syncs say of it. `times`: milliseconds of each, sorted. */
+export function verdictOnSync(folder: string, times: readonly number[], isSync: boolean): Finding {
+  const found = of('fdatasync')
+  const at = (part: number) => times[Math.min(times.length - 1, Math.floor(times.length * part))]
+  const [p50, p99] = [at(0.5), at(0.99)]
+  const what = `${times.length} of 4 KiB in ${folder}: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`
+  if (p50 < TOO_FAST_MS)
+    return found('warn', `${what}: no disk is that fast`, 'see that its cache survives a power cut')
+  if (p50 > SLOW_MS)
+    return found(
+      isSync ? 'warn' : 'note',
+      `${what}: slow${isSync ? ', and every sender waits for it' : ''}`,
+      'use a faster disk',
+    )
+  return found('ok', what)
+}
+
 const SYNCS_MAX = 100
 const SYNC_MS_MAX = 500
 const SYNC_BYTES = 4096
@@ -103,6 +127,9 @@ const TOO_FAST_MS = 0.03
 export function checkSync(config: BrokerConfig): Finding {
   const found = of('fdatasync')
   const folder = existing(config.storePathCommitLog)
+  if (!statSync(folder).isDirectory()) {
+    return found('bad', `${folder} is a file: no store can be below it`, 'set storePathRootDir to a folder')
+  }
   const path = join(folder, `.basaltmq-doctor-${process.pid}`)
   let times: number[]
   try {
@@ -110,25 +137,13 @@ export function checkSync(config: BrokerConfig): Finding {
   } catch (error) {
     return found(
       'bad',
-      `nothing can be written in ${folder}: ${describe(error)}`,
+      `nothing can be written in ${folder}: ${(error as NodeJS.ErrnoException).code ?? describe(error)}`,
       'give the user of the broker the right to write there',
     )
   } finally {
     rmSync(path, { force: true })
   }
-  const at = (part: number) => times[Math.min(times.length - 1, Math.floor(times.length * part))]
-  const [p50, p99] = [at(0.5), at(0.99)]
-  const what = `${times.length} of 4 KiB in ${folder}: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`
-  const isSync = config.flushDiskType === 'SYNC_FLUSH'
-  if (p50 < TOO_FAST_MS)
-    return found('warn', `${what}: no disk is that fast`, 'see that its cache survives a power cut')
-  if (p50 > SLOW_MS)
-    return found(
-      isSync ? 'warn' : 'note',
-      `${what}: slow${isSync ? ', and every sender waits for it' : ''}`,
-      'use a faster disk',
-    )
-  return found('ok', what)
+  return verdictOnSync(folder, times, config.flushDiskType === 'SYNC_FLUSH')
 }
 
 /** Milliseconds of each, sorted. */
@@ -155,6 +170,9 @@ const AHEAD_MS = 1000
 /** What is in the folder, and whether the clock is behind what was written there. */
 export function checkStore({ storePathRootDir: root }: BrokerConfig, now: number): Finding {
   const found = of('store')
+  if (existsSync(root) && !statSync(root).isDirectory()) {
+    return found('bad', `${root} is a file`, 'set storePathRootDir to a folder')
+  }
   if (!existsSync(join(root, 'commitlog'))) return found('ok', `${root} holds no store yet: one is made`)
   const positions = new PositionsFile(root).read()
   const wasClean = !existsSync(join(root, 'abort'))
@@ -177,7 +195,7 @@ export function checkStore({ storePathRootDir: root }: BrokerConfig, now: number
   }
   return found(
     wasClean ? 'ok' : 'note',
-    `${root} holds ${sizeText(slot.appended - slot.retained)}, ${wasClean ? 'stopped cleanly' : 'not stopped cleanly: it is recovered at the start'}`,
+    `${root} holds ${bytesText(slot.appended - slot.retained)}, ${wasClean ? 'stopped cleanly' : 'not stopped cleanly: it is recovered at the start'}`,
   )
 }
 

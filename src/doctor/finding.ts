@@ -19,10 +19,3 @@ export type Found = (verdict: Verdict, what: string, todo?: string) => Finding
 export function of(check: string): Found {
   return (verdict, what, todo) => ({ check, verdict, what, ...(todo === undefined ? {} : { todo }) })
 }
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
-
-export function sizeText(bytes: number): string {
-  const step = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
-  return `${step === 0 ? bytes : (bytes / 1024 ** step).toFixed(1)} ${UNITS[step]}`
-}

@@ -1,8 +1,9 @@
 /** Limits of files and maps, memory, clock, and the addon. */
 import { freemem, totalmem } from 'node:os'
 import { nativeMissing } from '../native/index.ts'
+import { bytesText } from '../text.ts'
 import { readText } from './disk.ts'
-import { type Finding, of, sizeText } from './finding.ts'
+import { type Finding, of } from './finding.ts'
 
 const FILES_GOOD = 65_536
 const FILES_LEAST = 4096
@@ -43,8 +44,8 @@ export function checkMemory(
   const limit = Number(limitText)
   const isLimited = limitText !== undefined && limit > 0 && limit < LIMIT_MAX
   const room = isLimited ? Math.min(limit, available) : available
-  const what = `${sizeText(totalmem())}, ${sizeText(available)} of it available${isLimited ? `; this group of processes may have ${sizeText(limit)}` : ''}`
-  if (room < MEMORY_LEAST) return found('bad', `${what}: a broker needs ${sizeText(MEMORY_LEAST)}`, 'give it more')
+  const what = `${bytesText(totalmem())}, ${bytesText(available)} of it available${isLimited ? `; this group of processes may have ${bytesText(limit)}` : ''}`
+  if (room < MEMORY_LEAST) return found('bad', `${what}: a broker needs ${bytesText(MEMORY_LEAST)}`, 'give it more')
   return room < MEMORY_GOOD
     ? found('warn', `${what}: little page cache, so that consumers read from the disk`, 'give it 1 GiB and more')
     : found('ok', what)

@@ -21,15 +21,11 @@ function safety({ flushDiskType, flushIntervalCommitLog }: BrokerConfig): Findin
 function replication({ brokerRole, brokerId, haMasterAddress }: BrokerConfig): Finding {
   const found = of('replication')
   if (brokerRole === 'SLAVE') {
-    if (brokerId === 0)
-      return found('bad', 'brokerRole is SLAVE and brokerId 0, the id of masters', 'set brokerId to 1 or more')
     return found(
       'ok',
       `slave ${brokerId} of ${haMasterAddress === '' ? 'the master that the NameServer tells' : haMasterAddress}: it takes no sends`,
     )
   }
-  if (brokerId !== 0)
-    return found('warn', `brokerRole is ${brokerRole}, but brokerId is ${brokerId}: masters have 0`, 'set brokerId=0')
   if (brokerRole === 'SYNC_MASTER')
     return found(
       'ok',

@@ -132,7 +132,7 @@ export class RemotingClient {
           onOpen()
           return
         }
-        socket = tls.wrap(plain)
+        socket = tls.wrap(plain, host)
         socket.once('error', onError)
         socket.once('secureConnect', onOpen)
       })

@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { runJava } from '../../tools/apache/java.mjs'
+import { World } from '../cli/support.ts'
 import { type AdminCommand, commandsOf, nameOf, type Tool } from './support/mqadmin-commands.ts'
 import { type Outcome, outcomesOf, tableOf } from './support/mqadmin-document.ts'
 import { apacheIsThere, CLIENTS, KIND, type Kind, ORACLE, Scratch, startSystem } from './support/systems.ts'
@@ -56,11 +57,31 @@ async function runAll(tool: Tool, kind: Kind): Promise<Ran> {
       text.push(rest.join('\t'))
       texts.set(Number(n), text)
     }
+    if (kind === 'basalt') await lookAtTraces(system.namesrv, tool)
     const outputs = new Map([...at].map(([n, command]) => [command, (texts.get(n) ?? []).join('\n')]))
     return { names: program.of('NAME').map(([name]) => name), outputs }
   } finally {
     await system.close()
   }
+}
+
+/** The Java clients of AdminAll have written what became of their messages; ours reads it as mqadmin does. */
+async function lookAtTraces(namesrv: string, tool: Tool): Promise<void> {
+  const world = new World()
+  const status = await world.run('admin', 'message', 'trace', 's1-0', '--json', '-n', namesrv)
+  expect([status, world.complained]).toEqual([0, ''])
+  const steps = JSON.parse(world.printed) as { step: string; group: string; isSuccess?: boolean; keys: string }[]
+  expect(steps[0]).toMatchObject({
+    step: 'sent',
+    group: 'AdminGroupProducer',
+    keys: 's1-0',
+    isSuccess: true,
+    topic: 'AdminTopic',
+  })
+  // The consumer of 5.3.3 asks for more than its constructor to trace.
+  if (tool !== ORACLE) return
+  expect(steps).toContainEqual(expect.objectContaining({ step: 'received', group: 'AdminGroup' }))
+  expect(steps).toContainEqual(expect.objectContaining({ step: 'consumed', isSuccess: true }))
 }
 
 const outcomes = new Map<Tool, Outcome[]>()

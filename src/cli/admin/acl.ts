@@ -1,13 +1,20 @@
 /** `basaltmq admin acl …`: access rules (ACL 1.0) of brokers. */
+import { resolve } from 'node:path'
 import {
   type AccountChange,
+  type AclAccount,
+  AdminError,
+  aclRules,
   aclVersions,
   deleteAccount,
   eachOf,
   mastersOf,
+  rulesIn,
   setAccount,
   setWhiteList,
 } from '../../admin/index.ts'
+import { ConfigError } from '../../errors.ts'
+import { inputText, secretFile } from './connection.ts'
 import type { Context } from './context.ts'
 import { timeText } from './format.ts'
 import { brokerText, parseBool, WHERE, whereOf } from './shared.ts'
@@ -31,16 +38,82 @@ async function list(context: Context, given: Given): Promise<void> {
       ],
       rows,
     )
-    return `${text}\nThe rules themselves no request tells: it would give the secrets away (CVE-2024-23321). Read the files on the broker's machine.\n`
+    return `${text}\nThe rules: "basaltmq admin acl show"\n`
   })
 }
 
+interface RuleRow extends AclAccount {
+  broker: string
+}
+
+async function show(context: Context, given: Given): Promise<void> {
+  const accessKey = given.optionalArg(0)
+  const file = given.text('rules')
+  const places = file === undefined ? await rulesOfBrokers(context, given) : [await rulesInFile(context, file)]
+  const rows = places.flatMap(({ broker, rules }) => rules.accounts.map((account): RuleRow => ({ broker, ...account })))
+  const chosen = rows.filter((row) => accessKey === undefined || row.accessKey === accessKey)
+  if (accessKey !== undefined && chosen.length === 0) {
+    throw new AdminError('NO_ACCOUNT', {
+      what: `there is no account ${accessKey}`,
+      todo: `accounts are ${[...new Set(rows.map((row) => row.accessKey))].join(', ') || 'none'}`,
+    })
+  }
+  const whites = places.map(({ broker, rules }) => ({ broker, globalWhiteAddrs: rules.globalWhiteAddrs }))
+  context.show({ accounts: chosen, white: whites }, () => {
+    const text = context.table(
+      [
+        { title: 'broker', of: (row: RuleRow) => row.broker },
+        { title: 'account', of: (row) => row.accessKey },
+        { title: 'admin', of: (row) => (row.admin ? 'yes' : '') },
+        { title: 'topics', of: (row) => permsText(row.defaultTopicPerm, row.topicPerms) },
+        { title: 'groups', of: (row) => permsText(row.defaultGroupPerm, row.groupPerms) },
+        { title: 'unsigned from', of: (row) => row.whiteRemoteAddress || '-' },
+      ],
+      chosen,
+    )
+    const lines = whites.map(
+      ({ broker, globalWhiteAddrs }) => `${broker}: unsigned from ${globalWhiteAddrs.join(', ') || 'nowhere'}\n`,
+    )
+    return `${chosen.length === 0 ? 'no accounts\n' : text}\n${lines.join('')}Secrets are never shown.\n`
+  })
+}
+
+const permsText = (otherwise: string, perms: readonly string[]) =>
+  [...perms, ...(otherwise === '' ? [] : [`else ${otherwise}`])].join(' ') || '-'
+
+async function rulesOfBrokers(context: Context, given: Given) {
+  const masters = await mastersOf(context.admin, whereOf(given))
+  return eachOf(masters, async (broker) => ({
+    broker: brokerText(broker),
+    rules: await aclRules(context.admin, broker.address),
+  }))
+}
+
+/** plain_acl.yml, on the broker's own machine. */
+async function rulesInFile({ io }: Context, file: string) {
+  const path = resolve(io.cwd, file)
+  const text = secretFile(path)
+  const { parse } = await import('yaml')
+  try {
+    return { broker: file, rules: rulesIn(parse(text)) }
+  } catch (error) {
+    // What the parser says shows the line that it is about, a secret perhaps.
+    const { linePos } = error as { linePos?: { line: number }[] }
+    throw new ConfigError('BAD_FILE', {
+      what: `it is no YAML${linePos?.[0] === undefined ? '' : `, see line ${linePos[0].line}`}`,
+      where: path,
+    })
+  }
+}
+
+const isHere = (address: string) => /^(127\.|localhost:|\[::1\])/.test(address)
+
 async function set(context: Context, given: Given): Promise<void> {
-  const { admin, io } = context
+  const { admin } = context
   const admin_ = given.text('admin')
   const change: AccountChange = {
     accessKey: given.arg(0),
-    secretKey: secretOf(given, io.env),
+    secretKey: await secretOf(context, given),
     whiteRemoteAddress: given.text('white'),
     ...(admin_ === undefined ? {} : { admin: parseBool(admin_, '--admin') }),
     defaultTopicPerm: given.text('topicDefault'),
@@ -48,14 +121,32 @@ async function set(context: Context, given: Given): Promise<void> {
     topicPerms: given.list('topic').join(',') || undefined,
     groupPerms: given.list('group').join(',') || undefined,
   }
+  if (Object.values(change).filter((value) => value !== undefined).length === 1) {
+    throw usage('nothing to set is given', 'see "basaltmq admin acl set --help"')
+  }
   const masters = await mastersOf(admin, whereOf(given))
+  if (change.secretKey !== undefined && !context.isSecure && masters.some(({ address }) => !isHere(address))) {
+    context.note('warning: the secret goes to the brokers as it is: --tls hides it on the way')
+  }
   if (!context.isDryRun) await eachOf(masters, ({ address }) => setAccount(admin, address, change))
   tell(context, `account ${change.accessKey}`, 'set', masters.map(brokerText))
 }
 
 /** Not as an argument: everybody on the machine can read those. */
-function secretOf(given: Given, env: Record<string, string | undefined>): string | undefined {
+async function secretOf({ io, note }: Context, given: Given): Promise<string | undefined> {
+  const { cwd, env } = io
   const name = given.text('secretEnv')
+  const file = given.text('secretFile')
+  if (name !== undefined && file !== undefined) throw usage('--secret-env and --secret-file are two places', 'give one')
+  if (file !== undefined) {
+    if (file === '-' && given.text('account') === '-')
+      throw usage('standard input holds one thing: the account or the secret')
+    const text = file === '-' ? await inputText(io) : secretFile(resolve(cwd, file), note)
+    const secret = text.replace(/\r?\n$/, '')
+    if (secret === '' || /[\r\n]/.test(secret))
+      throw usage('the secret has to be one line', `see ${file === '-' ? 'standard input' : file}`)
+    return secret
+  }
   if (name === undefined) return undefined
   const value = env[name]
   if (value === undefined || value === '') throw usage(`the environment has no ${name}`, 'put the secret there')
@@ -97,10 +188,20 @@ export const ACL: readonly CommandSpec[] = [
   {
     path: 'acl list',
     about: 'which version of the access rules is in force on each broker',
-    mqadmin: ['clusterAclConfigVersion', 'getAclConfig'],
+    mqadmin: ['clusterAclConfigVersion'],
     options: WHERE,
     examples: ['acl list', 'acl list --broker broker-a', 'acl list --account tools.yml'],
     run: list,
+  },
+  {
+    path: 'acl show',
+    about:
+      'accounts and what they may do, without their secrets: asked of brokers up to 4.9.7, or read in plain_acl.yml',
+    mqadmin: ['getAclConfig'],
+    args: [['[accessKey]', 'only this account']],
+    options: [{ flags: '--rules <file>', about: 'read this plain_acl.yml, and ask nobody' }, ...WHERE],
+    examples: ['acl show', 'acl show application --json', 'acl show --rules conf/plain_acl.yml'],
+    run: show,
   },
   {
     path: 'acl set',
@@ -108,6 +209,7 @@ export const ACL: readonly CommandSpec[] = [
     mqadmin: ['updateAclConfig'],
     args: KEY,
     options: [
+      { flags: '--secret-file <file>', about: 'the file that has its secret; -: standard input' },
       { flags: '--secret-env <name>', about: 'the environment variable that has its secret' },
       { flags: '--white <addresses>', about: 'from where it needs no signature' },
       { flags: '--admin <bool>', about: 'whether it may administer' },
@@ -121,6 +223,7 @@ export const ACL: readonly CommandSpec[] = [
     examples: [
       'acl set application --secret-env SECRET --topic "MyTopic=PUB|SUB" --group MyGroup=SUB',
       'acl set application --topic-default DENY',
+      'acl set application --secret-file secret.txt --dry-run',
     ],
     run: set,
   },

@@ -14,6 +14,7 @@ import {
   type RuntimeTable,
   rateOf,
   runtimeOf,
+  throwIfNotAllowed,
   topicKind,
   topicTableOf,
 } from '../../admin/index.ts'
@@ -41,7 +42,10 @@ async function list(context: Context, given: Given): Promise<void> {
   const rows = await eachOf(brokers, async (broker): Promise<BrokerRow> => {
     const { runtime, error } = await runtimeOf(admin, broker.address).then(
       (table) => ({ runtime: table, error: '' }),
-      (failure: unknown) => ({ runtime: {} as RuntimeTable, error: tell(failure) }),
+      (failure: unknown) => {
+        throwIfNotAllowed(failure)
+        return { runtime: {} as RuntimeTable, error: tell(failure) }
+      },
     )
     return {
       ...broker,
@@ -192,6 +196,9 @@ async function stats(context: Context, given: Given): Promise<void> {
   const list = [...rows.values()].sort((a, b) =>
     a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.group < b.group ? -1 : 1,
   )
+  if (list.length === 0 && word !== undefined) {
+    throw new AdminError('NO_TOPIC', { what: `no broker has topic ${word}`, todo: 'see "basaltmq admin topic list"' })
+  }
   context.show(list, () =>
     list.length === 0
       ? 'no topic of users\n'

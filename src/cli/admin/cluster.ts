@@ -1,7 +1,9 @@
 /** `basaltmq admin cluster list`. */
-import { brokersOf, eachOf, type RuntimeTable, rateOf, runtimeOf } from '../../admin/index.ts'
+import { brokersOf, eachOf, type RuntimeTable, rateOf, runtimeOf, throwIfNotAllowed } from '../../admin/index.ts'
+import { describe } from '../../errors.ts'
 import type { Context } from './context.ts'
 import { rateText } from './format.ts'
+import { brokerText } from './shared.ts'
 import type { CommandSpec } from './spec.ts'
 
 interface ClusterRow {
@@ -16,9 +18,14 @@ interface ClusterRow {
 
 async function list(context: Context): Promise<void> {
   const { admin } = context
+  const failures: string[] = []
   const looks = await eachOf(await brokersOf(admin), async (broker) => ({
     broker,
-    runtime: await runtimeOf(admin, broker.address).catch((): RuntimeTable | undefined => undefined),
+    runtime: await runtimeOf(admin, broker.address).catch((error: unknown): RuntimeTable | undefined => {
+      throwIfNotAllowed(error)
+      failures.push(`${brokerText(broker)} does not tell: ${describe(error)}\n`)
+      return undefined
+    }),
   }))
   const rows = new Map<string, ClusterRow>()
   for (const { broker, runtime } of looks) {
@@ -50,7 +57,7 @@ async function list(context: Context): Promise<void> {
             { title: 'in today', of: (row) => row.today },
           ],
           all,
-        ),
+        ) + failures.join(''),
   )
 }
 

@@ -1,15 +1,12 @@
 /**
  * What a command works with: the client, its output (for people or as JSON), questions, and time.
  */
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { type Account, AdminClient, type Waiter } from '../../admin/index.ts'
-import { ConfigError, describe } from '../../errors.ts'
+import type { ClientTls } from '../../remoting/tls/client-tls.ts'
 import type { Io } from '../io.ts'
+import { accountOf, namesrvList, tlsOf } from './connection.ts'
 import { type Given, usage } from './spec.ts'
 import { type Column, table } from './table.ts'
-
-const NAMESRV_PORT = 9876
 
 export class Context {
   readonly io: Io
@@ -20,6 +17,8 @@ export class Context {
   private readonly clients: AdminClient[] = []
   private known: AdminClient | undefined
   private readonly stops = new Set<() => void>()
+  private account: Account | undefined
+  private tls: ClientTls | undefined
   isStopped = false
 
   constructor(io: Io, given: Given) {
@@ -30,6 +29,20 @@ export class Context {
     this.waiter = { now: () => Date.now(), sleep: (ms) => this.sleep(ms) }
   }
 
+  /** Reads account and TLS settings, before the first request. */
+  async open(): Promise<void> {
+    const note = (text: string) => this.note(`basaltmq: ${text}`)
+    const settings = tlsOf(this.given, this.io, note)
+    this.account = await accountOf(this.given, this.io, note)
+    if (settings === undefined) return
+    const { openTls } = await import('./tls-files.ts')
+    this.tls = openTls(settings)
+  }
+
+  get isSecure(): boolean {
+    return this.tls !== undefined
+  }
+
   /** Towards the NameServers of -n, NAMESRV_ADDR, or this machine. */
   get admin(): AdminClient {
     this.known ??= this.clientOf(namesrvList(this.given.text('namesrv'), this.io.env.NAMESRV_ADDR))
@@ -38,7 +51,7 @@ export class Context {
 
   clientOf(namesrv: readonly string[]): AdminClient {
     const timeoutMs = this.given.count('timeout', 1, 3_600_000)
-    const client = new AdminClient({ namesrv, timeoutMs, account: this.account() })
+    const client = new AdminClient({ namesrv, timeoutMs, account: this.account, tls: this.tls })
     this.clients.push(client)
     return client
   }
@@ -58,7 +71,7 @@ export class Context {
   }
 
   /** One line about what is going on; not part of the output. */
-  note(text: string): void {
+  readonly note = (text: string): void => {
     this.io.error(`${text}\n`)
   }
 
@@ -94,41 +107,6 @@ export class Context {
 
   async close(): Promise<void> {
     await Promise.all(this.clients.map((client) => client.close()))
+    this.tls?.close()
   }
-
-  private account(): Account | undefined {
-    const { env, cwd } = this.io
-    const file = this.given.text('account') ?? env.BASALTMQ_ACCOUNT
-    if (file !== undefined) return accountIn(resolve(cwd, file))
-    const accessKey = env.BASALTMQ_ACCESS_KEY
-    const secretKey = env.BASALTMQ_SECRET_KEY
-    return accessKey === undefined || secretKey === undefined ? undefined : { accessKey, secretKey }
-  }
-}
-
-/** "a:9876;b:9876", commas too; a name alone has the usual port. */
-export function namesrvList(flag: string | undefined, env: string | undefined): string[] {
-  const text = flag ?? (env === undefined || env.trim() === '' ? `127.0.0.1:${NAMESRV_PORT}` : env)
-  const list = text.split(/[;,\s]+/).filter((word) => word !== '')
-  if (list.length === 0) throw usage('-n names no NameServer', 'give host:port, several with ; between')
-  return list.map((word) => (/:\d+$/.test(word) ? word : `${word}:${NAMESRV_PORT}`))
-}
-
-/** accessKey and secretKey, one a line with : or =, as in RocketMQ's tools.yml. */
-function accountIn(path: string): Account {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new ConfigError('ACCOUNT_FILE', { what: `the account cannot be read: ${describe(error)}`, where: path })
-  }
-  const value = (key: string) => new RegExp(`^\\s*${key}\\s*[:=]\\s*["']?([^"'\\n]*?)["']?\\s*$`, 'm').exec(text)?.[1]
-  const accessKey = value('accessKey')
-  const secretKey = value('secretKey')
-  if (accessKey !== undefined && secretKey !== undefined) return { accessKey, secretKey }
-  throw new ConfigError('ACCOUNT_FILE', {
-    what: 'the account has no accessKey and secretKey',
-    where: path,
-    todo: 'write "accessKey: NAME" and "secretKey: SECRET", a line each',
-  })
 }

@@ -1,27 +1,11 @@
 /** Numbers and times for people, and times as people write them. */
+import { timeText as timeTo } from '../../text.ts'
 import { usage } from './spec.ts'
 
-const two = (n: number) => String(n).padStart(2, '0')
+export { bytesText } from '../../text.ts'
 
 /** Local time, to the second; "-" for none. */
-export function timeText(ms: number): string {
-  if (ms <= 0 || !Number.isFinite(ms)) return '-'
-  const d = new Date(ms)
-  const date = `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`
-  return `${date} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`
-}
-
-const STEPS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
-
-export function bytesText(bytes: number): string {
-  let value = bytes
-  let step = 0
-  while (Math.abs(value) >= 1024 && step < STEPS.length - 1) {
-    value /= 1024
-    step++
-  }
-  return `${step === 0 ? value : value.toFixed(1)} ${STEPS[step]}`
-}
+export const timeText = (ms: number): string => timeTo(ms, 's')
 
 export function durationText(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`

@@ -21,7 +21,7 @@ import {
 } from '../../admin/index.ts'
 import type { Context } from './context.ts'
 import { durationText, rateText } from './format.ts'
-import { brokerText, PROGRESS_COLUMNS, parseBool, WHERE, whereOf } from './shared.ts'
+import { brokerText, checkName, PROGRESS_COLUMNS, parseBool, WHERE, whereOf } from './shared.ts'
 import { type CommandSpec, type Given, type OptionSpec, usage } from './spec.ts'
 
 interface GroupRow {
@@ -217,6 +217,7 @@ function changes(given: Given): GroupConfig | undefined {
 async function create(context: Context, given: Given): Promise<void> {
   const { admin } = context
   const groupName = given.arg(0)
+  checkName('group', groupName)
   const [masters, there] = await Promise.all([
     mastersOf(admin, whereOf(given)),
     placedGroups(admin, whereOf(given), groupName),
@@ -330,7 +331,7 @@ export const GROUP: readonly CommandSpec[] = [
   {
     path: 'group create',
     about: 'create a group on all masters, those of a cluster, or one broker',
-    mqadmin: ['updateSubGroup', 'updateSubGroupList'],
+    mqadmin: ['updateSubGroup'],
     args: NAME,
     options: [...SETTINGS, ...WHERE],
     rehearses: true,

@@ -54,7 +54,7 @@ async function tail(context: Context, given: Given): Promise<void> {
 }
 
 function line(context: Context, queue: PlacedQueue, message: Message): string {
-  if (context.isJson) return `${JSON.stringify({ broker: queue.brokerName, ...jsonOf(message) })}\n`
+  if (context.isJson) return `${JSON.stringify({ brokerName: queue.brokerName, ...jsonOf(message) })}\n`
   const tag = message.properties.get('TAGS')
   const keys = message.properties.get('KEYS')
   const marks = [tag === undefined ? '' : `#${tag}`, keys === undefined ? '' : `[${keys}]`].filter(

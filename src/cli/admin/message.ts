@@ -1,5 +1,5 @@
 /** `basaltmq admin message …`, but for tail. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import {
   AdminError,
@@ -18,6 +18,7 @@ import {
   viewAt,
   walk,
 } from '../../admin/index.ts'
+import { describeFile } from '../../errors.ts'
 import type { Context } from './context.ts'
 import { parseTime, timeText } from './format.ts'
 import { chosenQueues, filterOf } from './message-queues.ts'
@@ -29,8 +30,11 @@ async function showOne(context: Context, given: Given): Promise<void> {
   const message = await messageOf(context, given.arg(0), given.text('topic'))
   const file = given.text('output')
   if (file !== undefined) {
-    const { writeFileSync } = await import('node:fs')
-    writeFileSync(resolve(context.io.cwd, file), bodyOfMessage(message).body)
+    try {
+      writeFileSync(resolve(context.io.cwd, file), bodyOfMessage(message).body)
+    } catch (error) {
+      throw usage(`the body cannot be written to ${file}: ${describeFile(error)}`)
+    }
   }
   context.show(jsonOf(message), () => show(message, given.is('hex')))
 }
@@ -153,17 +157,28 @@ async function send(context: Context, given: Given): Promise<void> {
   set('TAGS', given.text('tag'))
   set('KEYS', given.text('key'))
   set('DELAY', given.count('delay', 1, 18)?.toString())
+  const body = await bodyOf(given, io)
+  if (queueId >= queues)
+    throw usage(`${broker.name} has ${queues} queues to write to, and no queue ${queueId} of ${topic}`)
+  if (context.isDryRun) {
+    const done = 'would be sent'
+    context.show(
+      { done, topic, brokerName: broker.name, queueId, bytes: body.length, properties: Object.fromEntries(properties) },
+      () => `${body.length} bytes ${done} to ${broker.name}/${queueId} of ${topic}\n`,
+    )
+    return
+  }
   const sent = await sendMessage(admin, broker.address, {
     topic,
     queueId,
-    body: await bodyOf(given, io),
+    body,
     properties: [...properties, ['WAIT', 'true']],
     group: 'BASALT_ADMIN_PRODUCER',
     now: waiter.now(),
   })
   const notes: Record<number, string> = { 10: 'not flushed in time', 11: 'on no slave', 12: 'not on a slave in time' }
   const note = notes[sent.code]
-  context.show({ ...sent, broker: broker.name }, () => {
+  context.show({ done: 'sent', topic, brokerName: broker.name, ...sent }, () => {
     const safety = note === undefined ? '' : ` (stored, but ${note})`
     return `sent to ${broker.name}/${sent.queueId} offset ${sent.queueOffset}${safety}\nid ${sent.msgId}\noffsetMsgId ${sent.offsetMsgId}\n`
   })
@@ -176,7 +191,11 @@ async function bodyOf(given: Given, io: Context['io']): Promise<Uint8Array> {
   if (file === undefined)
     throw usage('the message has no body', 'give --body TEXT, --file PATH, or --file - for standard input')
   if (file === '-') return io.input?.() ?? Buffer.alloc(0)
-  return readFileSync(resolve(io.cwd, file))
+  try {
+    return readFileSync(resolve(io.cwd, file))
+  } catch (error) {
+    throw usage(`the body cannot be read from ${file}: ${describeFile(error)}`)
+  }
 }
 
 export const MESSAGE: readonly CommandSpec[] = [
@@ -235,8 +254,10 @@ export const MESSAGE: readonly CommandSpec[] = [
       { flags: '-q, --queue <n>', about: 'this queue (any)' },
       { flags: '-b, --broker <name>', about: 'this broker (any)' },
     ],
+    rehearses: true,
     examples: [
       'message send MyTopic --body hello',
+      'message send MyTopic --body hello --dry-run',
       'message send MyTopic --file body.json --key order-17 --tag Paid',
       'message send MyTopic --body later --delay 3',
     ],

@@ -17,6 +17,7 @@ import {
   setNamesrvConfig,
   wipeWrites,
 } from '../../admin/index.ts'
+import { nearest } from '../../config/nearest.ts'
 import type { Context } from './context.ts'
 import { timeText } from './format.ts'
 import { brokerText } from './shared.ts'
@@ -32,6 +33,13 @@ async function configGet(context: Context, given: Given): Promise<void> {
       config: [...config].filter(([key]) => key.toLowerCase().includes(word)).sort(([a], [b]) => (a < b ? -1 : 1)),
     }
   })
+  if (word !== '' && all.every(({ config }) => config.length === 0)) {
+    throw new AdminError('NO_KEY', {
+      what: `no NameServer has a key with "${word}"`,
+      where: admin.namesrv.join(', '),
+      todo: 'see "basaltmq admin namesrv config get"',
+    })
+  }
   context.show(Object.fromEntries(all.map(({ address, config }) => [address, Object.fromEntries(config)])), () =>
     all
       .map(
@@ -50,6 +58,17 @@ async function configSet(context: Context, given: Given): Promise<void> {
     address,
     config: await namesrvConfig(admin, address),
   }))
+  for (const { address, config } of before) {
+    for (const key of changes.keys()) {
+      if (config.has(key)) continue
+      const near = nearest(key, [...config.keys()])
+      throw new AdminError('NO_KEY', {
+        what: `the NameServer has no key "${key}"${near === undefined ? '' : `, did you mean "${near}"?`}`,
+        where: address,
+        todo: 'see "basaltmq admin namesrv config get"',
+      })
+    }
+  }
   const rows = before.flatMap(({ address, config }) =>
     [...changes].map(([key, to]) => ({ address, key, from: config.get(key), to })),
   )
@@ -65,29 +84,33 @@ async function configSet(context: Context, given: Given): Promise<void> {
 async function kvListAll(context: Context, given: Given): Promise<void> {
   const namespace = given.optionalArg(0) ?? ORDER_NAMESPACE
   const pairs = await kvList(context.admin, namespace)
-  context.show({ namespace, entries: Object.fromEntries(pairs) }, () =>
-    pairs.length === 0
-      ? `nothing in ${namespace}\n`
-      : context.table(
-          [
-            { title: 'key', of: ([key]: [string, string]) => key },
-            { title: 'value', of: ([, value]) => value },
-          ],
-          pairs,
-        ),
+  context.show(
+    pairs.map(([key, value]) => ({ namespace, key, value })),
+    () =>
+      pairs.length === 0
+        ? `nothing in ${namespace}\n`
+        : context.table(
+            [
+              { title: 'key', of: ([key]: [string, string]) => key },
+              { title: 'value', of: ([, value]) => value },
+            ],
+            pairs,
+          ),
   )
 }
 
 async function kvGet(context: Context, given: Given): Promise<void> {
   const [namespace, key] = [given.arg(0), given.arg(1)]
   const value = await kvValue(context.admin, namespace, key)
-  if (value === undefined) {
-    throw new AdminError('NO_ENTRY', {
-      what: `${namespace} has no entry ${key}`,
-      todo: `see "basaltmq admin namesrv kv list ${namespace}"`,
-    })
-  }
+  if (value === undefined) throw noEntry(namespace, key)
   context.show({ namespace, key, value }, () => `${value}\n`)
+}
+
+function noEntry(namespace: string, key: string): AdminError {
+  return new AdminError('NO_ENTRY', {
+    what: `${namespace} has no entry ${key}`,
+    todo: `see "basaltmq admin namesrv kv list ${namespace}"`,
+  })
 }
 
 async function kvSet(context: Context, given: Given): Promise<void> {
@@ -104,14 +127,13 @@ async function kvSet(context: Context, given: Given): Promise<void> {
 async function kvDelete(context: Context, given: Given): Promise<void> {
   const [namespace, key] = [given.arg(0), given.arg(1)]
   const before = await kvValue(context.admin, namespace, key)
+  if (before === undefined) throw noEntry(namespace, key)
   if (!context.isDryRun) {
-    await context.confirm(
-      `${namespace} ${key} (${before ?? 'not there'}) will be deleted on every NameServer that is named`,
-    )
+    await context.confirm(`${namespace} ${key} (${before}) will be deleted on every NameServer that is named`)
     await deleteKv(context.admin, namespace, key)
   }
   const done = context.isDryRun ? 'would be deleted' : 'deleted'
-  context.show({ done, namespace, key, before }, () => `${namespace} ${key} ${done} (was ${before ?? 'not there'})\n`)
+  context.show({ done, namespace, key, before }, () => `${namespace} ${key} ${done} (was ${before})\n`)
 }
 
 async function tables(context: Context, given: Given): Promise<void> {

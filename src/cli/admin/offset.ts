@@ -3,10 +3,12 @@ import {
   AdminError,
   cloneOffsets,
   eachOf,
+  groupProgress,
   leadersOf,
   mustRoute,
   onlineGroup,
   type PlannedReset,
+  placedGroups,
   planReset,
   queuesOfTopic,
   type ResetTarget,
@@ -41,10 +43,18 @@ async function reset(context: Context, given: Given): Promise<void> {
   )
   if (queues.length === 0) throw usage(`topic ${topic} has no such queue`)
   const addresses = [...new Set(queues.map(({ address }) => address))]
-  const [plan, online] = await Promise.all([
+  const [plan, online, known] = await Promise.all([
     planReset(admin, group, queues, target),
     onlineGroup(admin, addresses, group),
+    placedGroups(admin, {}, group),
   ])
+  // An offset of a name that is mistyped would be kept, and help nobody.
+  if (online === undefined && known.length === 0 && !(await hasOffsets(context, addresses, group, topic))) {
+    throw new AdminError('NO_GROUP', {
+      what: `no broker knows group ${group}`,
+      todo: 'see "basaltmq admin group list", or create it: "basaltmq admin group create"',
+    })
+  }
   const moving = plan.filter(({ from, to }) => from !== to)
   const who = online === undefined ? 'nobody is online' : `${online.consumers.length} consumers are online and are told`
   if (context.isDryRun) {
@@ -72,6 +82,12 @@ async function reset(context: Context, given: Given): Promise<void> {
     { done: 'reset', group, topic, queues: plan, online: online?.consumers ?? [] },
     () => `${group} of ${topic} reset; ${who}:\n${planTable(context, plan)}`,
   )
+}
+
+async function hasOffsets(context: Context, addresses: readonly string[], group: string, topic: string) {
+  // Asked of one topic a broker shows all its queues, whether the group has an offset or not.
+  const { queues } = await groupProgress(context.admin, addresses, group)
+  return queues.some((queue) => queue.topic === topic)
 }
 
 /** Brokers on which the offsets are to be written directly. */
@@ -118,6 +134,12 @@ async function clone(context: Context, given: Given): Promise<void> {
       todo: 'stop its consumers first',
     })
   }
+  if (!(await hasOffsets(context, addresses, from, topic))) {
+    throw new AdminError('NO_OFFSETS', {
+      what: `group ${from} has no offsets of ${topic}`,
+      todo: `see "basaltmq admin topic describe ${topic}": it has the groups that have`,
+    })
+  }
   if (!context.isDryRun) {
     await context.confirm(`the offsets of ${to} of ${topic} become those of ${from}`)
     await eachOf(addresses, (address) => cloneOffsets(admin, address, from, to, topic))
@@ -126,8 +148,9 @@ async function clone(context: Context, given: Given): Promise<void> {
     kind: 'latest',
   })
   const rows = plan.map(({ brokerName, queueId, from: offset, to: end }) => ({
-    broker: brokerName,
-    queue: queueId,
+    topic,
+    brokerName,
+    queueId,
     offset,
     end,
   }))
@@ -137,8 +160,8 @@ async function clone(context: Context, given: Given): Promise<void> {
     () =>
       `offsets of ${from} ${done} to ${to}, as of ${timeText(context.waiter.now())}:\n${context.table(
         [
-          { title: 'broker', of: (row: (typeof rows)[number]) => row.broker },
-          { title: 'queue', of: (row) => row.queue },
+          { title: 'broker', of: (row: (typeof rows)[number]) => row.brokerName },
+          { title: 'queue', of: (row) => row.queueId },
           { title: 'offset', of: (row) => row.offset },
           { title: 'end', of: (row) => row.end },
         ],

@@ -52,3 +52,16 @@ export const PROGRESS_COLUMNS: readonly Column<QueueProgress>[] = [
   { title: 'lag', of: ({ brokerOffset, consumerOffset }) => Math.max(0, brokerOffset - consumerOffset) },
   { title: 'last consumed of', of: ({ lastTimestamp }) => timeText(lastTimestamp) },
 ]
+
+const NAME = /^[%|a-zA-Z0-9_-]+$/
+const NAME_MAX = { topic: 127, group: 255 }
+
+/** RocketMQ's rule. Brokers of 4.9 look at topics' names, and take any name of a group, with which no client can work. */
+export function checkName(kind: 'topic' | 'group', name: string): void {
+  const max = NAME_MAX[kind]
+  if (NAME.test(name) && name.length <= max) return
+  throw usage(
+    `${JSON.stringify(name.slice(0, 300))} can be no name of a ${kind}`,
+    `letters, digits, _ - % and | are allowed, up to ${max} of them`,
+  )
+}

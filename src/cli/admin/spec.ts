@@ -83,7 +83,7 @@ export class Given {
   }
 }
 
-const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+export const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
 /** Ends the command with status 2. */
 export function usage(what: string, todo?: string): ConfigError {

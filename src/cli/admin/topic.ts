@@ -22,7 +22,7 @@ import {
 } from '../../admin/index.ts'
 import type { Context } from './context.ts'
 import { timeText } from './format.ts'
-import { brokerText, parseBool, parsePerm, WHERE, whereOf } from './shared.ts'
+import { brokerText, checkName, parseBool, parsePerm, WHERE, whereOf } from './shared.ts'
 import { type CommandSpec, type Given, type OptionSpec, usage } from './spec.ts'
 import { SHRINK } from './topic-shrink.ts'
 
@@ -84,7 +84,7 @@ async function list(context: Context, given: Given): Promise<void> {
     cluster: broker.cluster,
     address: broker.address,
   }))
-  context.show({ topics: value, onlyInNamesrv: elsewhere }, () => {
+  context.show([...value, ...elsewhere.map((topic) => ({ topic, kind: topicKind(topic, names), broker: '' }))], () => {
     const rows = context.table(CONFIG_COLUMNS, shown)
     const lost = elsewhere.map((topic) => `${topic}: in the NameServer, on no master that is up\n`).join('')
     const rest =
@@ -155,6 +155,7 @@ const DEFAULT_QUEUES = 8
 async function create(context: Context, given: Given): Promise<void> {
   const { admin } = context
   const topic = given.arg(0)
+  checkName('topic', topic)
   const [masters, there] = await Promise.all([mastersOf(admin, whereOf(given)), placedTopics(admin, {}, topic)])
   const taken = there.filter(({ broker }) => masters.some(({ address }) => address === broker.address))
   if (taken.length > 0) {
@@ -261,7 +262,7 @@ export const TOPIC: readonly CommandSpec[] = [
   {
     path: 'topic create',
     about: 'create a topic on all masters, those of a cluster, or one broker',
-    mqadmin: ['updateTopic', 'updateTopicList'],
+    mqadmin: ['updateTopic'],
     args: [['<topic>', 'its name']],
     options: [...QUEUES, ...WHERE],
     rehearses: true,

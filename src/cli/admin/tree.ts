@@ -1,40 +1,68 @@
 /** `basaltmq admin`: the specs of the commands as commander's tree, with mqadmin's names as hidden aliases. */
 import type { Command } from 'commander'
+import { BasaltError, ConfigError } from '../../errors.ts'
+import { ExitStatus, FAILURE, USAGE } from '../exit-status.ts'
 import type { Io } from '../io.ts'
 import { ACL } from './acl.ts'
 import { BROKER } from './broker.ts'
+import { BROKER_UPKEEP } from './broker-upkeep.ts'
 import { CLUSTER } from './cluster.ts'
+import { EXPORTS } from './cluster-export.ts'
+import { CONNECTION } from './connection.ts'
 import { Context } from './context.ts'
 import { DRAIN } from './drain.ts'
 import { GROUP } from './group.ts'
+import { WATCH_GROUPS } from './group-watch.ts'
 import { MESSAGE } from './message.ts'
+import { TRACE } from './message-trace.ts'
 import { NAMESRV } from './namesrv.ts'
+import { addNotHere } from './not-here.ts'
 import { OFFSET } from './offset.ts'
-import { type CommandSpec, Given } from './spec.ts'
+import { PROBE } from './probe.ts'
+import { type CommandSpec, dashed, Given, usage } from './spec.ts'
 import { TOP } from './top.ts'
 import { TOPIC } from './topic.ts'
+import { TOPIC_QUEUES } from './topic-queues.ts'
 
-export const SPECS: readonly CommandSpec[] = [
+/** In the order of the help: what one branch has stands together. */
+export const SPECS: readonly CommandSpec[] = byBranch([
   ...TOPIC,
+  ...TOPIC_QUEUES,
   ...GROUP,
+  ...WATCH_GROUPS,
   ...BROKER,
+  ...BROKER_UPKEEP,
   ...MESSAGE,
+  ...TRACE,
+  ...PROBE,
   ...OFFSET,
   ...CLUSTER,
+  ...EXPORTS,
   ...NAMESRV,
   ...ACL,
   ...DRAIN,
   ...TOP,
-]
+])
+
+function byBranch(specs: readonly CommandSpec[]): CommandSpec[] {
+  const branchOf = ({ path }: CommandSpec) => path.split(' ')[0]
+  const branches = [...new Set(specs.map(branchOf))]
+  return branches.flatMap((branch) => specs.filter((spec) => branchOf(spec) === branch))
+}
+
+/** A value of the KV table, a message's body. */
+const MAY_BE_EMPTY = new Set(['<value>', 'body'])
 
 const BRANCHES: Record<string, string> = {
   topic: 'topics and their queues',
   group: 'consumer groups',
   broker: 'brokers, their configuration and counters',
   'broker config': "a broker's configuration",
-  message: 'find, show, send and follow messages',
+  'broker clean': 'have a broker delete what nobody needs any more',
+  message: 'find, show, send, trace and follow messages',
   offset: "move and copy groups' offsets",
   cluster: 'clusters',
+  'cluster export': 'metadata, configurations and figures as JSON',
   namesrv: 'NameServers: configuration, KV table, route tables',
   'namesrv config': "a NameServer's configuration",
   'namesrv kv': "a NameServer's KV table",
@@ -42,7 +70,7 @@ const BRANCHES: Record<string, string> = {
 }
 
 export function fillAdmin(admin: Command, io: Io): void {
-  admin.addHelpText('after', overview())
+  admin.addHelpText('after', overview()).showHelpAfterError('see "basaltmq admin --help"')
   const branches = new Map<string, Command>([['', admin]])
   const aliases = new Set<string>()
   for (const spec of SPECS) {
@@ -54,6 +82,7 @@ export function fillAdmin(admin: Command, io: Io): void {
       aliases.add(alias)
     }
   }
+  addNotHere(admin)
 }
 
 function branchOf(branches: Map<string, Command>, words: readonly string[]): Command {
@@ -68,7 +97,10 @@ function branchOf(branches: Map<string, Command>, words: readonly string[]): Com
 }
 
 function addSpec(parent: Command, name: string, spec: CommandSpec, io: Io, isAlias: boolean): void {
-  const command = parent.command(name, { hidden: isAlias }).description(spec.about)
+  const command = parent
+    .command(name, { hidden: isAlias })
+    .description(spec.about)
+    .showHelpAfterError(`see "basaltmq admin ${spec.path} --help"`)
   for (const [arg, about] of spec.args ?? []) command.argument(arg, about)
   for (const { flags, about, many } of spec.options ?? []) {
     if (many === true) command.option(flags, `${about} (repeatable)`, (value, all: string[]) => [...all, value], [])
@@ -76,31 +108,48 @@ function addSpec(parent: Command, name: string, spec: CommandSpec, io: Io, isAli
   }
   if (spec.rehearses === true) command.option('--dry-run', 'show what would be done, and do nothing')
   if (spec.destroys === true) command.option('-y, --yes', 'do it without asking')
-  if (spec.isLocal !== true) {
-    command
-      .option('-n, --namesrv <addresses>', 'NameServers, host:port with ; between (or NAMESRV_ADDR; 127.0.0.1:9876)')
-      .option('--account <file>', 'accessKey and secretKey (or BASALTMQ_ACCESS_KEY and BASALTMQ_SECRET_KEY)')
-      .option('--timeout <ms>', 'how long an answer may take (5000)')
-  }
+  if (spec.isLocal !== true) for (const { flags, about } of CONNECTION) command.option(flags, about)
   command
     .option('--json', 'the result as JSON')
     .addHelpText('after', helpEnd(spec))
     .action(async (...words: unknown[]) => {
       // Commander gives the arguments, then the options, then the command.
       const args = words.slice(0, -2) as (string | string[] | undefined)[]
-      const given = new Given(args, words.at(-2) as Record<string, unknown>)
-      await runSpec(spec, io, given)
+      const options = words.at(-2) as Record<string, unknown>
+      await runSpec(spec, io, new Given(args, options), () => checkEmpty(spec, args, options))
     })
 }
 
-async function runSpec(spec: CommandSpec, io: Io, given: Given): Promise<void> {
+/** A variable of a script that is not set, most often. */
+function checkEmpty(
+  { args: names = [] }: CommandSpec,
+  args: readonly (string | string[] | undefined)[],
+  options: Readonly<Record<string, unknown>>,
+): void {
+  for (const [i, [name]] of names.entries()) {
+    const isEmpty = args[i] === '' || (Array.isArray(args[i]) && args[i].includes(''))
+    if (isEmpty && !MAY_BE_EMPTY.has(name)) throw usage(`${name} is empty`)
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (value === '' && !MAY_BE_EMPTY.has(name)) throw usage(`--${dashed(name)} is empty`)
+  }
+}
+
+async function runSpec(spec: CommandSpec, io: Io, given: Given, check: () => void): Promise<void> {
   const context = new Context(io, given)
   const release = io.onSignal(() => {
     if (context.isStopped) io.exit(1)
     context.stop()
   })
   try {
+    check()
+    if (spec.isLocal !== true) await context.open()
     await spec.run(context, given)
+  } catch (error) {
+    if (!context.isJson || !(error instanceof BasaltError)) throw error
+    const { code, what, where, todo, retriable } = error
+    io.error(`${JSON.stringify({ error: { code, what, where, todo, retriable } })}\n`)
+    throw new ExitStatus(error instanceof ConfigError ? USAGE : FAILURE)
   } finally {
     release()
     await context.close()

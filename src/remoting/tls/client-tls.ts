@@ -2,7 +2,7 @@
  * TLS towards other servers (tls.enable): the handshake on a connected socket.
  *
  * As in RocketMQ a server's certificate is checked only with tls.client.authServer=true, and then its chain and not its name:
- * servers are known by addresses.
+ * servers are known by addresses. Whoever trusts all the world's authorities should check names, too (checksNames).
  */
 import type { Socket } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
@@ -11,6 +11,8 @@ import { type TlsFileSettings, TlsFiles } from './tls-files.ts'
 
 export interface ClientTlsSettings extends TlsFileSettings {
   readonly verifiesServers: boolean
+  /** Whether the certificate has to name the host that was asked for. */
+  readonly checksNames?: boolean
 }
 
 export class ClientTls {
@@ -23,13 +25,14 @@ export class ClientTls {
     this.files = new TlsFiles('client', settings, log)
   }
 
-  /** Emits 'secureConnect' or 'error'. */
-  wrap(socket: Socket): TLSSocket {
+  /** Emits 'secureConnect' or 'error'. `host`: who is meant to answer. */
+  wrap(socket: Socket, host: string): TLSSocket {
     return connect({
       socket,
+      host,
       secureContext: this.files.current(),
       rejectUnauthorized: !this.settings.isTest && this.settings.verifiesServers,
-      checkServerIdentity: () => undefined,
+      ...(this.settings.checksNames === true ? {} : { checkServerIdentity: () => undefined }),
     })
   }
 

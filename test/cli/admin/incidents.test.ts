@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { SPECS } from '../../../src/cli/admin/tree.ts'
 import { startTestBroker } from '../../../src/testing/index.ts'
 import { startMaster, startSlave, until } from '../../ha/support.ts'
 import { TestClient } from '../../support/client.ts'
@@ -89,10 +90,80 @@ test('a group is stuck', async () => {
   await it.ok('offset reset payments -t orders --to @5 -q 0 --yes')
   expect(await it.json('group describe payments')).toMatchObject({ lag: 4 })
 
+  expect(await it.run('group watch --once')).toMatchObject({
+    status: 3,
+    out: expect.stringContaining('nobody consumes'),
+  })
+  const watched = it.run('group watch --lag 10000 --age 10m --json', (world) => {
+    const { out } = world
+    world.out = (text) => {
+      out(text)
+      world.signal('SIGINT')
+    }
+  })
+  expect((await watched).json).toMatchObject({ state: 'begins', group: 'payments', kind: 'nobody consumes' })
+
   await it.ok('group alter payments --consume false')
   expect((await it.ok('group describe payments')).out).toContain('refuses its pulls (consumeEnable is false)')
   await it.ok('group alter payments --consume true')
   expect((await it.ok('group describe payments')).out).not.toContain('refuses')
+})
+
+test('sends are slow', async () => {
+  const broker = await startTestBroker({ config: { brokerName: 'broker-a', flushDiskType: 'SYNC_FLUSH' } })
+  const client = new TestClient(broker.address)
+  onTestFinished(async () => {
+    await client.close()
+    await broker.close()
+  })
+  const it = told(broker, client)
+  await it.ok('topic create orders -q 2')
+  const [fast] = await it.json('cluster probe -c 10')
+  broker.faults.set('slowSync', 60)
+  const [slow] = await it.json('broker probe broker-a -c 5')
+  expect(slow).toMatchObject({ target: 'broker-a', count: 5, failed: 0 })
+  expect(slow.p50).toBeGreaterThan(Math.max(55, fast.p50))
+  await it.ok('cluster probe')
+  await it.ok('broker probe broker-a -c 50')
+  // The stage that is slow stands out: flush, and not what is before it.
+  const { brokers } = await it.json('top --once')
+  const p99 = (stage: string) => brokers[0].stages.find((one: { stage: string }) => one.stage === stage).p99Us
+  expect(p99('flushed')).toBeGreaterThan(50_000)
+  expect(p99('claimed')).toBeLessThan(p99('flushed'))
+  expect((await it.ok('broker describe broker-a basalt_stage')).out).toMatch(/basalt_stage_flushed/)
+  expect((await it.run('message probe orders -c 20')).error).toContain('its consumers get them')
+  broker.faults.set('slowSync', 0)
+})
+
+test('a message did not arrive', async () => {
+  const broker = await startTestBroker({ config: { brokerName: 'broker-a', traceTopicEnable: true } })
+  const client = new TestClient(broker.address)
+  onTestFinished(async () => {
+    await client.close()
+    await broker.close()
+  })
+  const it = told(broker, client)
+  await it.ok('topic create orders -q 1')
+  await it.ok('group create payments')
+  await it.send('orders', 0, 1, { KEYS: 'order-17', TAGS: 'Paid' })
+  // The group takes another tag.
+  const online = await consumer(it, 'payments', 'orders', [0], 'Refunded')
+  await it.commit('payments', 'orders', 0, 1)
+  await expect.poll(async () => (await it.ok('message find orders --key order-17')).out).toContain('order-17')
+  expect((await it.ok('message find orders --from "10m ago" --tag Paid')).out).toContain('order-17')
+  expect((await it.ok('group describe payments')).out).toContain('subscriptions: orders (TAG Refunded)')
+  const { out } = await it.ok('topic units orders -q 0 --offset 0 -c 1 -g payments')
+  // Java's hash of "Paid".
+  expect(out).toMatch(/payments takes TAG Refunded[\s\S]* 2479852/)
+  const fields = ['SubAfter', 'REQ', 'ID', '3', 'false', 'order-17', '2', '1790000000000', 'payments']
+  await client.send('RMQ_SYS_TRACE_TOPIC', `${fields.join('\u0001')}\u0002`, {
+    queueId: 0,
+    properties: { KEYS: 'order-17' },
+  })
+  await expect
+    .poll(async () => (await it.run('message trace order-17')).out)
+    .toMatch(/consumed +payments +3 +FAILED +REQ, exception/)
+  await online.close()
 })
 
 test('a broker is to be taken out', async () => {
@@ -150,6 +221,14 @@ describe('docs/admin.md', () => {
       return [...ran].some((one) => one.startsWith(wanted) || one === wanted)
     }
     expect(commands.filter((line) => !isRun(line))).toEqual([])
+  })
+
+  test('has a row for every command, and every row is one', () => {
+    const rows = [...DOCUMENT.matchAll(/^\| `([a-z ]+?)(?: [<[][^`]*)?` \| (.*) \| (.*) \| .*\|$/gm)]
+    expect(rows.map(([, path]) => path)).toEqual(SPECS.map(({ path }) => path))
+    expect(rows.map(([, , , names]) => names)).toEqual(
+      SPECS.map(({ mqadmin }) => mqadmin.map((name) => `\`${name}\``).join(', ') || '–'),
+    )
   })
 
   test('is about commands that there are, and files', () => {

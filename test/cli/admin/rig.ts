@@ -100,6 +100,7 @@ export async function consumer(
   group: string,
   topic: string,
   owned: readonly number[],
+  tags = '*',
 ): Promise<Consumer> {
   const asked: Consumer['asked'] = []
   const client = new TestClient(it.broker.address, (command) => {
@@ -112,7 +113,7 @@ export async function consumer(
     const body = Buffer.from(`{"properties":{},"mqTable":{${queues.join(',')}}}`)
     return { ...command, code: 0, flag: 1, ext: undefined, body }
   })
-  const subscription = { topic, subString: '*', tagsSet: [], codeSet: [], subVersion: 1, expressionType: 'TAG' }
+  const subscription = { topic, subString: tags, tagsSet: [], codeSet: [], subVersion: 1, expressionType: 'TAG' }
   const data = {
     groupName: group,
     consumeType: 'CONSUME_PASSIVELY',

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parseDuration, parseTime } from '../../../src/cli/admin/format.ts'
+import { NOT_HERE } from '../../../src/cli/admin/not-here.ts'
 import { table } from '../../../src/cli/admin/table.ts'
 import { fillAdmin, SPECS } from '../../../src/cli/admin/tree.ts'
 import { completionScript } from '../../../src/cli/completion.ts'
@@ -20,14 +21,20 @@ describe('the tree', () => {
   test.each(SPECS.map((spec) => [spec.path, spec] as const))(
     'admin %s: help with examples that can be given',
     async (_, spec) => {
-      const world = new World({ 'tools.yml': 'accessKey: a\nsecretKey: b\n', 'body.json': '{}' })
+      const metadata = '{"topics":[{"topicName":"A"}],"groups":[{"groupName":"B"}]}'
+      const world = new World({
+        'tools.yml': 'accessKey: a\nsecretKey: b\n',
+        'body.json': '{}',
+        'metadata.json': metadata,
+        'secret.txt': 'secret\n',
+      })
       world.env.SECRET = 'secret'
       expect(await world.run('admin', ...spec.path.split(' '), '--help')).toBe(0)
       for (const name of spec.mqadmin) expect(world.printed).toContain(name)
       expect(spec.examples.length).toBeGreaterThan(0)
       for (const example of spec.examples) {
         expect(world.printed).toContain(`$ basaltmq admin ${example}`)
-        if (example.includes('-n ') || example.includes('--store')) continue
+        if (example.includes('-n ') || /--store|--rules/.test(example)) continue
         world.complained = ''
         // Nobody is there to ask: a failure, but never one of usage.
         const status = await world.run('admin', ...split(example), '-n', NOWHERE)
@@ -37,14 +44,33 @@ describe('the tree', () => {
     },
   )
 
-  test("every alias is a command of mqadmin's", () => {
-    const known = new Set([...commandsOf('4.9.7'), ...commandsOf('5.3.3')].map(nameOf))
-    const aliases = SPECS.flatMap(({ mqadmin }) => mqadmin)
-    expect(
-      aliases.filter(
-        (name) => !known.has(name) && !known.has(name.replace('getAclConfig', 'getAccessConfigSubCommand')),
-      ),
-    ).toEqual([])
+  describe("mqadmin's commands", () => {
+    const all = [...commandsOf('4.9.7'), ...commandsOf('5.3.3')]
+    const names = [...new Set(all.map(nameOf))]
+    /** What no broker of 4.x answers, by any release of the tool. */
+    const isElsewhere = (name: string) => all.every((command) => nameOf(command) !== name || command.why !== undefined)
+
+    test.each(names.filter((name) => !isElsewhere(name)))('%s leads to a command, and is in the help', async (name) => {
+      const world = new World()
+      expect(await world.run('admin', name, '--help')).toBe(0)
+      expect(world.printed).toContain(`In mqadmin: `)
+      expect(world.printed.match(/In mqadmin: (.*) \(works/)?.[1].split(', ')).toContain(name)
+      await world.run('admin', '--help')
+      expect(world.printed).toMatch(new RegExp(`[ ,]${name}(,|$)`, 'm'))
+    })
+
+    test.each(names.filter(isElsewhere))('%s says why there is none', async (name) => {
+      const world = new World()
+      expect(await world.run('admin', name, '-b', '127.0.0.1:1', 'x')).toBe(2)
+      expect(world.complained).toContain(`mqadmin's ${name} is about `)
+      expect(world.complained.trim().split('\n')).toHaveLength(1)
+    })
+
+    test('no other name is given out as one of them', () => {
+      const known = new Set(names)
+      expect(SPECS.flatMap(({ mqadmin }) => mqadmin).filter((name) => !known.has(name))).toEqual([])
+      expect([...NOT_HERE.keys()].filter((name) => !known.has(name))).toEqual([])
+    })
   })
 
   test('admin alone and what is unknown are usage', async () => {
@@ -84,6 +110,61 @@ describe('completion', () => {
     expect(complete('basaltmq', 'admin', 'topic', 'list', '-n', 'topic', '--js')).toEqual(['--json'])
     expect(complete('basaltmq', 'admin', 'top', '--account', 'an')).toEqual(['an-account'])
   })
+
+  const there = (shell: string) => spawnSync(shell, ['-c', 'exit 0']).status === 0
+
+  /** What each of them offers behind these words. */
+  const SHELLS: Record<string, (script: string, words: readonly string[]) => string> = {
+    fish: (script, words) => `source ${script}; complete -C '${words.join(' ')}'`,
+    // The function itself, with what the completion system of zsh gives it: its answer is what it describes.
+    zsh: (script, words) => `compdef() { : }
+      _describe() { print -l -- "\${(@P)2}" }
+      _files() { print -l -- FILES }
+      source ${script}
+      words=(${words.map((word) => `'${word}'`).join(' ')}); CURRENT=${words.length}
+      _basaltmq`,
+  }
+
+  // Where the machine has none of them, what the scripts hold is looked at below.
+  test.skipIf(!there('fish')).each([
+    [['basaltmq', 'ad'], ['admin']],
+    [['basaltmq', 'admin', 'topic', 'sh'], ['shrink']],
+    [['basaltmq', 'admin', 'namesrv', 'kv', 's'], ['set']],
+    [['basaltmq', 'admin', 'topic', 'create', 'T', '--qu'], ['--queues']],
+    [['basaltmq', 'admin', 'topic', 'list', '-n', 'topic', '--js'], ['--json']],
+  ])('fish completes %j', async (words, expected) => {
+    expect(await offered('fish', words)).toEqual(expected)
+  })
+
+  test.skipIf(!there('zsh')).each([
+    [['basaltmq', 'ad'], ['admin'], ['drain']],
+    [['basaltmq', 'admin', 'topic', 'sh'], ['shrink', 'list'], ['drain']],
+    [['basaltmq', 'admin', 'namesrv', 'kv', 's'], ['set', 'get'], ['tables']],
+    [['basaltmq', 'admin', 'topic', 'list', '-n', 'topic', '--js'], ['--json', '--all'], ['shrink']],
+    [['basaltmq', 'admin', 'top', '--tls-ca', 'x'], ['FILES'], ['--once']],
+  ])('zsh completes %j', async (words, expected, not) => {
+    const all = await offered('zsh', words)
+    expect(all).toEqual(expect.arrayContaining(expected))
+    for (const word of not) expect(all).not.toContain(word)
+  })
+
+  async function offered(shell: string, words: readonly string[]): Promise<string[]> {
+    const folder = mkdtempSync(join(tmpdir(), 'basalt-completion-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const script = join(folder, `basaltmq.${shell}`)
+    writeFileSync(script, completionScript(await programOf(), shell) ?? '')
+    const args = shell === 'zsh' ? ['-f', '-c'] : ['--no-config', '-c']
+    const { stdout, stderr } = spawnSync(shell, [...args, SHELLS[shell](script, words)], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, HOME: folder },
+    })
+    expect(stderr).toBe('')
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(shell === 'zsh' ? /(?<!\\):/ : '\t')[0])
+  }
 
   test.each(['bash', 'zsh', 'fish'])('%s has every command and option', async (shell) => {
     const script = completionScript(await programOf(), shell) ?? ''

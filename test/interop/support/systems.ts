@@ -84,6 +84,8 @@ export interface SystemOptions {
   config?: Config
   /** Of the NameServer. */
   namesrvConfig?: Config
+  /** Of Apache's broker, beside what every one gets: "-Dtls.server.mode=enforcing". */
+  java?: readonly string[]
   /** Text of plain_acl.yml; then the broker checks it (aclEnable). */
   acl?: string
 }
@@ -113,7 +115,7 @@ export class System {
 
   /** Starts the broker and waits until the NameServer knows it. */
   async start(): Promise<void> {
-    const { scratch, version } = this.#options
+    const { scratch, version, java } = this.#options
     const kind = this.#options.kind ?? KIND
     const folder = scratch.sub(`${kind}-broker`)
     const config = this.#configIn(folder, kind)
@@ -121,7 +123,7 @@ export class System {
       this.#broker = await startApacheBroker({
         version: version ?? ORACLE,
         folder,
-        java: APACHE_JAVA,
+        java: [...APACHE_JAVA, ...(java ?? [])],
         port: this.port,
         store: this.store,
         namesrv: this.namesrv,

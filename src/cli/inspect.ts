@@ -5,6 +5,7 @@
  * Exit statuses: 0 done (verify: the store is whole), 1 failure, 2 usage or no store, 3 findings.
  */
 import type { Command } from 'commander'
+import { diffCommand, hashesCommand } from './inspect/diff-command.ts'
 import { findCommand } from './inspect/find-command.ts'
 import { indexCommand } from './inspect/index-command.ts'
 import { logCommand } from './inspect/log-command.ts'
@@ -38,4 +39,6 @@ export function fillInspect(command: Command, io: Io): void {
   configCommand(command, io)
   findCommand(command, io)
   verifyCommand(command, io)
+  diffCommand(command, io)
+  hashesCommand(command, io)
 }

@@ -309,7 +309,7 @@ function rangeBytes({ min, end }: LogBounds): number {
 }
 
 /** Up to where records have their units, and their index entries, for certain. */
-function dispatchedOf(store: InspectedStore): { dispatched: number; indexed: number } {
+export function dispatchedOf(store: InspectedStore): { dispatched: number; indexed: number } {
   const { use, isUnclean, positions } = store
   const all = Number.POSITIVE_INFINITY
   if (!use.isInUse && !isUnclean) return { dispatched: all, indexed: all }

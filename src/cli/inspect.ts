@@ -6,7 +6,9 @@
  */
 import type { Command } from 'commander'
 import { diffCommand, hashesCommand } from './inspect/diff-command.ts'
+import { exportCommand } from './inspect/export-command.ts'
 import { findCommand } from './inspect/find-command.ts'
+import { importCommand } from './inspect/import-command.ts'
 import { indexCommand } from './inspect/index-command.ts'
 import { logCommand } from './inspect/log-command.ts'
 import { checkpointCommand, configCommand } from './inspect/marks-command.ts'
@@ -41,4 +43,6 @@ export function fillInspect(command: Command, io: Io): void {
   verifyCommand(command, io)
   diffCommand(command, io)
   hashesCommand(command, io)
+  exportCommand(command, io)
+  importCommand(command, io)
 }

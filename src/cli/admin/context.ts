@@ -115,7 +115,7 @@ export function namesrvList(flag: string | undefined, env: string | undefined): 
 }
 
 /** accessKey and secretKey, one a line with : or =, as in RocketMQ's tools.yml. */
-function accountIn(path: string): Account {
+export function accountIn(path: string): Account {
   let text: string
   try {
     text = readFileSync(path, 'utf8')

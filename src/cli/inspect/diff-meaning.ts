@@ -121,7 +121,7 @@ function alteredLines({ differences }: StoreDiff): string[] {
     ]
   const fields = [...new Set(differences.flatMap((each) => each.fields))].join(', ')
   return [
-    `ALTERED: in ${differences.length} places both have the same message, and not the same ${fields === '' ? 'bytes' : fields}.`,
+    `ALTERED: in ${count(differences.length)} place${differences.length === 1 ? '' : 's'} both have the same message, and not the same ${fields === '' ? 'bytes' : fields}.`,
     'No CRC covers that. Compare with a third replica, or with the producer; the broker that wrote the record is named in it.',
   ]
 }

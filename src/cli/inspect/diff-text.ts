@@ -39,7 +39,10 @@ function bothText({ log }: StoreDiff): string {
   if (both.length === 0) return 'nothing'
   const where = both.map(({ from, to }) => rangeText(from, to)).join('; ')
   const how = bytesHashed === 0 ? '' : ` (${bytesText(bytesHashed)} by hashes alone)`
-  const verdict = differing.length === 0 ? 'equal' : `${count(differing.length)} ranges differ`
+  const verdict =
+    differing.length === 0
+      ? 'equal'
+      : `${count(differing.length)} range${differing.length === 1 ? ' differs' : 's differ'}`
   return `${where}: ${verdict}${how}`
 }
 
@@ -68,18 +71,21 @@ function differenceText({ kind, from, a, b, fields }: Difference): string {
   return `\n  at ${count(from)}: ${kind}\n${recordText('A', a)}${recordText('B', b)}${differ}`
 }
 
-function recordText(side: string, { at, message, problem }: SideRecord): string {
+function recordText(side: string, { at, message, problem, isBlank }: SideRecord): string {
+  if (isBlank) return `${INDENT}${side}  the end of the file, from ${count(at)}\n`
   const told = problem === undefined ? '' : `${INDENT}${side}  ! at ${at}: ${problem}\n`
   if (message === undefined) return told
   const lines = messageText(message, 'auto').trimEnd().split('\n')
   return `${told}${lines.map((line, i) => `${INDENT}${i === 0 ? side : ' '}  ${line}\n`).join('')}`
 }
 
+const queuesCount = (queues: number) => `${count(queues)} queue${queues === 1 ? '' : 's'}`
+
 function queuesText({ queues }: StoreDiff, max: number): string {
   if (queues === undefined) return ''
   const { compared, differing } = queues
   const wrong = differing.filter((queue) => queue.differing > 0)
-  if (differing.length === 0) return `\n  ${count(compared)} queues: equal\n`
+  if (differing.length === 0) return `\n  ${queuesCount(compared)}: equal\n`
   const rows = [...wrong, ...differing.filter((queue) => queue.differing === 0)].slice(0, max).map((queue) => {
     const { topic, queueId, a, b, first } = queue
     const unit = (side: 'a' | 'b') => first?.[side]?.physicalOffset.toLocaleString('en-US') ?? 'none'
@@ -88,7 +94,7 @@ function queuesText({ queues }: StoreDiff, max: number): string {
   })
   const heads = ['topic', 'queue', 'A', 'B', 'units differ', 'first'].map((head) => ({ head }))
   const more = differing.length > max ? `  … ${count(differing.length - max)} more\n` : ''
-  const told = `\n  ${count(compared)} queues, ${count(differing.length)} with other limits, ${count(wrong.length)} with other units\n`
+  const told = `\n  ${queuesCount(compared)}, ${count(differing.length)} with other limits, ${count(wrong.length)} with other units\n`
   return `${told}${table(heads, rows, Number.POSITIVE_INFINITY)}${more}`
 }
 

@@ -130,9 +130,9 @@ async function partedOf(
 ): Promise<StoreDiff['parted']> {
   const last = differences.at(-1)
   if (last === undefined || last.kind !== 'parted' || last.a === undefined || last.b === undefined) return undefined
-  const from = last.a.at
+  const from = Math.min(last.a.at, last.b.at)
   const [ofA, ofB] = [
-    await counted(a, { from, to: a.end }, runner),
+    await counted(a, { from: last.a.at, to: a.end }, runner),
     await counted(b, { from: last.b.at, to: b.end }, runner),
   ]
   return { from, a: ofA, b: ofB }

@@ -24,6 +24,8 @@ export interface SideRecord {
   message: InspectedMessage | undefined
   /** Why it is no whole record. */
   problem: string | undefined
+  /** The file ends here, and the next record is in the next one. */
+  isBlank: boolean
 }
 
 export interface Difference extends DifferingRange {
@@ -53,6 +55,8 @@ export function explain(ranges: readonly DifferingRange[], a: LogSide, b: LogSid
 function kindOf(a: SideRecord | undefined, b: SideRecord | undefined): DifferenceKind {
   if (a === undefined || b === undefined) return 'unknown'
   if (a.problem !== undefined || b.problem !== undefined) return 'damaged'
+  // One went on in this file, and the other one in the next.
+  if (a.isBlank !== b.isBlank) return 'parted'
   if (a.message === undefined || b.message === undefined) return 'unknown'
   if (a.message.topic === DAMAGED_TOPIC || b.message.topic === DAMAGED_TOPIC) return 'sealed'
   return isSameMessage(a.message, b.message) ? 'altered' : 'parted'
@@ -64,7 +68,17 @@ function isSameMessage(a: InspectedMessage, b: InspectedMessage): boolean {
   return parts.filter((name) => a[name] !== b[name]).length < 2
 }
 
-const NOT_COMPARED = new Set(['kinds', 'offsetMsgId', 'body', 'packed', 'properties', 'msgId', 'tags', 'keys'])
+const NOT_COMPARED = new Set([
+  'kinds',
+  'bodyIsIntact',
+  'offsetMsgId',
+  'body',
+  'packed',
+  'properties',
+  'msgId',
+  'tags',
+  'keys',
+])
 
 function fieldsOf(a: InspectedMessage | undefined, b: InspectedMessage | undefined): string[] {
   if (a === undefined || b === undefined) return []
@@ -96,18 +110,20 @@ class RecordFinder implements Disposable {
     if (!this.starts.includes(start)) return undefined
     if (walk.next <= start || walk.at > offset) walk.moveTo(start)
     else if (walk.next > offset && walk.at <= offset) walk.moveTo(walk.at)
+    const none = { message: undefined, isBlank: false }
     for (;;) {
+      const from = walk.next
       const step = walk.step()
       const { at, next, problem } = walk
-      if (step === 'end') return { at, message: undefined, problem: 'the log ends there' }
-      if (next <= offset) continue
-      if (step === 'damage' && !walk.isReadable) return { at, message: undefined, problem }
+      if (step === 'end') return { ...none, at, problem: 'the log ends there' }
       // Between the record before and this one is the end of a file.
-      if (at > offset) return { at: offset, message: undefined, problem: 'the end of a file' }
+      if (at > offset) return { ...none, at: from, problem: undefined, isBlank: true }
+      if (next <= offset) continue
+      if (step === 'damage' && !walk.isReadable) return { ...none, at, problem }
       const { record, window } = walk
       const message = messageAt(window.bytes.subarray(record.at, record.at + record.totalSize))
-      if (step === 'damage') return { at, message, problem }
-      return { at, message, problem: message?.bodyIsIntact === false ? 'the body differs from its CRC' : undefined }
+      const body = message?.bodyIsIntact === false ? 'the body differs from its CRC' : undefined
+      return { ...none, at, message, problem: step === 'damage' ? problem : body }
     }
   }
 

@@ -326,7 +326,7 @@ export function dispatchedOf(store: InspectedStore): { dispatched: number; index
 }
 
 /** Brokers make their own queues without an entry in topics.json. */
-function isSystem(topic: string): boolean {
+export function isSystem(topic: string): boolean {
   return topic === SCHEDULE_TOPIC || topic === 'TRANS_CHECK_MAX_TIME_TOPIC' || topic.startsWith('RMQ_SYS_')
 }
 

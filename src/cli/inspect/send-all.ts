@@ -123,11 +123,8 @@ class Sending {
   }
 
   private async send(message: StoredMessage, at: number): Promise<void> {
-    // Behind one that failed nothing of its queue is sent.
-    if (this.failure !== undefined) {
-      if (at < this.failure.at) this.failure = { ...this.failure, at }
-      return
-    }
+    // What is in front of the one that failed goes out yet: less is sent twice then.
+    if (this.failure !== undefined && at > this.failure.at) return
     try {
       await this.resender.send(message)
       this.sent += 1

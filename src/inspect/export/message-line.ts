@@ -37,39 +37,41 @@ const FIELDS = new Set(
   ).split(' '),
 )
 
+/** Put together by hand: through one object it takes three times as long. */
 export function lineOf(r: RecordView, bytes: Buffer): string {
-  const host = (start: number, length: number) =>
-    hostText({ address: bytes.subarray(start, start + length), port: bytes.readInt32BE(start + length) })
   const body = bytes.subarray(r.bodyStart, r.bodyStart + r.bodyLength)
-  return `${JSON.stringify({
-    ...textOf('topic', bytes.subarray(r.topicStart, r.topicStart + r.topicLength)),
-    queueId: r.queueId,
-    queueOffset: r.queueOffset,
-    physicalOffset: r.physicalOffset,
-    storeTime: r.storeTimestamp,
-    bornTime: r.bornTimestamp,
-    bornHost: host(r.bornHostStart, r.bornHostLength),
-    storeHost: host(r.storeHostStart, r.storeHostLength),
-    flag: r.flag,
-    sysFlag: r.sysFlag,
-    reconsumeTimes: r.reconsumeTimes,
-    preparedTransactionOffset: r.preparedTransactionOffset,
-    ...propertiesOf(bytes.subarray(r.propertiesStart, r.propertiesStart + r.propertiesLength)),
-    ...(r.magic === RECORD_MAGIC ? {} : { version: 2 }),
-    ...(r.bodyCRC === crcOfBody(body, 0, body.length) ? {} : { bodyCRC: r.bodyCRC }),
-    ...textOf('body', body),
-  })}\n`
+  const topic = textOf('topic', bytes.subarray(r.topicStart, r.topicStart + r.topicLength))
+  const place = `"queueId":${r.queueId},"queueOffset":${r.queueOffset},"physicalOffset":${r.physicalOffset}`
+  const times = `"storeTime":${r.storeTimestamp},"bornTime":${r.bornTimestamp}`
+  const born = hostIn(bytes, r.bornHostStart, r.bornHostLength)
+  const store = hostIn(bytes, r.storeHostStart, r.storeHostLength)
+  const flags = `"flag":${r.flag},"sysFlag":${r.sysFlag},"reconsumeTimes":${r.reconsumeTimes}`
+  const half = `"preparedTransactionOffset":${r.preparedTransactionOffset}`
+  const properties = propertiesOf(bytes.subarray(r.propertiesStart, r.propertiesStart + r.propertiesLength))
+  const version = r.magic === RECORD_MAGIC ? '' : ',"version":2'
+  const crc = r.bodyCRC === crcOfBody(body, 0, body.length) ? '' : `,"bodyCRC":${r.bodyCRC}`
+  const head = `${topic},${place},${times},"bornHost":"${born}","storeHost":"${store}",${flags},${half}`
+  return `{${head},${properties}${version}${crc},${textOf('body', body)}}\n`
 }
 
-function textOf(name: string, bytes: Buffer): Record<string, string> {
-  return isUtf8(bytes) ? { [name]: bytes.toString() } : { [`${name}Base64`]: bytes.toString('base64') }
+function hostIn(bytes: Buffer, at: number, length: number): string {
+  const port = bytes.readInt32BE(at + length)
+  if (length !== 4) return hostText({ address: bytes.subarray(at, at + length), port })
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}:${port}`
 }
 
-function propertiesOf(bytes: Buffer): Record<string, unknown> {
-  if (!isUtf8(bytes)) return { propertiesBase64: bytes.toString('base64') }
+function textOf(name: string, bytes: Buffer, textName = name): string {
+  return isUtf8(bytes)
+    ? `"${textName}":${JSON.stringify(bytes.toString())}`
+    : `"${name}Base64":"${bytes.toString('base64')}"`
+}
+
+function propertiesOf(bytes: Buffer): string {
+  if (!isUtf8(bytes)) return textOf('properties', bytes)
   const text = bytes.toString()
   const properties = Object.fromEntries(parseProperties(text))
-  return formatProperties(Object.entries(properties)) === text ? { properties } : { propertiesText: text }
+  if (formatProperties(Object.entries(properties)) !== text) return textOf('properties', bytes, 'propertiesText')
+  return `"properties":${JSON.stringify(properties)}`
 }
 
 export interface LineRecord extends RecordInput {
@@ -81,6 +83,10 @@ export interface LineRecord extends RecordInput {
 export function parseLine(text: string, line: number, path: string, now: number): LineRecord {
   return new Line(text, line, path).record(now)
 }
+
+/** Lines of one client, or one broker, follow one another. */
+const hosts = new Map<unknown, Host>()
+const HOSTS_MAX = 1024
 
 class Line {
   private readonly object: Record<string, unknown>
@@ -181,10 +187,14 @@ class Line {
   private host(name: string): Host {
     const value = this.object[name]
     if (value === undefined) return { address: Buffer.from([127, 0, 0, 1]), port: 0 }
+    const known = hosts.get(value)
+    if (known !== undefined) return known
     const match = typeof value === 'string' ? /^(?:\[([^\]]+)\]|([^:]+)):(-?\d{1,10})$/.exec(value) : null
     const address = match === null ? undefined : addressOf(match[1], match[2])
     const port = Number(match?.[3])
     if (address === undefined || port !== (port | 0)) throw this.bad(`${name} is no address:port`)
+    if (hosts.size >= HOSTS_MAX) hosts.clear()
+    hosts.set(value, { address, port })
     return { address, port }
   }
 

@@ -158,8 +158,8 @@ export class LineSource implements RecordSource {
       this.done += read
       let from = 0
       for (let at = chunk.indexOf(10); at >= 0 && at < read; at = chunk.indexOf(10, from)) {
-        parts.push(chunk.subarray(from, at))
-        yield { text: Buffer.concat(parts), line }
+        const end = chunk.subarray(from, at)
+        yield { text: parts.length === 0 ? end : Buffer.concat([...parts, end]), line }
         parts = []
         length = 0
         line += 1

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openStore, verifyStore } from '../../src/inspect/index.ts'
 import { filesBelow } from '../store/dispatch/support.ts'
-import { recordedStore } from '../store/scratch.ts'
+import { recordedStore, scratchFolder } from '../store/scratch.ts'
 import { claimInCheckpoint, claimInIndex, claimInLog, claimInQueue, type Place } from './fields.ts'
 import { decodedRecords, inspect } from './stores.ts'
 
@@ -126,7 +126,7 @@ test(`${MUTATIONS} damaged stores through every command: none crashes or hangs`,
     const original = files.get(path)!
     mutate(join(root, path), original, random)
     const changed = tryRead(join(root, path))
-    for (const argv of commandsFor(root)) {
+    for (const argv of commandsFor(root, roots[kind === 'clean' ? 'unclean' : 'clean'])) {
       const began = performance.now()
       const { status, complained } = await inspect(...argv)
       const told = `${what}: ${path}, inspect ${argv.join(' ')}, SIM_SEED=${SEED}\n${complained}`
@@ -138,7 +138,8 @@ test(`${MUTATIONS} damaged stores through every command: none crashes or hangs`,
   }
 }, 3_600_000)
 
-function commandsFor(root: string): string[][] {
+/** `other`: a whole store with the same log. */
+function commandsFor(root: string, other = root): string[][] {
   return [
     ['summary', root],
     ['verify', root, '--json'],
@@ -148,6 +149,10 @@ function commandsFor(root: string): string[][] {
     ['checkpoint', root],
     ['config', root],
     ['find', root, '--key', 'mod7', '--scan', '--json'],
+    ['diff', root, other],
+    ['hashes', root],
+    ['export', root],
+    ['export', root, '--to-store', join(scratchFolder(), 'copy')],
   ]
 }
 

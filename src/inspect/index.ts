@@ -8,6 +8,8 @@
  *   log-records, queue-records, index-entries   one by one; record-match and message: which, and as what
  *   find                                        messages by what somebody has in hand
  *   verify/                                     whether it is whole
+ *   diff/                                       two stores against each other
+ *   export/                                     messages out of one and into one: the only part here that locks and writes
  */
 export * from './find.ts'
 export * from './index-entries.ts'

@@ -15,7 +15,10 @@ const BLOCK = /```console\n([\s\S]*?)```/g
 
 /** What no two runs, or no two file systems, have alike. */
 const masked = (text: string) =>
-  text.replace(/; [\d.]+ \w+ in [\d.]+ s, .*$/gm, '; …').replace(/^ {2}disk .*$/gm, '  disk …')
+  text
+    .replace(/; [\d.]+ \w+ in [\d.]+ s, .*$/gm, '; …')
+    .replace(/, [\d,]+\/s$/gm, ', …')
+    .replace(/^ {2}disk .*$/gm, '  disk …')
 
 function words(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain)

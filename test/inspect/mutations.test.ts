@@ -150,8 +150,6 @@ function commandsFor(root: string, other = root): string[][] {
     ['config', root],
     ['find', root, '--key', 'mod7', '--scan', '--json'],
     ['diff', root, other],
-    ['hashes', root],
-    ['export', root],
     ['export', root, '--to-store', join(scratchFolder(), 'copy')],
   ]
 }

@@ -74,6 +74,8 @@ function tellingLog(io: Io): Log {
   return { info() {}, warn: tell, error: tell }
 }
 
+const plural = (number: number, name: string) => `${count(number)} ${name}${number === 1 ? '' : 's'}`
+
 function builtText(built: Built, root: string): string {
   const { records, isNew, log, queues, renumbered, skipped, leftOut, delayed, ms } = built
   const passed = [
@@ -82,7 +84,7 @@ function builtText(built: Built, root: string): string {
   ].join('')
   if (records === 0) return `${passed}no message is wanted: nothing was written\n`
   const rate = `${count(Math.round(records / Math.max(ms / 1000, 0.001)))}/s`
-  const what = `${count(records)} messages of ${count(queues)} queues into ${isNew ? 'a new store' : 'the store'} ${root}`
+  const what = `${plural(records, 'message')} of ${plural(queues, 'queue')} into ${isNew ? 'a new store' : 'the store'} ${root}`
   let text = `${passed}${what}, log ${count(log.from)} to ${count(log.end)}, ${rate}\n`
   for (const { topic, queueId, first, next, base, count: messages, isContiguous } of renumbered.slice(
     0,

@@ -67,7 +67,8 @@ function rangesText({ log }: StoreDiff, max: number): string {
 
 function differenceText({ kind, from, a, b, fields }: Difference): string {
   if (a === undefined || b === undefined) return ''
-  const differ = fields.length === 0 ? '' : `${INDENT}differ in ${fields.join(', ')}\n`
+  // Of two messages nearly everything differs.
+  const differ = fields.length === 0 || kind === 'parted' ? '' : `${INDENT}differ in ${fields.join(', ')}\n`
   return `\n  at ${count(from)}: ${kind}\n${recordText('A', a)}${recordText('B', b)}${differ}`
 }
 

@@ -287,6 +287,27 @@ describe('import into a store that is there', () => {
     expect(found[0].message).toMatchObject({ body: 'two', queueId: 3, queueOffset: 0 })
   })
 
+  test('one of ours, whose marks stand at its old end: whole, and its broker goes on behind what was added', async () => {
+    const folder = scratchFolder()
+    const first = await startTestBroker({ folder })
+    const client = new TestClient(first.address)
+    for (let i = 0; i < 50; i += 1) await client.send('Ours', `${i}`)
+    await client.close()
+    await first.close()
+    const path = join(scratchFolder(), 'lines')
+    const more = Array.from({ length: 30 }, (_, i) => `${50 + i}`)
+    writeFileSync(path, more.map((body) => `${JSON.stringify({ topic: 'Ours', body })}\n`).join(''))
+    const sizes = ['--set', 'maxMessageSize=4194304']
+    expect((await inspect('import', path, '--to-store', folder, ...sizes)).status).toBe(0)
+    await expectWhole(folder, 80)
+    await using broker = await startTestBroker({ folder })
+    const again = new TestClient(broker.address)
+    onTestFinished(() => again.close())
+    expect((await again.send('Ours', '80')).ext?.queueOffset).toBe('80')
+    const bodies = async () => (await again.drain('Ours', 0)).map(({ body }) => Buffer.from(body).toString())
+    await expect.poll(bodies).toEqual(Array.from({ length: 81 }, (_, i) => `${i}`))
+  })
+
   test('a store of a broker that runs is refused, and not touched', async () => {
     await using broker = await startTestBroker()
     const path = join(scratchFolder(), 'lines')

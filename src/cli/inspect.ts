@@ -6,8 +6,11 @@
  * Exit statuses: 0 done (verify: the store is whole), 1 failure, 2 usage or no store, 3 findings.
  */
 import type { Command } from 'commander'
+import { diffCommand, hashesCommand } from './inspect/diff-command.ts'
 import { dryStartCommand } from './inspect/dry-start-command.ts'
+import { exportCommand } from './inspect/export-command.ts'
 import { findCommand } from './inspect/find-command.ts'
+import { importCommand } from './inspect/import-command.ts'
 import { indexCommand } from './inspect/index-command.ts'
 import { logCommand } from './inspect/log-command.ts'
 import { checkpointCommand, configCommand } from './inspect/marks-command.ts'
@@ -46,4 +49,8 @@ export function fillInspect(command: Command, io: Io): void {
   verifyCommand(command, io)
   dryStartCommand(command, io)
   repairCommand(command, io)
+  diffCommand(command, io)
+  hashesCommand(command, io)
+  exportCommand(command, io)
+  importCommand(command, io)
 }

@@ -9,7 +9,8 @@
  *   find                                        messages by what somebody has in hand
  *   verify/                                     whether it is whole
  *   dry-start/                                  what a start would do to it
- *   repair/                                     what can be mended of it; the only part that writes, and locks
+ *   diff/                                       two stores against each other
+ *   export/, repair/                            messages out of one and into one, what can be mended: these alone lock and write
  */
 export { type DryStart, dryStart } from './dry-start/dry-start.ts'
 export * from './find.ts'

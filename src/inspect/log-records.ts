@@ -14,10 +14,22 @@ export interface LogQuery extends RecordCriteria {
   to?: number | undefined
 }
 
-export type LogItem =
-  | { kind: 'record'; message: InspectedMessage }
-  /** `problem`: why [from, to) of the log is no record. */
-  | { kind: 'damage'; from: number; to: number; problem: string }
+/** `problem`: why [from, to) of the log is no record. */
+export interface LogDamage {
+  kind: 'damage'
+  from: number
+  to: number
+  problem: string
+}
+
+export type LogItem = { kind: 'record'; message: InspectedMessage } | LogDamage
+
+/** A record where it was read: valid until the next one. */
+export interface LogBytesItem {
+  kind: 'record'
+  record: RecordView
+  bytes: Buffer
+}
 
 export class LogRecords {
   /** Records that were looked at. */
@@ -49,6 +61,19 @@ export class LogRecords {
 
   /** The rest of the log has been looked at when it is done; called again, it goes on behind it. */
   *items(): Generator<LogItem | undefined> {
+    for (const item of this.inPlace()) {
+      if (item?.kind !== 'record') {
+        yield item
+        continue
+      }
+      const { record, bytes } = item
+      const message = messageAt(bytes.subarray(record.at, record.at + record.totalSize))
+      if (message !== undefined) yield { kind: 'record', message }
+    }
+  }
+
+  /** The same, without an object a record. */
+  *inPlace(): Generator<LogBytesItem | LogDamage | undefined> {
     const { walk } = this
     if (this.segmentStarts.length === 0) return
     for (;;) {
@@ -64,8 +89,7 @@ export class LogRecords {
       // So that whoever prints can let others run, and stop.
       if (this.lookedAt % 4096 === 0) yield undefined
       if (!this.matches(walk.record, walk.window.bytes)) continue
-      const message = this.messageOf(walk.record)
-      if (message !== undefined) yield { kind: 'record', message }
+      yield { kind: 'record', record: walk.record, bytes: walk.window.bytes }
     }
   }
 
@@ -82,10 +106,6 @@ export class LogRecords {
 
   [Symbol.dispose](): void {
     this.close()
-  }
-
-  private messageOf(record: RecordView): InspectedMessage | undefined {
-    return messageAt(this.walk.window.bytes.subarray(record.at, record.at + record.totalSize))
   }
 
   /** The last segment that begins before that time: times rise along the log while the clock does. */

@@ -103,7 +103,7 @@ function unpack(stored: Buffer, sysFlag: number): { body: Buffer; packed: string
   }
 }
 
-function hostText({ address, port }: Host): string {
+export function hostText({ address, port }: Host): string {
   if (address.length === 4) return `${address.join('.')}:${port}`
   const groups = Array.from({ length: 8 }, (_, i) => ((address[2 * i] << 8) | address[2 * i + 1]).toString(16))
   return `[${groups.join(':')}]:${port}`

@@ -20,6 +20,7 @@ const masked = (text: string) =>
     .replace(/^ {2}disk .*$/gm, '  disk …')
     .replace(/; [\d.]+ s here$/gm, '; …')
     .replace(/[\d.,]+ \w+ are free$/gm, '… are free')
+    .replace(/, [\d,]+\/s$/gm, ', …')
 
 function words(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain)

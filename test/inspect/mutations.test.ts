@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openStore, verifyStore } from '../../src/inspect/index.ts'
 import { filesBelow } from '../store/dispatch/support.ts'
-import { recordedStore } from '../store/scratch.ts'
+import { recordedStore, scratchFolder } from '../store/scratch.ts'
 import { claimInCheckpoint, claimInIndex, claimInLog, claimInQueue, claimInSealed, type Place } from './fields.ts'
 import { decodedRecords, hashSealed, inspect } from './stores.ts'
 
@@ -171,7 +171,7 @@ test(`${MUTATIONS} damaged stores through every command: none crashes or hangs`,
     const original = files.get(path)!
     mutate(join(root, path), original, random)
     const changed = tryRead(join(root, path))
-    for (const argv of commandsFor(root)) {
+    for (const argv of commandsFor(root, roots[kind === 'clean' ? 'unclean' : 'clean'])) {
       const began = performance.now()
       const { status, complained } = await inspect(...argv)
       const told = `${what}: ${path}, inspect ${argv.join(' ')}, SIM_SEED=${SEED}\n${complained}`
@@ -183,7 +183,8 @@ test(`${MUTATIONS} damaged stores through every command: none crashes or hangs`,
   }
 }, 3_600_000)
 
-function commandsFor(root: string): string[][] {
+/** `other`: a whole store with the same log. */
+function commandsFor(root: string, other = root): string[][] {
   return [
     ['summary', root],
     ['verify', root, '--json'],
@@ -195,6 +196,8 @@ function commandsFor(root: string): string[][] {
     ['find', root, '--key', 'mod7', '--scan', '--json'],
     ['dry-start', root, '--json'],
     ['repair', root, '--json'],
+    ['diff', root, other],
+    ['export', root, '--to-store', join(scratchFolder(), 'copy')],
   ]
 }
 

@@ -1,9 +1,10 @@
 /** `inspect log`: records of the log, those that are wanted. */
 import type { Command } from 'commander'
-import { type LogItem, type LogQuery, LogRecords } from '../../inspect/index.ts'
+import { type LogItem, LogRecords } from '../../inspect/index.ts'
 import type { Io } from '../io.ts'
-import { integerOption, jsonLine, type StoreFlags, storeCommand, storeOf, timeOption } from './common.ts'
+import { integerOption, jsonLine, type StoreFlags, storeCommand, storeOf } from './common.ts'
 import { type BodyForm, bodyForm, messageJson, messageText } from './message-text.ts'
+import { type FilterFlags, filterOptions, queryOf } from './record-filters.ts'
 
 const HELP = `
 Each record: physical offset, topic queue:queueOffset, size, store time, tag, keys, id; its other properties; its body.
@@ -16,19 +17,7 @@ Examples:
   $ basaltmq inspect log store --follow --json
 `
 
-interface LogFlags extends StoreFlags {
-  topic?: string
-  queue?: string
-  tag?: string
-  key?: string
-  id?: string
-  after?: string
-  before?: string
-  from?: string
-  to?: string
-  minSize?: string
-  maxSize?: string
-  where?: string
+interface LogFlags extends StoreFlags, FilterFlags {
   limit?: string
   follow?: boolean
   body: string
@@ -37,19 +26,7 @@ interface LogFlags extends StoreFlags {
 const POLL_MS = 100
 
 export function logCommand(parent: Command, io: Io): void {
-  storeCommand(parent, 'log', 'records of the log, those that are wanted')
-    .option('--topic <name>', 'of this topic')
-    .option('--queue <number>', 'of this queue')
-    .option('--tag <tag>', 'with this tag')
-    .option('--key <key>', 'with this key (KEYS or UNIQ_KEY)')
-    .option('--id <id>', 'with this msgId or offsetMsgId')
-    .option('--after <time>', 'stored then or later')
-    .option('--before <time>', 'stored then or earlier')
-    .option('--from <offset>', 'from this physical offset on')
-    .option('--to <offset>', 'up to this physical offset')
-    .option('--min-size <bytes>', 'records of at least so many bytes')
-    .option('--max-size <bytes>', 'records of at most so many bytes')
-    .option('--where <SQL92>', 'an expression over the properties, as consumers use it')
+  filterOptions(storeCommand(parent, 'log', 'records of the log, those that are wanted'))
     .option('--limit <count>', 'no more than so many')
     .option('--follow', 'go on as records come; begins at the end unless --from or --after say otherwise')
     .option('--body <form>', 'auto, text, json, hex or none', 'auto')
@@ -86,23 +63,6 @@ async function printLog(io: Io, path: string, flags: LogFlags): Promise<void> {
     }
   } finally {
     forget()
-  }
-}
-
-function queryOf(flags: LogFlags): LogQuery {
-  return {
-    topic: flags.topic,
-    queueId: integerOption('--queue', flags.queue),
-    tag: flags.tag,
-    key: flags.key,
-    id: flags.id,
-    after: timeOption('--after', flags.after),
-    before: timeOption('--before', flags.before),
-    from: integerOption('--from', flags.from),
-    to: integerOption('--to', flags.to),
-    minSize: integerOption('--min-size', flags.minSize),
-    maxSize: integerOption('--max-size', flags.maxSize),
-    expression: flags.where,
   }
 }
 

@@ -15,7 +15,8 @@ import { ExitStatus } from '../exit-status.ts'
 import type { Io } from '../io.ts'
 import { bytesText, count } from '../table.ts'
 import { jsonLine, knownOf, type StoreFlags, storeCommand } from './common.ts'
-import { ProgressBar, verificationText } from './verify-command.ts'
+import { ProgressBar } from './progress-bar.ts'
+import { verificationText } from './verify-command.ts'
 
 const HELP = `
 Without --apply the plan only: what verify found, what can be done about it, what cannot. With --apply it is done: the store is

@@ -5,6 +5,7 @@ import { ExitStatus } from '../exit-status.ts'
 import type { Io } from '../io.ts'
 import { bytesText, count } from '../table.ts'
 import { integerOption, jsonLine, type StoreFlags, storeCommand, storeOf } from './common.ts'
+import { ProgressBar } from './progress-bar.ts'
 
 const HELP = `
 Every record's frame, CRC and place; each record's unit and each unit's record; index entries, chains and headers; checkpoint,
@@ -20,7 +21,6 @@ Examples:
 
 const FINDINGS = 3
 const SHOWN_A_KIND = 20
-const BAR = 24
 
 interface VerifyFlags extends StoreFlags {
   threads?: string
@@ -75,30 +75,4 @@ export function verificationText(verification: Verification, isAll: boolean): st
 function findingText({ severity, code, what, file, offset, remedy }: Finding): string {
   const place = offset === undefined ? file : `${file} byte ${offset}`
   return `${severity.padEnd(5)} ${code}: ${what}\n      ${place}\n      ${remedy}\n`
-}
-
-/** On the terminal only, rewritten in place. */
-export class ProgressBar {
-  private readonly io: Io
-  private readonly began = performance.now()
-  private shownAt = 0
-
-  constructor(io: Io) {
-    this.io = io
-  }
-
-  show(done: number, total: number): void {
-    const now = performance.now()
-    if (!this.io.isTerminal || now - this.shownAt < 100 || total === 0) return
-    this.shownAt = now
-    const part = Math.min(1, done / total)
-    const seconds = (now - this.began) / 1000
-    const left = part > 0 ? Math.ceil((seconds * (1 - part)) / part) : 0
-    const bar = '#'.repeat(Math.round(part * BAR)).padEnd(BAR, '.')
-    this.io.error(`\r[${bar}] ${Math.floor(part * 100)} %  ${bytesText(done / seconds)}/s  ${left} s left \u001b[K`)
-  }
-
-  clear(): void {
-    if (this.shownAt > 0) this.io.error('\r\u001b[K')
-  }
 }

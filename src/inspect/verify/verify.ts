@@ -330,7 +330,7 @@ function rangeBytes({ min, end }: LogBounds): number {
 }
 
 /** Up to where records have their units, and their index entries, for certain. */
-function dispatchedOf(store: InspectedStore): { dispatched: number; indexed: number } {
+export function dispatchedOf(store: InspectedStore): { dispatched: number; indexed: number } {
   const { use, isUnclean, positions } = store
   const all = Number.POSITIVE_INFINITY
   if (!use.isInUse && !isUnclean) return { dispatched: all, indexed: all }
@@ -347,7 +347,7 @@ function dispatchedOf(store: InspectedStore): { dispatched: number; indexed: num
 }
 
 /** Brokers make their own queues without an entry in topics.json. */
-function isSystem(topic: string): boolean {
+export function isSystem(topic: string): boolean {
   return topic === SCHEDULE_TOPIC || topic === 'TRANS_CHECK_MAX_TIME_TOPIC' || topic.startsWith('RMQ_SYS_')
 }
 

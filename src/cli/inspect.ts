@@ -8,6 +8,7 @@ import type { Command } from 'commander'
 import { findCommand } from './inspect/find-command.ts'
 import { indexCommand } from './inspect/index-command.ts'
 import { logCommand } from './inspect/log-command.ts'
+import { mapCommand } from './inspect/map-command.ts'
 import { checkpointCommand, configCommand } from './inspect/marks-command.ts'
 import { queueCommand } from './inspect/queue-command.ts'
 import { summaryCommand } from './inspect/summary-command.ts'
@@ -21,6 +22,7 @@ Examples:
   $ basaltmq inspect log store --topic Orders --follow        records as they come
   $ basaltmq inspect find store --key 4711                    a message, and what led to it
   $ basaltmq inspect verify store                             whether it is whole
+  $ basaltmq inspect map store                                a picture: space, unread, on disk, in memory
 
 Stores of RocketMQ 4.x, 5.x and Basalt are read alike. A broker may run meanwhile: nothing is locked, nothing is written.
 Sizes of files are read off the files; what -c or --set say goes before.
@@ -38,4 +40,5 @@ export function fillInspect(command: Command, io: Io): void {
   configCommand(command, io)
   findCommand(command, io)
   verifyCommand(command, io)
+  mapCommand(command, io)
 }

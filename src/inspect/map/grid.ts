@@ -7,7 +7,7 @@
  * Invariant: `covered` of a cell is the sum of its columns.
  */
 import type { Segment } from '../../store/commitlog/index.ts'
-import { type Kind, KINDS, kindIndex } from './kinds.ts'
+import { KINDS, type Kind, kindIndex } from './kinds.ts'
 
 export interface GridSegment extends Segment {
   /** Of the bytes that belong to the log: the file's, at most a segment's. */

@@ -26,14 +26,22 @@ export interface KindTexts {
 
 export const KIND_TEXTS: Record<Kind, KindTexts> = {
   damaged: { label: 'damaged', meaning: 'no records where records must be: see "inspect verify"', glyph: '!' },
-  undispatched: { label: 'not dispatched', meaning: 'in the log, and in no queue yet: no consumer sees it', glyph: '+' },
-  unread: { label: 'unread', meaning: 'not consumed by at least one group that reads its topic', glyph: '#' },
-  waiting: { label: 'waiting', meaning: 'delayed and not due, or half of a transaction', glyph: '~' },
-  nobody: { label: 'no group', meaning: 'no group has an offset of its topic', glyph: 'o' },
-  consumed: { label: 'consumed', meaning: 'below the offset of the slowest group of its queue', glyph: ':' },
-  garbage: { label: 'garbage', meaning: 'no queue leads there: topics that were deleted, queues that were lost', glyph: 'x' },
+  undispatched: {
+    label: 'not dispatched',
+    meaning: 'in the log, and in no queue yet: no consumer sees it',
+    glyph: '+',
+  },
+  unread: { label: 'unread', meaning: 'not consumed by at least one group that reads its topic', glyph: '█' },
+  waiting: { label: 'waiting', meaning: 'delayed and not due, or half of a transaction', glyph: '▓' },
+  nobody: { label: 'no group', meaning: 'no group has an offset of its topic', glyph: '▒' },
+  consumed: { label: 'consumed', meaning: 'below the offset of the slowest group of its queue', glyph: '░' },
+  garbage: {
+    label: 'garbage',
+    meaning: 'no queue leads there: topics that were deleted, queues that were lost',
+    glyph: 'x',
+  },
   blank: { label: 'blank end', meaning: 'ends of files in which the next record had no room', glyph: '_' },
-  free: { label: 'free', meaning: 'made ahead, nothing written yet', glyph: '.' },
+  free: { label: 'free', meaning: 'made ahead, nothing written yet', glyph: '·' },
 }
 
 export const kindIndex = (kind: Kind): number => KINDS.indexOf(kind)

@@ -151,7 +151,10 @@ export function retentionOutlook(
     diskSpaceCleanForciblyRatio: known.diskSpaceCleanForciblyRatio ?? DISK_FORCED,
     cleanFileForciblyEnable: known.cleanFileForciblyEnable ?? true,
   }
-  const { reason, isForced } = decide({ hour: -1, logPercent: percent, queuePercent: percent, isManual: false }, settings)
+  const { reason, isForced } = decide(
+    { hour: -1, logPercent: percent, queuePercent: percent, isManual: false },
+    settings,
+  )
   return {
     reservedHours,
     deleteWhen,

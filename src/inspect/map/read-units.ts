@@ -2,7 +2,13 @@
  * Attributes the log to topics by ConsumeQueues: 20 bytes a record, the log itself is not touched. All units of them, or,
  * where there are too many, a page of units every so often, each standing for those up to the next.
  */
-import { BLANK_UNIT_SIZE, QueueReader, QueueReaders, queueFileSize, UNIT_SIZE } from '../../store/consumequeue/index.ts'
+import {
+  BLANK_UNIT_SIZE,
+  QueueReader,
+  type QueueReaders,
+  queueFileSize,
+  UNIT_SIZE,
+} from '../../store/consumequeue/index.ts'
 import type { InspectedStore } from '../open-store.ts'
 import { unitChunks } from '../queue-units.ts'
 import type { QueueFiles } from '../store-files.ts'
@@ -79,7 +85,12 @@ export function countSampled(
 ): void {
   const { files } = queue
   const { readers, stride } = options
-  const reader = new QueueReader({ settings: readers.settings, topic: files.topic, queueId: files.queueId, shared: readers })
+  const reader = new QueueReader({
+    settings: readers.settings,
+    topic: files.topic,
+    queueId: files.queueId,
+    shared: readers,
+  })
   const topicIndex = grid.topicIndex(files.topic)
   queue.max = queueEnd(files, readers)
   const first = firstInLog(reader, queueStart(files), queue.max, range.min)

@@ -66,8 +66,7 @@ export function mappedQueue(
     max: 0,
     spans: spansOf(cuts),
   })
-  const offsetOf = (group: string) =>
-    own.find((each) => each.group === group && each.queueId === queueId)?.offset ?? 0
+  const offsetOf = (group: string) => own.find((each) => each.group === group && each.queueId === queueId)?.offset ?? 0
   if (topic === SCHEDULE_TOPIC) {
     return queue([
       [0, 'consumed'],

@@ -272,7 +272,12 @@ function assembled(store: InspectedStore, parts: Parts): StoreMap {
   }
 }
 
-function cellsOf(grid: Grid, { end }: LogBounds, flushed: number | undefined, memory: Residency | undefined): MapCell[] {
+function cellsOf(
+  grid: Grid,
+  { end }: LogBounds,
+  flushed: number | undefined,
+  memory: Residency | undefined,
+): MapCell[] {
   const cells: MapCell[] = []
   for (const segment of grid.segments) {
     for (let cell = segment.firstCell; cell < segment.firstCell + segment.cells; cell += 1) {

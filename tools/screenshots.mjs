@@ -2,7 +2,8 @@
 // minute under real load: topics of all kinds, a group that lags, a slave that stands still. `inspect map` looks at the
 // master's store, `admin top` at the cluster; a terminal's colours become SVG here, so that no font or terminal matters.
 // With Chromium the page of `inspect map --html` is photographed into build/screenshots, light and dark, wide and narrow.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,7 +21,7 @@ const CONFIG = {
   maxIndexNum: 200_000,
   flushConsumerOffsetInterval: 500,
   // Far apart, so that there is something that is not on disk.
-  flushInterval: 8000,
+  flushIntervalCommitLog: 8000,
   flushCommitLogThoroughInterval: 8000,
   flushCommitLogLeastPages: 8192,
 }
@@ -175,12 +176,17 @@ function colourOf(code) {
   return `rgb(${[Math.floor(index / 36), Math.floor(index / 6) % 6, index % 6].map((each) => steps[each]).join(',')})`
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const STYLE = /^\u001b\[([\d;]*)m$/
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const STYLED = /(\u001b\[[\d;]*m)/g
+
 /** Runs of one style: [text, { colour, bold, dim }]. */
 function runsOf(line) {
   const runs = []
   let style = {}
-  for (const part of line.split(/(\u001b\[[\d;]*m)/)) {
-    const match = /^\u001b\[([\d;]*)m$/.exec(part)
+  for (const part of line.split(STYLED)) {
+    const match = STYLE.exec(part)
     if (match === null) {
       if (part !== '') runs.push([part, style])
       continue
@@ -206,7 +212,7 @@ const escaped = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').
 /** A terminal's text as SVG; each run is set to its exact width. */
 function terminalSvg(text, title, command) {
   const lines = [`\u001b[2m$\u001b[0m ${command}`, ...text.replace(/\n+$/, '').split('\n')]
-  const plain = lines.map((line) => line.replace(/\u001b\[[\d;]*m/g, ''))
+  const plain = lines.map((line) => line.replace(STYLED, ''))
   const columns = Math.max(...plain.map((line) => [...line].length))
   const [width, height] = [Math.ceil(columns * CELL.width) + 40, lines.length * CELL.height + 58]
   const body = lines.map((line, row) => {
@@ -313,6 +319,10 @@ try {
   const top = await topScreen(cluster.namesrv, 124, 44)
   writeFileSync(join(folder, 'top.svg'), terminalSvg(top, 'basaltmq admin top', 'basaltmq admin top'))
   const store = cluster.master.store
+  // Older files out of the page cache, as on a machine that has been up for longer.
+  for (const name of readdirSync(join(store, 'commitlog')).sort().slice(0, 4)) {
+    spawnSync('dd', [`if=${join(store, 'commitlog', name)}`, 'iflag=nocache', 'count=0'])
+  }
   await mapScreen(store, 100, '--svg', join(shots, 'map.svg'), '--html', join(shots, 'map.html'))
   const shown = (text) => text.replaceAll(store, '/var/lib/basaltmq/store')
   writeFileSync(

@@ -80,6 +80,6 @@ function count(n: number, what: string): string {
 /** Few bytes to the byte: whether one message is missing is seen. */
 function bytesText(bytes: number): string {
   if (bytes < 10_240) return `${bytes} bytes`
-  const isMany = bytes >= 10 * 1024 * 1024
+  const isMany = bytes >= 1024 * 1024
   return `${(bytes / (isMany ? 1024 * 1024 : 1024)).toFixed(1)} ${isMany ? 'MiB' : 'KiB'}`
 }

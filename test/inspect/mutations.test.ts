@@ -148,6 +148,8 @@ function commandsFor(root: string): string[][] {
     ['checkpoint', root],
     ['config', root],
     ['find', root, '--key', 'mod7', '--scan', '--json'],
+    ['map', root],
+    ['map', root, '--json', '--svg', join(root, '..', 'map.svg'), '--html', join(root, '..', 'map.html')],
   ]
 }
 

@@ -149,7 +149,7 @@ function groupTable(
       // Beside a terminal only: a program that reads the text has the number.
       ...(context.width === undefined
         ? []
-        : [{ title: '', of: ({ lag }: GroupLook) => '█'.repeat(Math.ceil((BAR_MAX * lag) / Math.max(1, largest))) }]),
+        : [{ title: '', of: ({ lag }: GroupLook) => '█'.repeat(Math.round((BAR_MAX * lag) / Math.max(1, largest))) }]),
     ],
     groups.slice(0, GROUPS_MAX),
   )

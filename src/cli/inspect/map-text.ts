@@ -68,7 +68,7 @@ function topicLines(map: StoreMap, width: number, paint: Paint): string[] {
   const largest = Math.max(...rows.map(({ size }) => size))
   const names = Math.min(Math.max(...rows.map(({ name }) => name.length)), Math.floor(width / 3))
   const sizes = Math.max(...rows.map(({ size }) => bytes(size).length))
-  const room = width - names - sizes - 5 - 6
+  const room = Math.max(1, width - names - sizes - 13)
   const lines = rows.map(({ name, size, kinds }) => {
     const length = Math.max(1, Math.round((room * size) / largest))
     const bar = barOf(kinds, size, length)

@@ -13,6 +13,8 @@ import { dayTime } from './told.ts'
 export const ROWS_MAX = 48
 export const COLUMNS = 132
 const STRIP = 26
+/** Pieces of a row that have a text of their own. */
+const TIPS = 24
 const LINES = 9
 /** From below. */
 const STACK: readonly Kind[] = [...KINDS].reverse()
@@ -21,7 +23,7 @@ const TOPICS_SHOWN = TOPIC_COLOURS.length - 1
 export interface LogChartOptions {
   width: number
   id: string
-  /** A text under the pointer for each column; else for each row. */
+  /** Texts under the pointer, each for a piece of a row; else rows are there for a script. */
   hasTips?: boolean
 }
 
@@ -38,11 +40,18 @@ export function logChart(map: StoreMap, { width, id, hasTips }: LogChartOptions)
   const top = isNarrow ? 20 : 4
   const room = width - left - right
   const topics = new Map(colouredTopics(map).map((topic, i) => [topic, i]))
+  const coarse = hasTips === true ? rowsOf(map, ROWS_MAX, TIPS) : []
   const body = rows.map((row, i) => {
     const y = top + i * pitch
     const placed: Placed = { row, index: i, x: left, y, width: (room * row.bytes) / widestOf(rows) }
     const labels = isNarrow ? narrowLabels(placed, room) : wideLabels(placed, left + room + 14)
-    return group({ class: 'row' }, labels, strip(placed, topics), underline(placed), hits(placed, hasTips === true))
+    return group(
+      { class: 'row' },
+      labels,
+      strip(placed, topics),
+      underline(placed),
+      hasTips === true ? tips(placed, coarse[i]) : hit(placed),
+    )
   })
   return {
     id,
@@ -171,20 +180,18 @@ function runs(columns: readonly Column[], of: (column: Column) => number): [numb
   return found
 }
 
-function hits({ row, index, x, y, width }: Placed, hasTips: boolean): string {
-  if (hasTips) {
-    const step = width / row.columns.length
-    return row.columns
-      .map((column, i) =>
-        rect(x + i * step, y, step, STRIP + LINES, { fill: 'none', 'pointer-events': 'all' }, tipOf(column)),
-      )
-      .join('')
-  }
+function tips({ x, y, width }: Placed, { columns }: Row): string {
+  const step = width / columns.length
+  const ground = { fill: 'none', 'pointer-events': 'all' }
+  return columns.map((column, i) => rect(x + i * step, y, step, STRIP + LINES, ground, tipOf(column))).join('')
+}
+
+function hit({ row, index, x, y, width }: Placed): string {
   const named = { class: 'hit', tabindex: 0, role: 'img', 'aria-label': rowText(row), 'data-row': index }
   return rect(x, y, width, STRIP + LINES, named)
 }
 
-export function tipOf({ from, to, bytes: size, kinds, topics, notOnDisk, inMemory }: Column): string {
+function tipOf({ from, to, bytes: size, kinds, topics, notOnDisk, inMemory }: Column): string {
   const parts = KINDS.filter((kind) => kinds[kind] >= 1).map(
     (kind) => `${KIND_TEXTS[kind].label} ${bytes(kinds[kind])}`,
   )
@@ -199,7 +206,7 @@ export function tipOf({ from, to, bytes: size, kinds, topics, notOnDisk, inMemor
     .join('\n')
 }
 
-export function rowText(row: Row): string {
+function rowText(row: Row): string {
   const { segments, kinds } = row
   const parts = KINDS.filter((kind) => kinds[kind] >= 1).map(
     (kind) => `${KIND_TEXTS[kind].label} ${bytes(kinds[kind])}`,
@@ -241,7 +248,7 @@ function narrowLabels({ row, y }: Placed, room: number): string {
   const time = timeText(firstTime).slice(5)
   return [
     text(0, y - 5, `${place(start)}${time === '' ? '' : `, ${time}`}`, 'm'),
-    text(room, y - 5, words.join(', '), isBad ? 'bad' : 'm', 'end'),
+    text(room - 4, y - 5, words.join(', '), isBad ? 'm bad' : 'm', 'end'),
   ].join('')
 }
 

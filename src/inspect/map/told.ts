@@ -48,7 +48,7 @@ function unreadTold({ kinds, groups }: StoreMap): Told {
     const lag = `${first.group} is ${bytes(first.bytes)} (${whole(first.records)} ${first.records === 1 ? 'message' : 'messages'}) behind in ${first.topic}`
     const others = new Set(behind.map(({ group }) => group)).size - 1
     lines.push(others > 0 ? `${lag}, ${whole(others)} other ${others === 1 ? 'group' : 'groups'} less` : lag)
-  } else lines.push('every group has read all of its topics')
+  } else lines.push(groups.length === 0 ? 'no group has offsets' : 'every group has read all of its topics')
   if (kinds.nobody > 0) lines.push(`${bytes(kinds.nobody)} more in topics that no group reads`)
   if (kinds.undispatched > 0) lines.push(`${bytes(kinds.undispatched)} are in no queue yet`)
   return { title: 'unread', value: bytes(kinds.unread), detail: lines.join('; '), isBad: false }

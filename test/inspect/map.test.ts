@@ -266,7 +266,7 @@ describe('in the terminal', () => {
 
   test.each([60, 80, 200])('it fits %i columns, with colours and without', async (columns) => {
     const root = recordedStore('clean')
-    for (const env of [{ NO_COLOR: '1', FORCE_COLOR: '1' }, { FORCE_COLOR: '1' }]) {
+    for (const env of [{ NO_COLOR: '1', FORCE_COLOR: '1' }, { FORCE_COLOR: '1' }] as Record<string, string>[]) {
       const printed = await run(root, { COLUMNS: String(columns), ...env })
       expect(printed.includes('\u001b')).toBe(!('NO_COLOR' in env))
       const lines = printed.replace(ESCAPES, '').split('\n')

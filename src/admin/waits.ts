@@ -25,13 +25,13 @@ export function waitsOf(runtime: RuntimeTable): string[] {
   else if (uncommitted > LARGE_BYTES) list.push(`consumers wait for ${slowest(runtime)}`)
   const undispatched = position('committed') - position('dispatched')
   if (undispatched > LARGE_BYTES)
-    list.push(`consumers wait for dispatch: ${undispatched} bytes are in no ConsumeQueue yet`)
+    list.push(`consumers wait for dispatch: ${bytesText(undispatched)} are in no ConsumeQueue yet`)
   for (const [key, value] of Object.entries(runtime)) {
     if (!/^basalt_slave_\d+$/.test(key)) continue
     const [address] = value.split(' ')
-    const behind = / behind=(\d+)/.exec(value)?.[1] ?? 'an unknown number of'
-    if (/ inSync=false/.test(value))
-      list.push(`slave ${address} waits for the log: ${behind} bytes behind, not in step`)
+    const behind = / behind=(\d+)/.exec(value)?.[1]
+    const said = behind === undefined ? 'an unknown number of bytes' : bytesText(Number(behind))
+    if (/ inSync=false/.test(value)) list.push(`slave ${address} waits for the log: ${said} behind, not in step`)
   }
   const master = runtime.basalt_master
   if (master !== undefined && !/ live$/.test(master)) list.push(`this slave's link: ${master}`)
@@ -50,9 +50,9 @@ function slowest(runtime: RuntimeTable): string {
   const unflushed = appended - position('flushed')
   const unreplicated = appended - position('replicated')
   if (position('replicated') <= committed && unreplicated > 0 && runtime.basalt_slave_0 !== undefined) {
-    return `a slave: ${unreplicated} bytes are on none`
+    return `a slave: ${bytesText(unreplicated)} are on none`
   }
-  return `fdatasync: ${unflushed} bytes are not on disk`
+  return `fdatasync: ${bytesText(unflushed)} are not on disk`
 }
 
 function apacheWaits(runtime: RuntimeTable): string[] {
@@ -68,11 +68,18 @@ function apacheWaits(runtime: RuntimeTable): string[] {
     if (size > 0) list.push(`${count(size, what)} for a thread of the ${kind} pool, the first for ${ms} ms`)
   }
   const behind = number('dispatchBehindBytes')
-  if (behind > LARGE_BYTES) list.push(`consumers wait for dispatch: ${behind} bytes are in no ConsumeQueue yet`)
+  if (behind > LARGE_BYTES) list.push(`consumers wait for dispatch: ${bytesText(behind)} are in no ConsumeQueue yet`)
   return list
 }
 
 function count(n: number, what: string): string {
   const many = what === 'query' ? 'queries' : `${what}s`
   return n === 1 ? `1 ${what} waits` : `${n} ${many} wait`
+}
+
+/** Few bytes to the byte: whether one message is missing is seen. */
+function bytesText(bytes: number): string {
+  if (bytes < 10_240) return `${bytes} bytes`
+  const isMany = bytes >= 1024 * 1024
+  return `${(bytes / (isMany ? 1024 * 1024 : 1024)).toFixed(1)} ${isMany ? 'MiB' : 'KiB'}`
 }

@@ -1,7 +1,7 @@
 /**
  * `basaltmq inspect …`: looks into a store, offline or beside a running broker; never locks and never writes, but for
- * repair --apply. Commands live
- * in inspect/, one file each; what they show comes from ../inspect.
+ * repair --apply, and for the store that import and export make. Commands live in inspect/, one file each; what they show comes
+ * from ../inspect.
  *
  * Exit statuses: 0 done (verify: the store is whole), 1 failure, 2 usage or no store, 3 findings.
  */
@@ -13,6 +13,7 @@ import { findCommand } from './inspect/find-command.ts'
 import { importCommand } from './inspect/import-command.ts'
 import { indexCommand } from './inspect/index-command.ts'
 import { logCommand } from './inspect/log-command.ts'
+import { mapCommand } from './inspect/map-command.ts'
 import { checkpointCommand, configCommand } from './inspect/marks-command.ts'
 import { queueCommand } from './inspect/queue-command.ts'
 import { repairCommand } from './inspect/repair-command.ts'
@@ -27,11 +28,12 @@ Examples:
   $ basaltmq inspect log store --topic Orders --follow        records as they come
   $ basaltmq inspect find store --key 4711                    a message, and what led to it
   $ basaltmq inspect verify store                             whether it is whole
+  $ basaltmq inspect map store                                a picture: space, unread, on disk, in memory
   $ basaltmq inspect dry-start store -c broker.conf           what a start would do to it
   $ basaltmq inspect repair store                             a plan to mend it; --apply does it
 
-Stores of RocketMQ 4.x, 5.x and Basalt are read alike. A broker may run meanwhile: nothing is
-locked, nothing is written (repair --apply refuses a store in use).
+Stores of RocketMQ 4.x, 5.x and Basalt are read alike. A broker may run meanwhile: nothing is locked, nothing is
+written, but by repair --apply and import, which refuse a store in use.
 Sizes of files are read off the files; what -c or --set say goes before.
 
 Exit status: 0 done (verify: whole), 1 failure, 2 usage or no store, 3 findings.
@@ -47,6 +49,7 @@ export function fillInspect(command: Command, io: Io): void {
   configCommand(command, io)
   findCommand(command, io)
   verifyCommand(command, io)
+  mapCommand(command, io)
   dryStartCommand(command, io)
   repairCommand(command, io)
   diffCommand(command, io)

@@ -164,7 +164,7 @@ function transactionSummary(
 }
 
 /** Queue offsets of halves that op messages name; 5.x names several in one. */
-function decidedIn({ settings }: InspectedStore, from: number, max: number): Set<number> {
+export function decidedIn({ settings }: InspectedStore, from: number, max: number): Set<number> {
   const decided = new Set<number>()
   const reader = new QueueReader({ settings, topic: OP_TOPIC, queueId: 0 })
   using log = new LogReader(settings, 0)

@@ -194,6 +194,8 @@ function commandsFor(root: string, other = root): string[][] {
     ['checkpoint', root],
     ['config', root],
     ['find', root, '--key', 'mod7', '--scan', '--json'],
+    ['map', root],
+    ['map', root, '--json', '--svg', join(root, '..', 'map.svg'), '--html', join(root, '..', 'map.html')],
     ['dry-start', root, '--json'],
     ['repair', root, '--json'],
     ['diff', root, other],

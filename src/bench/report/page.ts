@@ -26,8 +26,37 @@ dark.addEventListener('change',name);name()`
 
 export function pageOf(result: ModesResult | LossResult, page: Page): string {
   const { title, lead, conditions, sections, footer } = page
-  const sub = [versionsLine(result.machine), machineLine(result.machine), ...conditions].filter((line) => line !== '')
-  const end = [...footer, optionsLine(result)].filter((line) => line !== '')
+  return htmlDocument({
+    title,
+    sub: [versionsLine(result.machine), machineLine(result.machine), ...conditions],
+    notice: result.isPartial
+      ? `<div class="partial" role="alert" style="margin-top:14px">${escaped(PARTIAL)}</div>`
+      : '',
+    lead,
+    sections,
+    footer: [...footer, optionsLine(result)],
+  })
+}
+
+export interface HtmlDocument {
+  readonly title: string
+  /** Lines beneath the title; empty ones are left out. */
+  readonly sub: readonly string[]
+  /** HTML of what is between the title and the sections. */
+  readonly notice: string
+  readonly lead: string
+  readonly before?: string
+  readonly sections: readonly string[]
+  readonly footer: readonly string[]
+  /** Behind the house's own. */
+  readonly style?: string
+  readonly script?: string
+}
+
+/** The house's page: title, scheme button, sections, footer. */
+export function htmlDocument(page: HtmlDocument): string {
+  const { title, sub, notice, lead, before = '', sections, footer, style = '', script = '' } = page
+  const lines = sub.filter((line) => line !== '').map((line) => `<div class="sub">${escaped(line)}</div>`)
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -36,17 +65,21 @@ export function pageOf(result: ModesResult | LossResult, page: Page): string {
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
 <link rel="icon" href="data:,">
 <title>${escaped(title)} – Basalt</title>
-<style>${PAGE_STYLE}</style>
+<style>${PAGE_STYLE}${style}</style>
 </head>
 <body>
 <main>
-<header><div><h1>${escaped(title)}</h1>${sub.map((line) => `<div class="sub">${escaped(line)}</div>`).join('')}</div><button type="button" hidden></button></header>
-${result.isPartial ? `<div class="partial" role="alert" style="margin-top:14px">${escaped(PARTIAL)}</div>` : ''}
-<p class="lead">${lead}</p>
+<header><div><h1>${escaped(title)}</h1>${lines.join('')}</div><button type="button" hidden></button></header>
+${notice}
+${lead === '' ? '' : `<p class="lead">${lead}</p>`}${before}
 ${sections.join('\n')}
-<footer>${end.map((line) => `<p>${escaped(line)}</p>`).join('')}</footer>
+<footer>${footer
+    .filter((line) => line !== '')
+    .map((line) => `<p>${escaped(line)}</p>`)
+    .join('')}</footer>
 </main>
-<script>${SCRIPT}</script>
+<script>${SCRIPT}
+${script}</script>
 </body>
 </html>
 `

@@ -1,5 +1,6 @@
 /** The picture of a cluster as text. */
 import type { BrokerLook, GroupLook, Picture } from '../../admin/index.ts'
+import { hasColours, painter, STYLE } from '../colours.ts'
 import type { Context } from './context.ts'
 import { bytesText, durationText, microsText, rateText, timeText } from './format.ts'
 import { brokerText } from './shared.ts'
@@ -9,30 +10,65 @@ const GROUPS_MAX = 20
 export function pictureText(context: Context, { at, brokers, groups }: Picture): string {
   const up = brokers.filter(({ error }) => error === undefined)
   const down = brokers.filter(({ error }) => error !== undefined)
+  const paint = painter(hasColours(context.io))
+  const style = (name: keyof typeof STYLE) => (text: string) => paint(STYLE[name], text)
+  const loss = up.flatMap(lossOf)
+  const waits = up.flatMap(({ broker, waits: own }) => own.map((line) => `${brokerText(broker)}: ${line}`))
+  const told = down.map(({ broker, error }) => {
+    const why = /^no answer to \w+: no answer to \w+ (within \d+ ms)/.exec(error ?? '')
+    const said = why === null ? error : `no answer ${why[1]}: it hangs or is overloaded`
+    return `${brokerText(broker)} ${broker.address}: ${said} (top --store DIR reads its store)`
+  })
+  const silence = `${down.length} silent`
+  const section = (title: string, lines: readonly string[], paintLine: (text: string) => string, none?: string) => {
+    if (lines.length === 0) return none === undefined ? '' : `${style('bold')(title)}: ${none}\n`
+    const wrapped = lines.flatMap((line) => fitting(line, context.width))
+    return `${style('bold')(title)}\n${wrapped.map((line) => `  ${paintLine(line)}\n`).join('')}`
+  }
+  const rates = `in ${rateText(sum(up, 'inTps'))}/s, out ${rateText(sum(up, 'outTps'))}/s`
   const sections = [
-    `${timeText(at)}  ${brokers.length} brokers, ${down.length} silent\n`,
-    brokerTable(context, up),
-    section(
-      'silent',
-      down.map(
-        ({ broker, error }) => `${brokerText(broker)} ${broker.address}: ${error} (top --store DIR reads its store)`,
-      ),
-    ),
-    stageTable(context, up),
+    `${timeText(at)}  ${brokers.length} brokers, ${down.length > 0 ? style('bad')(silence) : silence}  ${style('dim')(rates)}\n`,
+    headed(brokerTable(context, up), style('dim'), (i) => (isAlone(up[i]) ? style('warn') : undefined)),
+    section('silent', told, style('bad')),
+    headed(stageTable(context, up), style('dim'), () => undefined),
     section(
       'who waits for whom',
-      up.flatMap(({ broker, waits }) => waits.map((line) => `${brokerText(broker)}: ${line}`)),
+      waits,
+      (line) => (/not in step|disk|stood still/.test(line) ? style('warn')(line) : line),
       'nobody waits',
     ),
-    section('what would be lost now', up.flatMap(lossOf), 'nothing'),
-    groupTable(context, groups, at),
+    section('what would be lost now', loss, style('bad'), style('good')('nothing')),
+    groupTable(context, groups, at, style),
   ]
   return sections.filter((text) => text !== '').join('\n')
 }
 
-function section(title: string, lines: readonly string[], none?: string): string {
-  if (lines.length === 0) return none === undefined ? '' : `${title}: ${none}\n`
-  return `${title}\n${lines.map((line) => `  ${line}\n`).join('')}`
+const sum = (looks: readonly BrokerLook[], key: 'inTps' | 'outTps') => looks.reduce((all, look) => all + look[key], 0)
+
+/** A master that has a slave, and none in step. */
+function isAlone({ broker, storedOn }: BrokerLook): boolean {
+  return broker.id === 0 && storedOn !== undefined && /^1 of (?!1$)/.test(storedOn)
+}
+
+type PaintLine = (text: string) => string
+
+/** A table with its heads set apart, and its rows as they want to be. */
+function headed(text: string, head: PaintLine, rowOf: (row: number) => PaintLine | undefined): string {
+  const lines = text.split('\n')
+  return lines.map((line, i) => (i === 0 ? head(line) : line === '' ? line : (rowOf(i - 1)?.(line) ?? line))).join('\n')
+}
+
+/** Lines that fit, the second and later ones indented. */
+function fitting(text: string, width: number | undefined): string[] {
+  const room = width === undefined ? Number.POSITIVE_INFINITY : Math.max(20, width - 4)
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const last = lines.length - 1
+    if (lines[last] === '') lines[last] = word
+    else if (lines[last].length + 1 + word.length <= room) lines[last] += ` ${word}`
+    else lines.push(`  ${word}`)
+  }
+  return lines
 }
 
 function brokerTable(context: Context, up: readonly BrokerLook[]): string {
@@ -87,8 +123,18 @@ export function lossOf({ broker, unflushed, unreplicated, unreplicatedMs, stored
   return lines
 }
 
-function groupTable(context: Context, groups: readonly GroupLook[], at: number): string {
-  if (groups.length === 0) return 'lag by group: no group has offsets\n'
+const BAR_MAX = 24
+/** From so many on a lag presses, if it is also old. */
+const LAG_BAD = 1000
+
+function groupTable(
+  context: Context,
+  groups: readonly GroupLook[],
+  at: number,
+  style: (name: keyof typeof STYLE) => PaintLine,
+): string {
+  if (groups.length === 0) return `${style('bold')('lag by group')}: no group has offsets\n`
+  const largest = Math.max(...groups.map(({ lag }) => lag))
   const text = context.table(
     [
       { title: 'group', of: ({ group }: GroupLook) => group },
@@ -100,9 +146,16 @@ function groupTable(context: Context, groups: readonly GroupLook[], at: number):
         right: true,
       },
       { title: 'queues', of: ({ queues }) => queues },
+      // Beside a terminal only: a program that reads the text has the number.
+      ...(context.width === undefined
+        ? []
+        : [{ title: '', of: ({ lag }: GroupLook) => '█'.repeat(Math.round((BAR_MAX * lag) / Math.max(1, largest))) }]),
     ],
     groups.slice(0, GROUPS_MAX),
   )
+  const painted = headed(text, style('dim'), (i) =>
+    groups[i] !== undefined && groups[i].lag >= LAG_BAD ? style('warn') : undefined,
+  )
   const rest = groups.length - GROUPS_MAX
-  return rest > 0 ? `${text}and ${rest} groups more\n` : text
+  return rest > 0 ? `${painted}and ${rest} groups more\n` : painted
 }

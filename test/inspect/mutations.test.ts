@@ -136,7 +136,7 @@ const MUTATIONS_OF: [what: string, mutate: (path: string, bytes: Buffer, random:
       'a zeroed piece',
       (path, bytes, random) => {
         const at = random(bytes.length + 1)
-        writeFileSync(path, Buffer.from(bytes).fill(0, at, at + 1 + random(4096)))
+        writeFileSync(path, Buffer.from(bytes).fill(0, at, Math.min(bytes.length, at + 1 + random(4096))))
       },
     ],
     [

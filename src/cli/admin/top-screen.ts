@@ -27,10 +27,10 @@ export function pictureText(context: Context, { at, brokers, groups }: Picture):
   }
   const rates = `in ${rateText(sum(up, 'inTps'))}/s, out ${rateText(sum(up, 'outTps'))}/s`
   const sections = [
-    `${timeText(at)}  ${brokers.length} brokers, ${down.length > 0 ? style('bad')(silence) : silence}  ${style('dim')(rates)}\n`,
-    headed(brokerTable(context, up), style('dim'), (i) => (isAlone(up[i]) ? style('warn') : undefined)),
+    `${timeText(at)}  ${brokers.length} ${brokers.length === 1 ? 'broker' : 'brokers'}, ${down.length > 0 ? style('bad')(silence) : silence}  ${style('dim')(rates)}\n`,
+    headed(brokerTable(context, up), up.length, style('dim'), (i) => (isAlone(up[i]) ? style('warn') : undefined)),
     section('silent', told, style('bad')),
-    headed(stageTable(context, up), style('dim'), () => undefined),
+    stageTable(context, up, style('dim')),
     section(
       'who waits for whom',
       waits,
@@ -52,9 +52,10 @@ function isAlone({ broker, storedOn }: BrokerLook): boolean {
 
 type PaintLine = (text: string) => string
 
-/** A table with its heads set apart, and its rows as they want to be. */
-function headed(text: string, head: PaintLine, rowOf: (row: number) => PaintLine | undefined): string {
+/** A table with its heads set apart, and its rows as they want to be. Where rows have become blocks of lines it stays plain. */
+function headed(text: string, rows: number, head: PaintLine, rowOf: (row: number) => PaintLine | undefined): string {
   const lines = text.split('\n')
+  if (lines.length !== rows + 2) return text
   return lines.map((line, i) => (i === 0 ? head(line) : line === '' ? line : (rowOf(i - 1)?.(line) ?? line))).join('\n')
 }
 
@@ -88,7 +89,7 @@ function brokerTable(context: Context, up: readonly BrokerLook[]): string {
   )
 }
 
-function stageTable(context: Context, up: readonly BrokerLook[]): string {
+function stageTable(context: Context, up: readonly BrokerLook[], head: PaintLine): string {
   const rows = up.flatMap(({ broker, stages }) =>
     stages.filter(({ count }) => count > 0).map((stage) => ({ broker: brokerText(broker), ...stage })),
   )
@@ -101,7 +102,7 @@ function stageTable(context: Context, up: readonly BrokerLook[]): string {
     { title: 'p99', of: (row: (typeof rows)[number]) => microsText(row.p99Us), right: true },
     { title: 'p99.9', of: (row: (typeof rows)[number]) => microsText(row.p999Us), right: true },
   ]
-  return context.table(columns, rows)
+  return headed(context.table(columns, rows), rows.length, head, () => undefined)
 }
 
 /** With the process: nothing of what was acknowledged. The rest needs a power cut, or the loss of the machine. */
@@ -135,6 +136,7 @@ function groupTable(
 ): string {
   if (groups.length === 0) return `${style('bold')('lag by group')}: no group has offsets\n`
   const largest = Math.max(...groups.map(({ lag }) => lag))
+  const shown = groups.slice(0, GROUPS_MAX)
   const text = context.table(
     [
       { title: 'group', of: ({ group }: GroupLook) => group },
@@ -151,9 +153,9 @@ function groupTable(
         ? []
         : [{ title: '', of: ({ lag }: GroupLook) => '█'.repeat(Math.round((BAR_MAX * lag) / Math.max(1, largest))) }]),
     ],
-    groups.slice(0, GROUPS_MAX),
+    shown,
   )
-  const painted = headed(text, style('dim'), (i) =>
+  const painted = headed(text, shown.length, style('dim'), (i) =>
     groups[i] !== undefined && groups[i].lag >= LAG_BAD ? style('warn') : undefined,
   )
   const rest = groups.length - GROUPS_MAX

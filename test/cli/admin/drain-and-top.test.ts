@@ -48,7 +48,7 @@ describe('admin top', () => {
     await it.send('Topped', 0, 20)
     await it.commit('Lagging', 'Topped', 0, 1)
     const { out } = await it.ok('top --once')
-    expect(out).toMatch(/1 brokers, 0 silent/)
+    expect(out).toMatch(/1 broker, 0 silent/)
     expect(out).toMatch(/broker-a +127\.0\.0\.1:\d+ +\S+ \(Basalt\)/)
     for (const stage of ['claimed', 'appended', 'flushed', 'total'])
       expect(out).toMatch(new RegExp(`^${stage} +broker-a +\\d+ `, 'm'))

@@ -1,13 +1,11 @@
 /**
- * A queue of a topic on a broker: its name in tables, and Java's order of queues, on which every member of a group has to agree.
+ * Java's order and text of queues, on which every member of a group has to agree.
  *
  * Source: MessageQueue of Apache RocketMQ 4.9 (compareTo, toString).
  */
-export interface MessageQueue {
-  readonly topic: string
-  readonly brokerName: string
-  readonly queueId: number
-}
+import type { MessageQueue } from '../route.ts'
+
+export type { MessageQueue }
 
 /** As Java prints it; consistent hashing hashes this text. Also our key in tables: it is unique, because no name holds a blank or a bracket. */
 export function queueText({ topic, brokerName, queueId }: MessageQueue): string {

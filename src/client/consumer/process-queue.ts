@@ -16,7 +16,8 @@ import { assert } from '../../assert.ts'
 /** What it needs of a message. */
 export interface Queued {
   readonly queueOffset: number
-  readonly body: { readonly length: number }
+  /** Bytes of the body as it was stored. */
+  readonly bodySize: number
 }
 
 export interface Entry<M extends Queued> {
@@ -93,7 +94,7 @@ export class ProcessQueue<M extends Queued> {
     for (const message of messages) {
       const offset = message.queueOffset
       if (offset <= this.highest) continue
-      const size = message.body.length
+      const size = message.bodySize
       this.entries.push({ message, offset, size, isDone: false, startedAt: 0 })
       this.highest = offset
       this.bytes += size
@@ -128,15 +129,21 @@ export class ProcessQueue<M extends Queued> {
   }
 
   /**
-   * Ordered consumption: the messages that were handed out and are not done are to be handed out again, from the lowest on.
-   * Only where nothing behind them is done, as in order.
+   * Ordered consumption: of the messages that were handed out and are not done, the last `count` (all, unless given) are to be handed
+   * out again. Nothing behind them is done then.
    */
-  again(): void {
-    this.handed = this.head
-    for (let at = this.head; at < this.entries.length; at++) {
-      assert(!this.entries[at].isDone, 'a message behind one that is taken back is done')
+  again(count = this.handed - this.head): void {
+    this.handed -= count
+    assert(this.handed >= this.head, 'more is taken back than was handed out')
+    for (let at = this.handed; at < this.handed + count; at++) {
+      assert(!this.entries[at].isDone, 'a message that is taken back is done')
       this.entries[at].startedAt = 0
     }
+  }
+
+  /** Handed out and not done, lowest first; ordered consumption that commits by itself. */
+  uncommitted(): Entry<M>[] {
+    return this.entries.slice(this.head, this.handed).filter(({ isDone }) => !isDone)
   }
 
   /** Offset up to which all is done; -1 while nothing was ever put. Offsets that filters left out count as done when the next one is. */

@@ -4,7 +4,7 @@
  * The broker filters tags by their hash codes only; whoever pulls compares the texts again (wantsTag), because two tags may share one.
  * Source: spec/broker-requests.md §7 "Filters", §9 (34); FilterAPI of Apache RocketMQ 4.9.
  */
-import { ConfigError } from '../../errors.ts'
+import { ClientError } from '../errors.ts'
 import { javaHash } from '../../store/commitlog/java-hash.ts'
 
 export const ALL_TAGS = '*'
@@ -57,9 +57,9 @@ export function wantsTag({ expressionType, tagsSet }: SubscriptionData, tag: str
   return tag !== undefined && tagsSet.includes(tag)
 }
 
-function badExpression(topic: string, what: string): ConfigError {
-  return new ConfigError('BAD_SUBSCRIPTION', {
+function badExpression(topic: string, what: string): ClientError {
+  return new ClientError('BAD_OPTION', {
     what: `the subscription of topic ${topic} is ${what}`,
-    todo: 'give "*" for all, tags as "a || b", or { sql: "…" }',
+    hint: 'give "*" for all, tags as "a || b", or { sql: "…" }',
   })
 }

@@ -5,9 +5,9 @@ import { type Entry, ProcessQueue } from '../../../src/client/consumer/process-q
 
 interface Message {
   queueOffset: number
-  body: Uint8Array
+  bodySize: number
 }
-const message = (queueOffset: number, size = 10): Message => ({ queueOffset, body: new Uint8Array(size) })
+const message = (queueOffset: number, size = 10): Message => ({ queueOffset, bodySize: size })
 const messages = (from: number, count: number, size?: number) =>
   Array.from({ length: count }, (_, i) => message(from + i, size))
 

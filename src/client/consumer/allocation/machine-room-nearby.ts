@@ -2,7 +2,7 @@
  * MACHINE_ROOM_NEARBY: queues go to members of their own machine room, by an inner strategy; those of a room where nobody consumes
  * are shared among all.
  */
-import { ConfigError } from '../../../errors.ts'
+import { ClientError } from '../../errors.ts'
 import { compareTexts, type MessageQueue, queueText } from '../message-queue.ts'
 import { type AllocateMessageQueueStrategy, placeOf } from './strategy.ts'
 
@@ -47,8 +47,8 @@ function grouped<T>(list: readonly T[], keyOf: (one: T) => string): Map<string, 
 
 function roomOf(room: string | undefined, whose: string): string {
   if (room !== undefined && room !== '') return room
-  throw new ConfigError('NO_MACHINE_ROOM', {
+  throw new ClientError('BAD_OPTION', {
     what: `the resolver gives no machine room for ${whose}`,
-    todo: 'brokerDeployIn and consumerDeployIn must name a room for every queue and every client id',
+    hint: 'brokerDeployIn and consumerDeployIn must name a room for every queue and every client id',
   })
 }

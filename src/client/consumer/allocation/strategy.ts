@@ -2,7 +2,7 @@
  * What an allocation strategy is: which of a topic's queues are whose. Every member of a group computes it for itself, from the same
  * sorted lists, so all of them (Java's too) must use the same strategy: two that differ leave queues to nobody, or to two.
  */
-import { ConfigError } from '../../../errors.ts'
+import { ClientError } from '../../errors.ts'
 import type { MessageQueue } from '../message-queue.ts'
 
 export interface Allocation {
@@ -28,7 +28,7 @@ export interface AllocateMessageQueueStrategy {
  */
 export function placeOf({ clientId, queues, members, group }: Allocation): number | undefined {
   if (clientId === '' || queues.length === 0 || members.length === 0) {
-    throw new ConfigError('NOTHING_TO_ALLOCATE', {
+    throw new ClientError('BAD_OPTION', {
       what: `no allocation for "${clientId}" of group ${group}: ${queues.length} queues, ${members.length} members`,
     })
   }

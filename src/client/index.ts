@@ -1,0 +1,18 @@
+/**
+ * basaltmq/client: RocketMQ's producer, consumers and admin for Node. Speaks to Basalt and to Apache's brokers of 4.9 and 5.x.
+ * Loads neither the broker nor the native addon.
+ *
+ *   options, client-id, namespace     what every client is given, checked
+ *   instance, instances               what clients of one id share: connections, heartbeats, requests from brokers
+ *   namesrv, route, vip               where brokers are
+ *   timers                            time, from an injected clock
+ *   message/                          what is sent and received
+ *   producer/                         sending
+ */
+export { CLIENT_ERRORS, ClientError, type ClientErrorCode } from './errors.ts'
+export type { CompressType } from './message/compression.ts'
+export type { Message } from './message/message.ts'
+export { MessageExt } from './message/message-ext.ts'
+export type { ClientOptions, ClientTlsOptions } from './options.ts'
+export type { MessageQueue } from './route.ts'
+export type { ClientClock } from './timers.ts'

@@ -12,7 +12,12 @@ import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { AssignedQueue } from './assigned-queue.ts'
 import type { ConsumedDirectly, ConsumeObserver, ConsumeReturnType, Consumption, Present } from './consumption.ts'
-import type { ConsumeConcurrentlyContext, ConsumeConcurrentlyStatus, MessageListenerConcurrently } from './listener.ts'
+import type {
+  ConsumeConcurrentlyContext,
+  ConsumeConcurrentlyStatus,
+  MessageListenerConcurrently,
+  Nothing,
+} from './listener.ts'
 import { advance } from './offsets/index.ts'
 import type { Entry } from './process-queue.ts'
 import type { ReceivedMessage } from './received-message.ts'
@@ -35,7 +40,7 @@ export interface ConcurrentOptions {
 }
 
 type Entries = Entry<ReceivedMessage>[]
-type Returned = ConsumeConcurrentlyStatus | undefined | void
+type Returned = ConsumeConcurrentlyStatus | Nothing
 
 const RETRY_HERE_MS = 5000
 const OVERDUE_MAX = 16

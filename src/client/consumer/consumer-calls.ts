@@ -4,8 +4,9 @@
  *
  * Source: spec/client-behaviour.md §2; spec/broker-requests.md §4, §7–§9.
  */
-import { stringify } from '../../remoting/fastjson.ts'
+
 import { type RemotingCommand, request } from '../../remoting/command.ts'
+import { stringify } from '../../remoting/fastjson.ts'
 import { REQUEST } from '../../remoting/request-codes.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
 import { decodeHeader, encodeHeader } from '../../remoting/schema.ts'
@@ -152,7 +153,8 @@ export class ConsumerCalls implements OffsetCalls {
     const address = routes.anyBrokerOf(topic)
     if (address === undefined) return undefined
     const answer = await this.instance.call(address, GET_CONSUMER_LIST_BY_GROUP, { consumerGroup: this.group })
-    const body = answer.body === undefined ? {} : (JSON.parse(Buffer.from(answer.body).toString()) as { consumerIdList?: unknown })
+    const body =
+      answer.body === undefined ? {} : (JSON.parse(Buffer.from(answer.body).toString()) as { consumerIdList?: unknown })
     return Array.isArray(body.consumerIdList) ? body.consumerIdList.filter((id) => typeof id === 'string') : []
   }
 

@@ -3,6 +3,8 @@ import type { MessageQueue } from './message-queue.ts'
 import type { ReceivedMessage } from './received-message.ts'
 
 export type ConsumeConcurrentlyStatus = 'CONSUME_SUCCESS' | 'RECONSUME_LATER'
+// biome-ignore lint/suspicious/noConfusingVoidType: an async listener that returns nothing gives a promise of void
+export type Nothing = undefined | void
 export type ConsumeOrderlyStatus = 'SUCCESS' | 'SUSPEND_CURRENT_QUEUE_A_MOMENT' | 'COMMIT' | 'ROLLBACK'
 
 export interface ConsumeConcurrentlyContext {
@@ -28,7 +30,7 @@ export interface ConsumeOrderlyContext {
 export type MessageListenerConcurrently = (
   messages: ReceivedMessage[],
   context: ConsumeConcurrentlyContext,
-) => PromiseLike<ConsumeConcurrentlyStatus | undefined | void> | ConsumeConcurrentlyStatus | undefined | void
+) => PromiseLike<ConsumeConcurrentlyStatus | Nothing> | ConsumeConcurrentlyStatus | Nothing
 
 /**
  * Consumes messages of one queue in their order, one call at a time a queue. Nothing, or SUCCESS: they are consumed. An error or
@@ -37,4 +39,4 @@ export type MessageListenerConcurrently = (
 export type MessageListenerOrderly = (
   messages: ReceivedMessage[],
   context: ConsumeOrderlyContext,
-) => PromiseLike<ConsumeOrderlyStatus | undefined | void> | ConsumeOrderlyStatus | undefined | void
+) => PromiseLike<ConsumeOrderlyStatus | Nothing> | ConsumeOrderlyStatus | Nothing

@@ -95,7 +95,11 @@ async function goOnFromBroker(assigned: AssignedQueue, { startOffset, log }: Pul
   try {
     const offset = await startOffset(assigned)
     if (offset !== assigned.nextOffset) {
-      log.info('the first pull under the lock begins elsewhere', { ...assigned.queue, offset, was: assigned.nextOffset })
+      log.info('the first pull under the lock begins elsewhere', {
+        ...assigned.queue,
+        offset,
+        was: assigned.nextOffset,
+      })
       assigned.nextOffset = offset
     }
     return true

@@ -156,7 +156,10 @@ export class PushConsumer implements AsyncDisposable {
 
   private running(): PushEngine {
     if (this.engine !== undefined && this.closing === undefined) return this.engine
-    throw new ClientError('CLIENT_CLOSED', { what: `consumer ${this.group} is not running`, hint: 'call start() first' })
+    throw new ClientError('CLIENT_CLOSED', {
+      what: `consumer ${this.group} is not running`,
+      hint: 'call start() first',
+    })
   }
 
   private add(topic: string, expression: SubscriptionExpression) {

@@ -374,7 +374,9 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
     let retryMs = RETRY_ROUND_MS
     for (;;) {
       if (!this.isRoundWanted) {
-        const { elapsed, wake } = this.waits.waitOrWake(isWhole ? rebalanceInterval : Math.min(retryMs, rebalanceInterval))
+        const { elapsed, wake } = this.waits.waitOrWake(
+          isWhole ? rebalanceInterval : Math.min(retryMs, rebalanceInterval),
+        )
         this.wakeRounds = wake
         if (!(await elapsed)) return
       } else if (this.waits.isClosed) return

@@ -92,7 +92,11 @@ const FROM_WHERE = ['CONSUME_FROM_LAST_OFFSET', 'CONSUME_FROM_FIRST_OFFSET', 'CO
 export function pushSettings(options: PushConsumerOptions, now: number): PushSettings {
   const { listener, orderlyListener } = options
   if ((listener === undefined) === (orderlyListener === undefined)) {
-    throw badOption('listener', listener === undefined ? 'missing' : 'given twice', 'either listener or orderlyListener')
+    throw badOption(
+      'listener',
+      listener === undefined ? 'missing' : 'given twice',
+      'either listener or orderlyListener',
+    )
   }
   const count = (name: Counted, otherwise: number, least: number, most: number) =>
     integer(name, options[name] ?? otherwise, least, most)

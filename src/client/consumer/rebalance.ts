@@ -140,7 +140,10 @@ export class Rebalancer {
     for (const assigned of this.of(topic)) {
       const isSilent = this.options.now() - assigned.process.lastPullAt > PULL_SILENCE_MS_MAX
       if (wanted.has(queueText(assigned.queue)) && !isSilent) continue
-      if (isSilent) this.options.log.warn('nothing was pulled of a queue for two minutes: it is taken up anew', { ...assigned.queue })
+      if (isSilent)
+        this.options.log.warn('nothing was pulled of a queue for two minutes: it is taken up anew', {
+          ...assigned.queue,
+        })
       if (await this.release(assigned)) isChanged = true
       else isWhole = false
     }

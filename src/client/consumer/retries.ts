@@ -108,7 +108,12 @@ export class Retries {
 
   private properties(message: ReceivedMessage): string {
     const kept: Record<string, string> = { ...message.properties }
-    for (const name of [PROPERTY.transactionPrepared, PROPERTY.consumeStartTime, PROPERTY.minOffset, PROPERTY.maxOffset]) {
+    for (const name of [
+      PROPERTY.transactionPrepared,
+      PROPERTY.consumeStartTime,
+      PROPERTY.minOffset,
+      PROPERTY.maxOffset,
+    ]) {
       delete kept[name]
     }
     kept[PROPERTY.originMessageId] ??= message.msgId

@@ -71,7 +71,11 @@ function serve(instance: ClientInstance, face: ConsumerFace, code: number, group
   return instance.serve(code, handler)
 }
 
-async function answered(command: RemotingCommand, ext: Record<string, string>, answer: Answer): Promise<RemotingCommand> {
+async function answered(
+  command: RemotingCommand,
+  ext: Record<string, string>,
+  answer: Answer,
+): Promise<RemotingCommand> {
   try {
     return await answer(command, ext)
   } catch (error) {

@@ -4,8 +4,9 @@
  * The broker filters tags by their hash codes only; whoever pulls compares the texts again (wantsTag), because two tags may share one.
  * Source: spec/broker-requests.md §7 "Filters", §9 (34); FilterAPI of Apache RocketMQ 4.9.
  */
-import { ClientError } from '../errors.ts'
+
 import { javaHash } from '../../store/commitlog/java-hash.ts'
+import { ClientError } from '../errors.ts'
 
 export const ALL_TAGS = '*'
 

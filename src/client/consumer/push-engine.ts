@@ -381,6 +381,8 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
         if (!(await elapsed)) return
       } else if (this.waits.isClosed) return
       this.isRoundWanted = false
+      // Whoever gets one of our queues now goes on from what is stored.
+      await this.persist(false)
       isWhole = await this.rebalancer.rebalance()
       retryMs = isWhole ? RETRY_ROUND_MS : retryMs * 2
     }

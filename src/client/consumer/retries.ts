@@ -50,16 +50,17 @@ export class Retries {
         msgId: message.msgId,
         broker: message.brokerName,
       })
-      await this.sendAnew(message, message.reconsumeTimes + 1)
+      await this.sendAnew(message, message.reconsumeTimes + 1, FIRST_DELAY_LEVEL + message.reconsumeTimes)
     }
   }
 
   /** One whose tries are over: the broker puts it into the DLQ, because `reconsumeTimes` has reached the most. */
   async sendToDlq(message: ReceivedMessage): Promise<void> {
-    await this.sendAnew(message, message.reconsumeTimes)
+    // Without a delay: a broker would keep it waiting before it puts it there.
+    await this.sendAnew(message, message.reconsumeTimes, 0)
   }
 
-  private async sendAnew(message: ReceivedMessage, reconsumeTimes: number): Promise<void> {
+  private async sendAnew(message: ReceivedMessage, reconsumeTimes: number, delayLevel: number): Promise<void> {
     const { instance, group } = this.options
     const topic = retryTopicOf(group)
     const { routes } = instance
@@ -75,7 +76,7 @@ export class Retries {
       try {
         const address = await instance.masterOf(brokerName, topic)
         const { storedBody } = message
-        const header = this.header(message, topic, queueId, reconsumeTimes)
+        const header = this.header(message, topic, queueId, reconsumeTimes, delayLevel)
         const command = request(SEND_MESSAGE_V2.code, encodeHeader(SEND_MESSAGE_V2, header), storedBody)
         await instance.ask(address, command, { timeoutMs: SEND_TIMEOUT_MS, also: STORED })
         return
@@ -86,7 +87,7 @@ export class Retries {
     throw failure
   }
 
-  private header(message: ReceivedMessage, topic: string, queueId: number, reconsumeTimes: number) {
+  private header(message: ReceivedMessage, topic: string, queueId: number, reconsumeTimes: number, delayLevel: number) {
     const { instance, maxReconsumeTimes } = this.options
     return {
       producerGroup: INNER_PRODUCER_GROUP,
@@ -98,7 +99,7 @@ export class Retries {
       sysFlag: message.sysFlag & (COMPRESSED | COMPRESSION_KIND),
       bornTimestamp: instance.now(),
       flag: message.flag,
-      properties: this.properties(message),
+      properties: this.properties(message, delayLevel),
       reconsumeTimes,
       unitMode: instance.options.unitMode,
       maxReconsumeTimes,
@@ -106,7 +107,7 @@ export class Retries {
     }
   }
 
-  private properties(message: ReceivedMessage): string {
+  private properties(message: ReceivedMessage, delayLevel: number): string {
     const kept: Record<string, string> = { ...message.properties }
     for (const name of [
       PROPERTY.transactionPrepared,
@@ -118,7 +119,8 @@ export class Retries {
     }
     kept[PROPERTY.originMessageId] ??= message.msgId
     kept[PROPERTY.retryTopic] ??= this.options.wireTopic(message.topic)
-    kept[PROPERTY.delay] = String(FIRST_DELAY_LEVEL + message.reconsumeTimes)
+    if (delayLevel > 0) kept[PROPERTY.delay] = String(delayLevel)
+    else delete kept[PROPERTY.delay]
     return Object.entries(kept)
       .map(([name, value]) => `${name}\u0001${value}`)
       .join('\u0002')

@@ -126,7 +126,9 @@ describe('members of a group', () => {
     await vi.waitFor(() => expect([queuesOf(one), queuesOf(two)].map(({ length }) => length)).toEqual([2, 2]), patience)
     expect([...queuesOf(one), ...queuesOf(two)].sort()).toEqual([0, 1, 2, 3])
     await send(broker, 'T', texts(40, 'b'))
-    await vi.waitFor(() => expect(one.got.length + two.got.length).toBe(44), patience)
+    // A queue that changes hands may bring again what its former owner had not stored yet.
+    await vi.waitFor(() => expect(new Set([...one.got, ...two.got]).size).toBe(44), patience)
+    expect(one.got.length + two.got.length).toBeLessThanOrEqual(48)
     await one.consumer.close()
     await vi.waitFor(() => expect(queuesOf(two).sort()).toEqual([0, 1, 2, 3]), patience)
     await send(broker, 'T', texts(8, 'c'))

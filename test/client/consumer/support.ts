@@ -34,6 +34,10 @@ export async function send(
   }
 }
 
+const inOrder = () => undefined
+/** For `consume`: in order. */
+export const orderly = { orderlyListener: inOrder }
+
 export interface Noted {
   readonly consumer: PushConsumer
   readonly messages: MessageExt[]
@@ -53,7 +57,9 @@ export async function consume(
     noted.got.push(...messages.map(({ body }) => body.toString()))
     return (await then(messages)) as undefined
   }
-  const isOrdered = options.orderlyListener !== undefined
+  const isOwn =
+    options.listener !== undefined || (options.orderlyListener !== undefined && options.orderlyListener !== inOrder)
+  const listeners = isOwn ? {} : options.orderlyListener === inOrder ? { orderlyListener: listener } : { listener }
   const consumer = new PushConsumer({
     nameserver: broker.namesrv,
     group: 'G',
@@ -61,12 +67,9 @@ export async function consume(
     subscriptions: { T: '*' },
     consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET',
     ...options,
-    ...(isOrdered ? { orderlyListener: listener } : options.listener === undefined && { listener }),
+    ...listeners,
   })
   onTestFinished(() => consumer.close())
   await consumer.start()
   return { consumer, ...noted }
 }
-
-/** For `consume`: in order. */
-export const orderly = { orderlyListener: () => undefined }

@@ -15,6 +15,8 @@ export type {
   MessageListenerConcurrently,
   MessageListenerOrderly,
 } from './listener.ts'
+export type { LitePullConsumerOptions } from './lite-options.ts'
+export { LitePullConsumer, type PollOptions } from './lite-pull-consumer.ts'
 export { PushConsumer, type QueueProgress } from './push-consumer.ts'
 export type { ConsumeFromWhere, MessageModel, PushConsumerOptions } from './push-options.ts'
 export type { SubscriptionExpression } from './subscription.ts'

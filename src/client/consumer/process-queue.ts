@@ -53,6 +53,8 @@ export class ProcessQueue<M extends Queued> {
   private head = 0
   private handed = 0
   private highest = -1
+  /** Below it everything was pulled, or left out by a filter. */
+  private scanned = -1
   private bytes = 0
   private unfinished = 0
 
@@ -99,6 +101,7 @@ export class ProcessQueue<M extends Queued> {
       this.highest = offset
       this.bytes += size
     }
+    this.seen(this.highest + 1)
     const added = this.entries.length - before
     this.unfinished += added
     return added
@@ -146,10 +149,10 @@ export class ProcessQueue<M extends Queued> {
     return this.entries.slice(this.head, this.handed).filter(({ isDone }) => !isDone)
   }
 
-  /** Offset up to which all is done; -1 while nothing was ever put. Offsets that filters left out count as done when the next one is. */
+  /** Offset up to which all is done; -1 while nothing was ever put. What filters left out counts as done with what is before it. */
   committable(): number {
     if (this.unfinished > 0) return this.entries[this.head].offset
-    return this.highest < 0 ? -1 : this.highest + 1
+    return this.scanned
   }
 
   /** Handed out before `before` and not done yet, lowest first. */
@@ -165,6 +168,11 @@ export class ProcessQueue<M extends Queued> {
     return found
   }
 
+  /** A pull has seen everything below `offset`: what is not here was for others. */
+  seen(offset: number): void {
+    if (offset > this.scanned) this.scanned = offset
+  }
+
   /** Which bound holds the next pull back, if one does. */
   heldBackBy({ count, sizeMiB, span }: FlowLimits, isOrdered: boolean): 'count' | 'size' | 'span' | undefined {
     if (this.unfinished > count) return 'count'
@@ -176,7 +184,7 @@ export class ProcessQueue<M extends Queued> {
   clear(): void {
     this.entries = []
     this.head = this.handed = this.bytes = this.unfinished = 0
-    this.highest = -1
+    this.highest = this.scanned = -1
   }
 
   private cut(): void {

@@ -21,12 +21,14 @@ export interface PullLoopOptions {
   readonly pull: (assigned: AssignedQueue) => Promise<PullAnswer>
   /** Those that this group wants. */
   readonly wanted: (assigned: AssignedQueue, messages: ReceivedMessage[]) => ReceivedMessage[]
-  readonly consumption: Consumption
+  readonly consumption: Pick<Consumption, 'isOrdered' | 'submit'>
   /** By how many queues there are, so it may change. */
   readonly limits: (assigned: AssignedQueue) => FlowLimits
   readonly pullIntervalMs: number
   /** Ordered and shared: the queue's lock comes first. */
   readonly needsLock: boolean
+  /** What is consumed counts; else only with the user's commit. */
+  readonly commitsAtOnce: boolean
   /** The progress at the broker, where somebody else may have gone on meanwhile. */
   readonly startOffset: (assigned: AssignedQueue) => Promise<number>
   /** 21: the offset is not in the queue; it is to be dropped, and taken up again at `nextOffset`. */
@@ -141,11 +143,13 @@ async function pullOnce(assigned: AssignedQueue, options: PullLoopOptions): Prom
     const messages = options.wanted(assigned, answer.messages)
     if (messages.length > 0) {
       process.put(messages)
+      process.seen(assigned.nextOffset)
       options.consumption.submit(assigned)
       return options.pullIntervalMs
     }
   }
   // Nothing of it was for us, so it is consumed.
-  if (process.count === 0) advance(assigned.slot, assigned.nextOffset)
+  process.seen(assigned.nextOffset)
+  if (options.commitsAtOnce && process.count === 0) advance(assigned.slot, process.committable())
   return 0
 }

@@ -323,6 +323,7 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
       limits: () => this.limits(queue.topic),
       pullIntervalMs: settings.pullInterval,
       needsLock: this.needsLock,
+      commitsAtOnce: true,
       startOffset: () => startOffset(queue, this.offsets, this.calls, settings),
       offsetMoved: (it, nextOffset) => void this.moveTo(it, nextOffset, MOVED_MS_MIN).then(() => this.membersChanged()),
       isPaused: () => this.paused,

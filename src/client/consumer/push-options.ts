@@ -87,7 +87,7 @@ export interface PushSettings {
 }
 
 const HALF_AN_HOUR = 30 * 60_000
-const FROM_WHERE = ['CONSUME_FROM_LAST_OFFSET', 'CONSUME_FROM_FIRST_OFFSET', 'CONSUME_FROM_TIMESTAMP'] as const
+export const FROM_WHERE = ['CONSUME_FROM_LAST_OFFSET', 'CONSUME_FROM_FIRST_OFFSET', 'CONSUME_FROM_TIMESTAMP'] as const
 
 export function pushSettings(options: PushConsumerOptions, now: number): PushSettings {
   const { listener, orderlyListener } = options
@@ -146,7 +146,7 @@ type Counted =
   | 'awaitTerminationMillisWhenShutdown'
 
 /** Java writes yyyyMMddHHmmss in the local time of the machine. */
-function timestampOf(given: Date | string | undefined, now: number): number {
+export function timestampOf(given: Date | string | undefined, now: number): number {
   if (given === undefined) return now - HALF_AN_HOUR
   if (given instanceof Date) return given.getTime()
   const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(given)?.slice(1).map(Number)

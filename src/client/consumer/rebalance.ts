@@ -22,7 +22,8 @@ const BATCH_END_MS_MAX = 1000
 export interface RebalancerOptions {
   readonly group: string
   readonly clientId: string
-  readonly isBroadcast: boolean
+  /** Not shared: all that there is of a topic is ours. */
+  readonly isBroadcast: boolean | (() => boolean)
   readonly isOrdered: boolean
   readonly strategy: AllocateMessageQueueStrategy
   readonly offsets: OffsetStore
@@ -80,14 +81,19 @@ export class Rebalancer {
    * of it runs for so long that it has to stay ours for now: who gets it next must not begin before that batch has ended.
    */
   async release(assigned: AssignedQueue): Promise<boolean> {
-    const { offsets, isOrdered, isBroadcast } = this.options
+    const { offsets, isOrdered } = this.options
     if (isOrdered && !(await assigned.atRest(BATCH_END_MS_MAX))) return false
     assigned.drop()
     this.assigned.delete(queueText(assigned.queue))
     await offsets.persist([assigned.queue], true)
     offsets.remove(assigned.queue)
-    if (isOrdered && !isBroadcast) await this.unlock(assigned)
+    if (isOrdered && !this.isBroadcast) await this.unlock(assigned)
     return true
+  }
+
+  private get isBroadcast(): boolean {
+    const { isBroadcast } = this.options
+    return typeof isBroadcast === 'function' ? isBroadcast() : isBroadcast
   }
 
   private begin(): Promise<boolean> {
@@ -118,10 +124,10 @@ export class Rebalancer {
   }
 
   private async roundOf(topic: string): Promise<boolean> {
-    const { isBroadcast, strategy, group, clientId, log } = this.options
+    const { strategy, group, clientId, log } = this.options
     const all = await this.options.queuesOf(topic)
     if (all === undefined) return false
-    if (isBroadcast) return await this.apply(topic, all)
+    if (this.isBroadcast) return await this.apply(topic, all)
     const ids = await this.options.membersOf(topic)
     if (ids === undefined || ids.length === 0) return false
     if (all.length === 0) return await this.apply(topic, [])
@@ -158,8 +164,8 @@ export class Rebalancer {
   }
 
   private async add(key: string, queue: MessageQueue): Promise<boolean> {
-    const { isOrdered, isBroadcast, offsets, now, log } = this.options
-    const needsLock = isOrdered && !isBroadcast
+    const { isOrdered, offsets, now, log } = this.options
+    const needsLock = isOrdered && !this.isBroadcast
     if (needsLock && !(await this.options.lock(queue))) return false
     const lockedAt = now()
     offsets.remove(queue)

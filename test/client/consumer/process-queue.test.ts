@@ -69,6 +69,16 @@ describe('what may be committed', () => {
     )
   })
 
+  test('what a filter left out counts when all before it is done', () => {
+    const queue = new ProcessQueue<Message>(0)
+    queue.put(messages(0, 2))
+    queue.seen(10)
+    const [first, second] = queue.take(2, 0)
+    expect([queue.done([second]), queue.done([first])]).toEqual([0, 10])
+    queue.seen(5)
+    expect(queue.committable()).toBe(10)
+  })
+
   test('a message that comes again is not put twice', () => {
     const queue = new ProcessQueue<Message>(0)
     queue.put(messages(5, 3))

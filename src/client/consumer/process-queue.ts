@@ -101,7 +101,7 @@ export class ProcessQueue<M extends Queued> {
       this.highest = offset
       this.bytes += size
     }
-    this.seen(this.highest + 1)
+    if (this.highest >= 0) this.seen(this.highest + 1)
     const added = this.entries.length - before
     this.unfinished += added
     return added

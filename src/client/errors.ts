@@ -11,6 +11,7 @@ import { BasaltError, describe, RemotingError } from '../errors.ts'
 import type { RemotingCommand } from '../remoting/command.ts'
 import { requestName } from '../remoting/request-codes.ts'
 import { RESPONSE } from '../remoting/response-codes.ts'
+import type { SendResult } from './producer/send-result.ts'
 
 /** Every code that a ClientError has, and what it means. */
 export const CLIENT_ERRORS = {
@@ -41,12 +42,16 @@ export interface ClientErrorDetails {
   retriable?: boolean
   answerCode?: number
   cause?: unknown
+  sent?: readonly SendResult[]
 }
 
 export class ClientError extends BasaltError {
   override name = 'ClientError'
   declare readonly code: ClientErrorCode
+  /** What the broker answered (RESPONSE), where it did. */
   readonly answerCode: number | undefined
+  /** Of a batch that failed in part: the results of the messages that are stored. */
+  readonly sent: readonly SendResult[] | undefined
 
   constructor(code: ClientErrorCode, details: ClientErrorDetails) {
     const { what, address, hint, retriable, answerCode, cause } = details
@@ -58,6 +63,7 @@ export class ClientError extends BasaltError {
       ...(cause !== undefined && { cause }),
     })
     this.answerCode = answerCode
+    this.sent = details.sent
   }
 
   get address(): string | undefined {

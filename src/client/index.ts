@@ -14,5 +14,16 @@ export type { CompressType } from './message/compression.ts'
 export type { Message } from './message/message.ts'
 export { MessageExt } from './message/message-ext.ts'
 export type { ClientOptions, ClientTlsOptions } from './options.ts'
+export type { ProducerOptions } from './producer/options.ts'
+export {
+  type LocalTransaction,
+  type MessageQueueSelector,
+  Producer,
+  type SendOptions,
+  type TransactionOptions,
+} from './producer/producer.ts'
+export type { Reply } from './producer/request-reply.ts'
+export type { SendResult, SendStatus } from './producer/send-result.ts'
+export type { LocalTransactionState, TransactionSendResult } from './producer/transaction.ts'
 export type { MessageQueue } from './route.ts'
 export type { ClientClock } from './timers.ts'

@@ -73,6 +73,8 @@ export class Connection {
   private splitter: FrameSplitter
   private output: Output
   private readonly pending = new PendingAnswers()
+  /** Who waits for the output to be taken. */
+  private draining: { bytes: number; resolve(): void }[] = []
   private readonly taker: FrameTaker = {
     frame: (bytes, start, end) => this.take(bytes, start, end),
     broken: (error) => this.fail(error),
@@ -164,6 +166,21 @@ export class Connection {
       this.pending.fail(opaque, error)
     }
     return answer
+  }
+
+  /**
+   * The answer to a request that the caller writes itself, with that opaque (nextOpaque). Rejects as invoke() does; where
+   * nothing is written, fail it.
+   */
+  expect(opaque: number, code: number, timeoutMs: number): Promise<RemotingCommand> {
+    if (this.closed) return Promise.reject(closedError(this.remoteAddress, this.reason))
+    return this.pending.add(opaque, code, timeoutMs, this.remoteAddress, this.owner.now())
+  }
+
+  /** Resolves when at most so many bytes wait for the peer, or the connection is closed. */
+  drained(bytes: number): Promise<void> {
+    if (this.closed || this.output.pendingBytes <= bytes) return Promise.resolve()
+    return new Promise((resolve) => this.draining.push({ bytes, resolve }))
   }
 
   /** The clock was moved: requests of ours whose time is over by it fail now. */
@@ -289,12 +306,23 @@ export class Connection {
   private written(): void {
     this.lastActive = this.owner.now()
     if ((this.stopped & OUTPUT) !== 0 && this.output.pendingBytes <= this.owner.maxPendingBytes >> 3) this.go(OUTPUT)
+    if (this.draining.length > 0) this.wakeDrained()
+  }
+
+  private wakeDrained(): void {
+    const waiting = this.draining
+    this.draining = []
+    for (const one of waiting) {
+      if (this.closed || this.output.pendingBytes <= one.bytes) one.resolve()
+      else this.draining.push(one)
+    }
   }
 
   private gone(): void {
     this.closed = true
     this.splitter.stop()
     this.output.close()
+    this.wakeDrained()
     const reason = this.reason ?? 'closed by the peer'
     this.pending.close(closedError(this.remoteAddress, reason))
     this.owner.gone(this, reason, this.error)

@@ -1,7 +1,13 @@
 /** What a producer sends is what a broker stores: read back with a bare pull. */
 import { inflateSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ClientError, type Message, type MessageQueue, Producer, type ProducerOptions } from '../../../src/client/index.ts'
+import {
+  ClientError,
+  type Message,
+  type MessageQueue,
+  Producer,
+  type ProducerOptions,
+} from '../../../src/client/index.ts'
 import { javaHash } from '../../../src/store/commitlog/java-hash.ts'
 import type { Message as StoredMessage } from '../../../src/store/commitlog/record.ts'
 import { startTestBroker, type TestBroker } from '../../../src/testing/index.ts'
@@ -42,7 +48,7 @@ test('a message is stored with its body, tag, keys, properties and id', async ()
     body: 'grüß dich',
     tags: 'new',
     keys: ['a', 'b'],
-    properties: { tenant: 'x"y\\z', 'naïve': '€' },
+    properties: { tenant: 'x"y\\z', naïve: '€' },
     flag: 7,
   })
   expect(result).toMatchObject({ sendStatus: 'SEND_OK', queueOffset: 0, regionId: 'DefaultRegion', traceOn: true })
@@ -200,7 +206,11 @@ describe('messages that cannot be sent', () => {
     ['a property that is no text', { topic: 't', body: 'x', properties: { a: 1 as unknown as string } }, /number/],
     ['an empty property', { topic: 't', body: 'x', properties: { a: '' } }, /empty/],
     ['a property with a divider', { topic: 't', body: 'x', properties: { a: 'b\u0001c' } }, /control/],
-    ['properties that are too long', { topic: 't', body: 'x', properties: { a: 'ä'.repeat(17_000) } }, /34\d\d\d bytes/],
+    [
+      'properties that are too long',
+      { topic: 't', body: 'x', properties: { a: 'ä'.repeat(17_000) } },
+      /34\d\d\d bytes/,
+    ],
     ['a flag that is no integer', { topic: 't', body: 'x', flag: 0.5 }, /flag/],
     ['a delay that is no level', { topic: 't', body: 'x', delayTimeLevel: -1 }, /delayTimeLevel/],
   ] as [string, Message, RegExp][])('%s', async (_, message, says) => {
@@ -214,7 +224,12 @@ describe('messages that cannot be sent', () => {
 test('a broker that refuses is heard at once, with its words', async () => {
   await using producer = new Producer(options({ maxMessageSize: 8_000_000, compressMsgBodyOverHowmuch: 10_000_000 }))
   const failed = producer.send({ topic: 'refused', body: Buffer.alloc(5_000_000) })
-  await expect(failed).rejects.toMatchObject({ code: 'REFUSED', answerCode: 13, address: broker.address, retriable: false })
+  await expect(failed).rejects.toMatchObject({
+    code: 'REFUSED',
+    answerCode: 13,
+    address: broker.address,
+    retriable: false,
+  })
 })
 
 test('options that are wrong are named', () => {

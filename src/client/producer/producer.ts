@@ -110,7 +110,7 @@ export class Producer implements AsyncDisposable {
 
   /** Resolves when the broker has it, after further tries at other brokers where one fails. */
   send(message: Message, options?: SendOptions): Promise<SendResult> {
-    return this.sendTo(message, undefined, options)
+    return this.closing === undefined ? this.sendTo(message, undefined, options) : this.refused()
   }
 
   /** Resolves when it is written to the socket. Nobody knows whether the broker took it; nothing is tried again. */
@@ -122,7 +122,7 @@ export class Producer implements AsyncDisposable {
 
   /** To that queue, with one try. */
   sendToQueue(message: Message, queue: MessageQueue, options?: SendOptions): Promise<SendResult> {
-    return this.sendTo(message, this.onWire(queue), options)
+    return this.closing === undefined ? this.sendTo(message, this.onWire(queue), options) : this.refused()
   }
 
   /** Messages with the same key go to the same queue, one after the other if each send is awaited. One try. */
@@ -134,7 +134,11 @@ export class Producer implements AsyncDisposable {
   async sendBySelector(message: Message, selector: MessageQueueSelector, options?: SendOptions): Promise<SendResult> {
     this.checkOpen()
     checkTopic(message.topic)
-    const queues = await this.fetchPublishMessageQueues(message.topic)
+    return this.track(this.select(message, selector, options))
+  }
+
+  private async select(message: Message, selector: MessageQueueSelector, options?: SendOptions): Promise<SendResult> {
+    const queues = await this.queuesOf(message.topic)
     const queue = selector(queues, message)
     if (typeof queue?.brokerName !== 'string' || typeof queue.queueId !== 'number') {
       throw new ClientError('BAD_LISTENER', {
@@ -155,6 +159,13 @@ export class Producer implements AsyncDisposable {
     options: SendOptions & { queue?: MessageQueue } = {},
   ): Promise<SendResult[]> {
     this.checkOpen()
+    return this.track(this.batches(messages, options))
+  }
+
+  private async batches(
+    messages: readonly Message[],
+    options: SendOptions & { queue?: MessageQueue },
+  ): Promise<SendResult[]> {
     const { timeout, signal, queue } = options
     const batches = runsOf(messages).flatMap((run) => batchesOf(run, this.options, this.instance.now()))
     const results = new Map<Message, SendResult[]>()
@@ -207,8 +218,8 @@ export class Producer implements AsyncDisposable {
       [PROPERTY.producerGroup, this.groupOnWire],
     ]
     if (checkImmunityTime !== undefined) own.push([PROPERTY.checkImmunity, String(checkImmunityTime)])
-    const result = await this.sendTo(half, undefined, sendOptions, { own, sysFlag: HALF })
-    return this.track(this.finish(message, result, executeLocalTransaction))
+    const sent = this.sendTo(half, undefined, sendOptions, { own, sysFlag: HALF })
+    return this.track(sent.then((result) => this.finish(message, result, executeLocalTransaction)))
   }
 
   /** Sends a request and waits for its reply. Rejects with ClientError REQUEST_TIMEOUT when none comes in time. */
@@ -221,7 +232,7 @@ export class Producer implements AsyncDisposable {
     checkTopic(message.topic)
     const { timeout = this.options.sendMsgTimeout, signal } = options
     const isNew = this.instance.routes.known(wrapNamespace(this.options.namespace, message.topic)) === undefined
-    await this.fetchPublishMessageQueues(message.topic)
+    await this.queuesOf(message.topic)
     // The broker pushes the reply to a client that it knows.
     if (isNew) await this.instance.heartbeat()
     const { properties, reply, fail } = repliesFor(this.instance).expect(timeout)
@@ -241,6 +252,7 @@ export class Producer implements AsyncDisposable {
     reply: string | Uint8Array | Omit<Message, 'topic'>,
     options?: SendOptions,
   ): Promise<SendResult> {
+    this.checkOpen()
     const { topic, own } = replyTo(request)
     const message: Message =
       typeof reply === 'string' || reply instanceof Uint8Array ? { topic, body: reply } : { ...reply, topic }
@@ -250,6 +262,10 @@ export class Producer implements AsyncDisposable {
   /** The queues that can be written to. Rejects with ClientError NO_ROUTE or NO_NAMESRV. */
   async fetchPublishMessageQueues(topic: string): Promise<MessageQueue[]> {
     this.checkOpen()
+    return this.queuesOf(topic)
+  }
+
+  private async queuesOf(topic: string): Promise<MessageQueue[]> {
     const { namespace } = this.options
     const queues = await this.sender.publishQueues(wrapNamespace(namespace, topic))
     return namespace === ''
@@ -260,8 +276,8 @@ export class Producer implements AsyncDisposable {
   /** Waits for sends, local transactions and traces under way, leaves the group, closes connections. Never rejects. */
   close(): Promise<void> {
     this.closing ??= (async () => {
-      await this.sender.idle()
       await Promise.allSettled([...this.under])
+      await this.sender.idle()
       for (const end of this.endings) end()
       await this.trace?.close()
       await this.instance.unregisterProducer(this.groupOnWire)
@@ -282,7 +298,6 @@ export class Producer implements AsyncDisposable {
   ): Promise<SendResult> {
     let out: Outgoing
     try {
-      this.checkOpen()
       options?.signal?.throwIfAborted()
       out = pack(message, this.options, this.instance.now(), extra)
     } catch (error) {
@@ -342,8 +357,15 @@ export class Producer implements AsyncDisposable {
   }
 
   private checkOpen(): void {
-    if (this.closing === undefined) return
-    throw new ClientError('CLIENT_CLOSED', { what: `producer ${this.group} is closed` })
+    if (this.closing !== undefined) throw this.closedError()
+  }
+
+  private refused(): Promise<never> {
+    return Promise.reject(this.closedError())
+  }
+
+  private closedError(): ClientError {
+    return new ClientError('CLIENT_CLOSED', { what: `producer ${this.group} is closed` })
   }
 }
 

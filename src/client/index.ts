@@ -8,11 +8,15 @@
  *   timers                            time, from an injected clock
  *   message/                          what is sent and received
  *   producer/                         sending
+ *   consumer/                         consuming: listeners, polls, whose a queue is, a group's progress
+ *   once/                             effects that happen once although their message comes again
  */
+export * from './consumer/index.ts'
 export { CLIENT_ERRORS, ClientError, type ClientErrorCode } from './errors.ts'
 export type { CompressType } from './message/compression.ts'
 export type { Message } from './message/message.ts'
 export { MessageExt } from './message/message-ext.ts'
+export * from './once/index.ts'
 export type { ClientOptions, ClientTlsOptions } from './options.ts'
 export type { ProducerOptions } from './producer/options.ts'
 export {

@@ -16,6 +16,9 @@ import type { ClientInstance } from '../instance.ts'
 import { obtainInstance, releaseInstance } from '../instances.ts'
 import { unwrapNamespace, wrapNamespace } from '../namespace.ts'
 import { checkName, type ResolvedClientOptions, resolveOptions, TOPIC_LENGTH_MAX } from '../options.ts'
+import { sendDefaults } from '../producer/options.ts'
+import { TraceDispatcher } from '../trace.ts'
+import { ConsumeTrace } from './consume-trace.ts'
 import type { MessageQueue } from './message-queue.ts'
 import { PushEngine } from './push-engine.ts'
 import { type PushConsumerOptions, type PushSettings, pushSettings } from './push-options.ts'
@@ -43,6 +46,7 @@ export class PushConsumer implements AsyncDisposable {
   private readonly onAbort = () => void this.close()
   private instance: ClientInstance | undefined
   private engine: PushEngine | undefined
+  private trace: ConsumeTrace | undefined
   private starting: Promise<void> | undefined
   private closing: Promise<void> | undefined
 
@@ -131,14 +135,16 @@ export class PushConsumer implements AsyncDisposable {
     signal?.addEventListener('abort', this.onAbort)
     const group = this.wire(this.group)
     if (!settings.isBroadcast) subscriptions.add(retryTopicOf(group), '*', options.clock.now())
-    this.instance = obtainInstance(options)
+    const instance = obtainInstance(options)
+    this.instance = instance
+    if (this.given.enableMsgTrace === true) this.trace = this.makeTrace(instance)
     this.engine = new PushEngine({
-      instance: this.instance,
+      instance,
       settings,
       subscriptions,
       group,
       offsetStoreFolder: this.given.offsetStoreFolder,
-      observer: undefined,
+      observer: this.trace,
     })
     try {
       await this.engine.start()
@@ -151,7 +157,18 @@ export class PushConsumer implements AsyncDisposable {
   private async end(): Promise<void> {
     this.options.signal?.removeEventListener('abort', this.onAbort)
     await this.engine?.close()
+    await this.trace?.close()
     if (this.instance !== undefined) await releaseInstance(this.instance)
+  }
+
+  private makeTrace(instance: ClientInstance): ConsumeTrace {
+    const { group } = this
+    const send = sendDefaults({
+      ...(this.given.customizedTraceTopic !== undefined && { customizedTraceTopic: this.given.customizedTraceTopic }),
+    })
+    const options = { group, topic: send.traceTopic, kind: 'CONSUME' } as const
+    const dispatcher = new TraceDispatcher(instance, options, { ...this.options, ...send })
+    return new ConsumeTrace(dispatcher, group, () => instance.now())
   }
 
   private running(): PushEngine {

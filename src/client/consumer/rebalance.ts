@@ -143,22 +143,24 @@ export class Rebalancer {
     const wanted = new Map(mine.map((queue) => [queueText(queue), queue]))
     let isChanged = false
     let isWhole = true
-    for (const assigned of this.of(topic)) {
+    const released = this.of(topic).map(async (assigned) => {
       const isSilent = this.options.now() - assigned.process.lastPullAt > PULL_SILENCE_MS_MAX
-      if (wanted.has(queueText(assigned.queue)) && !isSilent) continue
-      if (isSilent)
+      if (wanted.has(queueText(assigned.queue)) && !isSilent) return
+      if (isSilent) {
         this.options.log.warn('nothing was pulled of a queue for two minutes: it is taken up anew', {
           ...assigned.queue,
         })
+      }
       if (await this.release(assigned)) isChanged = true
       else isWhole = false
-    }
-    for (const [key, queue] of wanted) {
-      if (this.closed) return false
-      if (this.assigned.has(key)) continue
-      if (await this.add(key, queue)) isChanged = true
+    })
+    await Promise.all(released)
+    const added = [...wanted].map(async ([key, queue]) => {
+      if (this.assigned.has(key)) return
+      if (!this.closed && (await this.add(key, queue))) isChanged = true
       else isWhole = false
-    }
+    })
+    await Promise.all(added)
     if (isChanged) await this.options.changed(topic)
     return isWhole
   }

@@ -1,6 +1,6 @@
 /**
- * Consumers that are killed, brokers that are killed and come back, groups whose members come and go: nothing that was acknowledged is
- * left out, what comes twice is bounded, and no queue stays behind.
+ * Consumers that are killed, brokers that are killed and come back: nothing that was acknowledged is left out, and what comes twice is
+ * bounded. Groups whose members come and go, and lost answers: test/faults/row-30-consumers.test.ts.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { PushConsumer } from '../../../src/client/consumer/index.ts'
 import type { TestBroker } from '../../../src/testing/index.ts'
 import { startBrokerProcess } from '../../faults/support/broker-process.ts'
 import { TestClient } from '../../support/client.ts'
@@ -151,53 +150,4 @@ test('a broker that is killed and comes back: consumption goes on, in order wher
   }
   await plain.consumer.close()
   await inOrder.consumer.close()
-})
-
-test('members that come and go all the time: every message is consumed, and no queue stays behind', async () => {
-  const broker = await testBroker()
-  const seen = new Map<string, number>()
-  const failing = new Set<string>()
-  const members: PushConsumer[] = []
-  const join = async () => {
-    const consumer = new PushConsumer({
-      nameserver: broker.namesrv,
-      group: 'G',
-      subscriptions: { T: '*' },
-      consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET',
-      persistConsumerOffsetInterval: 200,
-      listener: async ([message], context) => {
-        const text = message.body.toString()
-        await wait(Math.random() * 4)
-        // Every fiftieth fails the first time.
-        if (text.endsWith('50') && !failing.has(text)) {
-          failing.add(text)
-          context.delayLevelWhenNextConsume = 1
-          throw new Error('the first time')
-        }
-        seen.set(text, (seen.get(text) ?? 0) + 1)
-      },
-    })
-    await consumer.start()
-    members.push(consumer)
-  }
-  await send(broker, 'T', ['first'], { defaultTopicQueueNums: 8 }, 1)
-  for (let i = 0; i < 6; i++) await join()
-  const churn = (async () => {
-    for (let round = 0; round < 12; round++) {
-      const [leaver] = members.splice(Math.floor(Math.random() * members.length), 1)
-      await Promise.all([leaver.close(), join(), wait(250)])
-    }
-  })()
-  const COUNT = 1500
-  for (let from = 0; from < COUNT; from += 100) {
-    const some = texts(COUNT).slice(from, from + 100)
-    await send(broker, 'T', some, {}, 4)
-    await wait(150)
-  }
-  await churn
-  await vi.waitFor(() => expect(seen.size).toBe(COUNT + 1), patience)
-  await vi.waitFor(() => expect(broker.handle.lag('G')).toBe(0), patience)
-  const twice = [...seen.values()].reduce((sum, times) => sum + times - 1, 0)
-  expect(twice).toBeLessThan(COUNT / 2)
-  await Promise.all(members.map((one) => one.close()))
 })

@@ -194,7 +194,7 @@ test('assigned queues are read by whoever is assigned them, beside the group tha
   await send(broker, 'T', texts(40))
   const sharing = await lite(broker)
   const consumer = await lite(broker, { subscriptions: {}, group: 'Other' })
-  const queues = await consumer.fetchMessageQueues('T')
+  const queues = await vi.waitFor(() => consumer.fetchMessageQueues('T'), patience)
   await consumer.assign(queues.slice(0, 2))
   expect((await polled(consumer, 20)).sort()).toEqual(
     texts(40)

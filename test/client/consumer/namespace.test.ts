@@ -47,7 +47,9 @@ test('a lite pull consumer, with queues and seeks by the user’s names', async 
   const consumer = new LitePullConsumer({ nameserver: broker.namesrv, group: 'G', namespace: 'ns' })
   onTestFinished(() => consumer.close())
   await consumer.start()
-  await consumer.assign(await consumer.fetchMessageQueues('T'))
+  // The NameServer hears of a topic that a send creates a moment later.
+  const queues = await vi.waitFor(() => consumer.fetchMessageQueues('T'), patience)
+  await consumer.assign(queues)
   for (const queue of consumer.queues()) await consumer.seekToBegin(queue)
   await vi.waitFor(
     async () => expect((await consumer.poll({ timeout: 100 })).map(({ topic }) => topic)).toEqual(['T']),

@@ -1,6 +1,7 @@
 /** What becomes of messages that are not consumed: later, the DLQ, the retry topic where the broker does not take them back. */
 import { expect, test, vi } from 'vitest'
 import { TestClient } from '../../support/client.ts'
+import { MovedClock } from '../support.ts'
 import { consume, send, testBroker, texts } from './support.ts'
 
 const patience = { timeout: 10_000 }
@@ -76,6 +77,26 @@ test('after its last try, or at once with delay level -1, a message is in the DL
   await vi.waitFor(async () => expect(await dead()).toEqual(['hopeless', 'tried']), patience)
   expect(tries).toBe(3)
   await client.close()
+})
+
+test('a message that is consumed for longer than consumeTimeout goes back to the broker, and holds nothing up any more', async () => {
+  const broker = await testBroker()
+  await send(broker, 'T', texts(8), {}, 1)
+  const clock = new MovedClock()
+  const { messages, consumer } = await consume(
+    broker,
+    { clock, consumeTimeout: 1, awaitTerminationMillisWhenShutdown: 100 },
+    ([message]) => (message.queueOffset === 2 && message.reconsumeTimes === 0 ? new Promise(() => {}) : undefined),
+  )
+  await vi.waitFor(() => expect(messages.length).toBe(8), patience)
+  const offset = () => consumer.queues().find(({ queue }) => queue.queueId === 0 && queue.topic === 'T')?.offset
+  await vi.waitFor(() => expect(offset()).toBe(2), patience)
+  clock.advance(61_000)
+  await vi.waitFor(() => expect(offset()).toBe(8), patience)
+  // Level 3.
+  broker.advance('11s')
+  await vi.waitFor(() => expect(messages.at(-1)?.reconsumeTimes).toBe(1), patience)
+  expect(messages.at(-1)?.body.toString()).toBe('m-2')
 })
 
 test('where the broker does not take a message back, it is sent to the retry topic', async () => {

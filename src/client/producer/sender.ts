@@ -13,7 +13,7 @@
 import { RemotingError } from '../../errors.ts'
 import { FLAG_ONEWAY, type RemotingCommand } from '../../remoting/command.ts'
 import type { Connection } from '../../remoting/connection.ts'
-import { nextOpaque } from '../../remoting/pending-answers.ts'
+import { type AnswerWaiter, nextOpaque } from '../../remoting/pending-answers.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
 import { asClientError, ClientError, refusedBy } from '../errors.ts'
 import type { ClientInstance } from '../instance.ts'
@@ -53,16 +53,43 @@ const LOOK_EVERY_MS = 1000
 
 const FINAL: ReadonlySet<string> = new Set(['REFUSED', 'SEND_FAILED', 'CLIENT_CLOSED'])
 
-/** One send over its tries. */
-interface Sending {
+/** One send over its tries. Waits for the answer to its first, where that was written at once. */
+class Sending implements AnswerWaiter {
   readonly out: Outgoing
   readonly began: number
   readonly deadline: number
   /** Given: no other queue is tried. */
   readonly fixed: MessageQueue | undefined
-  tries: number
-  failed: string | undefined
-  error: ClientError | undefined
+  readonly promise: Promise<SendResult>
+  resolve!: (result: SendResult) => void
+  reject!: (error: unknown) => void
+  tries = 0
+  failedBroker: string | undefined = undefined
+  error: ClientError | undefined = undefined
+  /** Of the first try. */
+  queue: MessageQueue | undefined = undefined
+  connection: Connection | undefined = undefined
+  private readonly sender: Sender
+
+  constructor(sender: Sender, out: Outgoing, began: number, timeoutMs: number, fixed: MessageQueue | undefined) {
+    this.sender = sender
+    this.out = out
+    this.began = began
+    this.deadline = began + timeoutMs
+    this.fixed = fixed
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
+  }
+
+  answered(answer: RemotingCommand): void {
+    this.sender.answered(this, answer)
+  }
+
+  failed(error: unknown): void {
+    this.sender.lost(this, error)
+  }
 }
 
 export class Sender {
@@ -101,34 +128,40 @@ export class Sender {
   send(out: Outgoing, timeoutMs = this.options.sendMsgTimeout, fixed?: MessageQueue): Promise<SendResult> {
     const began = this.instance.now()
     this.inFlight += 1
-    const sending: Sending = {
-      ...{ out, began, deadline: began + timeoutMs, fixed },
-      ...{ tries: 0, failed: undefined, error: undefined },
-    }
+    const sending = new Sending(this, out, began, timeoutMs, fixed)
     const queue = fixed ?? this.nextQueue(out.topic, undefined, began)
     const connection = queue === undefined ? undefined : this.openTo(queue.brokerName)
     if (queue === undefined || connection === undefined || connection.pendingBytes > ROOM) {
-      return this.ended(this.run(sending, queue))
+      this.go(sending, queue)
+      return sending.promise
     }
     sending.tries = 1
-    return this.request(connection, out, queue.queueId, timeoutMs).then(
-      (answer) => {
-        let result: SendResult | undefined
-        try {
-          result = this.judge(sending, queue, connection, answer)
-        } catch (error) {
-          this.end()
-          throw error
-        }
-        if (result === undefined) return this.ended(this.run(sending, undefined))
-        this.end()
-        return result
-      },
-      (error: unknown) => {
-        this.note(sending, queue, connection, error)
-        return this.ended(this.run(sending, undefined))
-      },
-    )
+    sending.queue = queue
+    sending.connection = connection
+    this.request(connection, out, queue.queueId, timeoutMs, sending)
+    return sending.promise
+  }
+
+  /** The first try has an answer. */
+  answered(sending: Sending, answer: RemotingCommand): void {
+    const { queue, connection } = sending
+    try {
+      const result = this.judge(sending, queue as MessageQueue, connection as Connection, answer)
+      if (result === undefined) {
+        this.go(sending, undefined)
+        return
+      }
+      sending.resolve(result)
+    } catch (error) {
+      sending.reject(error)
+    }
+    this.end()
+  }
+
+  /** The first try has none. */
+  lost(sending: Sending, error: unknown): void {
+    this.note(sending, sending.queue as MessageQueue, sending.connection, error)
+    this.go(sending, undefined)
   }
 
   /** Resolves when it is written: nobody knows whether the broker took it. */
@@ -166,9 +199,9 @@ export class Sender {
     const most = fixed === undefined ? 1 + this.options.retryTimesWhenSendFailed : 1
     let chosen = first
     while (sending.tries < most) {
-      const queue = chosen ?? fixed ?? (await this.queueFor(out.topic, sending.failed))
+      const queue = chosen ?? fixed ?? (await this.queueFor(out.topic, sending.failedBroker))
       chosen = undefined
-      if (sending.failed === queue.brokerName) await this.instance.timers.sleep(PAUSE_MS * sending.tries)
+      if (sending.failedBroker === queue.brokerName) await this.instance.timers.sleep(PAUSE_MS * sending.tries)
       const left = sending.deadline - this.instance.now()
       if (left <= 0) break
       sending.tries += 1
@@ -178,7 +211,7 @@ export class Sender {
         if (connection.pendingBytes > ROOM) await connection.drained(ROOM)
         const timeoutMs = sending.deadline - this.instance.now()
         if (timeoutMs <= 0) throw late(queue, sending)
-        const answer = await this.request(connection, out, queue.queueId, timeoutMs)
+        const answer = await this.answerOf(connection, out, queue.queueId, timeoutMs)
         const result = this.judge(sending, queue, connection, answer)
         if (result !== undefined) return result
       } catch (error) {
@@ -211,11 +244,11 @@ export class Sender {
         throw this.gaveUp(sending)
       }
       sending.error = error
-      sending.failed = queue.brokerName
+      sending.failedBroker = queue.brokerName
       return undefined
     }
     if (status !== 'SEND_OK' && this.options.retryAnotherBrokerWhenNotStoreOK && canRetry) {
-      sending.failed = queue.brokerName
+      sending.failedBroker = queue.brokerName
       return undefined
     }
     return resultOf(status, answer, sending.out.msgId, this.shown(queue))
@@ -231,7 +264,7 @@ export class Sender {
     const now = this.instance.now()
     this.choice.faults?.took(queue.brokerName, now - sending.began, true, now)
     sending.error = failure
-    sending.failed = queue.brokerName
+    sending.failedBroker = queue.brokerName
     if (now - this.lookedAt < LOOK_EVERY_MS || this.instance.isClosed) return
     // Another broker may have its place by now.
     this.lookedAt = now
@@ -250,12 +283,20 @@ export class Sender {
     })
   }
 
-  private request(c: Connection, out: Outgoing, queueId: number, timeoutMs: number): Promise<RemotingCommand> {
-    if (!this.isPlain) return c.invoke(this.instance.remoting.prepared(this.frames.command(out, queueId)), timeoutMs)
+  private request(c: Connection, out: Outgoing, queueId: number, timeoutMs: number, waiter: AnswerWaiter): void {
     const opaque = nextOpaque()
-    const answer = c.expect(opaque, CODE[out.kind], timeoutMs)
-    this.frames.write(c, out, queueId, opaque, 0)
-    return answer
+    try {
+      if (this.isPlain) this.frames.write(c, out, queueId, opaque, 0)
+      else c.send({ ...this.instance.remoting.prepared(this.frames.command(out, queueId)), opaque })
+    } catch (error) {
+      waiter.failed(error)
+      return
+    }
+    c.expect(opaque, CODE[out.kind], timeoutMs, waiter)
+  }
+
+  private answerOf(c: Connection, out: Outgoing, queueId: number, timeoutMs: number): Promise<RemotingCommand> {
+    return new Promise((answered, failed) => this.request(c, out, queueId, timeoutMs, { answered, failed }))
   }
 
   private nextQueue(topic: string, failed: string | undefined, now: number): MessageQueue | undefined {
@@ -298,8 +339,11 @@ export class Sender {
     return namespace === '' ? queue : { ...queue, topic: unwrapNamespace(namespace, queue.topic) }
   }
 
-  private ended(sending: Promise<SendResult>): Promise<SendResult> {
-    return sending.finally(() => this.end())
+  /** The tries from here on. */
+  private go(sending: Sending, queue: MessageQueue | undefined): void {
+    this.run(sending, queue)
+      .then(sending.resolve, sending.reject)
+      .finally(() => this.end())
   }
 
   private end(): void {

@@ -129,9 +129,9 @@ export class ConcurrentConsumption implements Consumption {
 
   private consume(assigned: AssignedQueue, entries: Entries): void {
     const { listener, present, observer, now } = this.options
+    const messages = entries.map(({ message }) => present(message))
     this.running++
     assigned.running++
-    const messages = entries.map(({ message }) => present(message))
     const context = newContext(assigned.queue)
     const batch = { queue: assigned.queue, messages }
     observer?.before(batch)

@@ -61,11 +61,13 @@ export class LiteEngine implements ConsumerMember {
     this.waits = new Waits(instance.timers)
     this.calls = new ConsumerCalls(instance, group)
     this.stats = new ConsumerStats(this.now)
+    const said = (path: string, error: unknown) => instance.log.warn(`${path}: ${describe(error)}`)
     this.offsets = settings.isBroadcast
       ? new LocalOffsetStore({
           clientId: instance.clientId,
           group,
-          damaged: (path, error) => instance.log.warn(`${path}: ${describe(error)}`),
+          damaged: said,
+          failed: said,
           ...(options.offsetStoreFolder !== undefined && { folder: options.offsetStoreFolder }),
         })
       : new RemoteOffsetStore(this.calls, (queue, error) =>
@@ -173,9 +175,10 @@ export class LiteEngine implements ConsumerMember {
     for (const { slot, process } of this.rebalancer.assigned.values()) advance(slot, process.committable())
   }
 
-  async persist(confirmed: boolean): Promise<void> {
+  /** Gives the first error that there was. */
+  async persist(confirmed: boolean): Promise<unknown> {
     const queues = [...this.rebalancer.assigned.values()].map(({ queue }) => queue)
-    await this.offsets.persist(queues, confirmed)
+    return await this.offsets.persist(queues, confirmed)
   }
 
   /** With autoCommit: what was acknowledged counts, and is stored when its time has come. */

@@ -8,7 +8,7 @@
  *   const messages = await consumer.poll()                           // or by hand: the former ones count with the next poll()
  *   await consumer.commit()                                          // or now
  */
-import { abortedBy, ClientError } from '../errors.ts'
+import { abortedBy, asClientError, ClientError } from '../errors.ts'
 import type { ClientInstance } from '../instance.ts'
 import { obtainInstance, releaseInstance } from '../instances.ts'
 import { unwrapNamespace, wrapNamespace } from '../namespace.ts'
@@ -125,12 +125,13 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     return this.messages()
   }
 
-  /** Everything that was handed over so far counts as consumed, and is stored when this resolves. */
+  /** Everything that was handed over so far counts as consumed, and is stored when this resolves. Rejects where it cannot be stored. */
   async commit(): Promise<void> {
     const engine = this.running()
     engine.polled.acknowledge()
     engine.progress()
-    await engine.persist(true)
+    const error = await engine.persist(true)
+    if (error !== undefined) throw asClientError(error)
   }
 
   /** What the group has stored of the queue; -1: nothing. */

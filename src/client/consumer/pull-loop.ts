@@ -113,7 +113,7 @@ async function goOnFromBroker(assigned: AssignedQueue, { startOffset, log }: Pul
 
 /** Returns how long to wait before the next one. */
 async function pullOnce(assigned: AssignedQueue, options: PullLoopOptions): Promise<number> {
-  const { now, stats, log } = options
+  const { now, log } = options
   const began = now()
   let answer: PullAnswer
   try {
@@ -127,6 +127,17 @@ async function pullOnce(assigned: AssignedQueue, options: PullLoopOptions): Prom
     return INTRODUCED_MS
   }
   if (assigned.dropped) return STOP
+  try {
+    return took(assigned, answer, now() - began, options)
+  } catch (error) {
+    // The same messages are pulled again.
+    log.error(`what was pulled cannot be taken: ${describe(error)}`, { ...assigned.queue, offset: assigned.nextOffset })
+    return FAILED_MS
+  }
+}
+
+function took(assigned: AssignedQueue, answer: PullAnswer, elapsedMs: number, options: PullLoopOptions): number {
+  const { stats, log } = options
   const { queue, process } = assigned
   if (answer.status === 'OFFSET_ILLEGAL') {
     log.warn('the offset of a queue is not there any more', {
@@ -137,10 +148,10 @@ async function pullOnce(assigned: AssignedQueue, options: PullLoopOptions): Prom
     options.offsetMoved(assigned, answer.nextBeginOffset)
     return STOP
   }
+  const messages = answer.status === 'FOUND' ? options.wanted(assigned, answer.messages) : []
   assigned.nextOffset = answer.nextBeginOffset
   if (answer.status === 'FOUND') {
-    stats.pulled(queue.topic, answer.messages.length, now() - began)
-    const messages = options.wanted(assigned, answer.messages)
+    stats.pulled(queue.topic, answer.messages.length, elapsedMs)
     if (messages.length > 0) {
       process.put(messages)
       process.seen(assigned.nextOffset)

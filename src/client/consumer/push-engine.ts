@@ -138,6 +138,7 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
   async close(): Promise<void> {
     const { instance, settings } = this.options
     for (const end of this.ends) end()
+    this.paused = true
     await this.rebalancer.close()
     await this.consumption.close(settings.awaitTerminationMillisWhenShutdown)
     const all = [...this.rebalancer.assigned.values()]
@@ -239,8 +240,14 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
     const { settings, instance, group, offsetStoreFolder: folder } = this.options
     if (settings.isBroadcast) {
       const { clientId } = instance
-      const damaged = (path: string, error: unknown) => this.log.warn(`${path}: ${describe(error)}`)
-      return new LocalOffsetStore({ clientId, group, damaged, ...(folder !== undefined && { folder }) })
+      const said = (path: string, error: unknown) => this.log.warn(`${path}: ${describe(error)}`)
+      return new LocalOffsetStore({
+        clientId,
+        group,
+        damaged: said,
+        failed: said,
+        ...(folder !== undefined && { folder }),
+      })
     }
     return new RemoteOffsetStore(this.calls, (queue, error) =>
       this.log.warn(`an offset could not be stored: ${describe(error)}`, { ...queue }),

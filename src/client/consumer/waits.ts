@@ -1,4 +1,5 @@
 /** Waits that end when their owner closes, on the timers of its instance, which lives on where others share it. */
+import { setMaxListeners } from 'node:events'
 import type { Timers } from '../timers.ts'
 
 export class Waits {
@@ -7,6 +8,8 @@ export class Waits {
 
   constructor(timers: Timers) {
     this.timers = timers
+    // One a queue waits for it, and there may be thousands: that is no leak.
+    setMaxListeners(0, this.end.signal)
   }
 
   get isClosed(): boolean {

@@ -6,7 +6,7 @@ import { send, testBroker, texts } from './support.ts'
 
 const patience = { timeout: 10_000 }
 
-async function lite(broker: TestBroker, options: Partial<LitePullConsumerOptions> = {}, start = true) {
+async function lite(broker: TestBroker, options: Partial<LitePullConsumerOptions> = {}) {
   const consumer = new LitePullConsumer({
     nameserver: broker.namesrv,
     group: 'G',
@@ -15,7 +15,10 @@ async function lite(broker: TestBroker, options: Partial<LitePullConsumerOptions
     ...options,
   })
   onTestFinished(() => consumer.close())
-  if (start) await consumer.start()
+  await consumer.start()
+  // The NameServer hears of a topic that a send creates a moment later.
+  if (options.subscriptions === undefined)
+    await vi.waitFor(() => expect(consumer.queues().length).toBeGreaterThan(0), patience)
   return consumer
 }
 const textsOf = (messages: readonly { body: Buffer }[]) => messages.map(({ body }) => body.toString())

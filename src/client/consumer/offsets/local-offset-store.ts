@@ -20,6 +20,8 @@ export interface LocalOffsetStoreOptions {
   folder?: string
   /** A file that cannot be read is passed over for its .bak, and kept as .damaged. */
   damaged?: (path: string, error: unknown) => void
+  /** The file could not be written. */
+  failed?: (path: string, error: unknown) => void
 }
 
 export class LocalOffsetStore implements OffsetStore {
@@ -27,6 +29,7 @@ export class LocalOffsetStore implements OffsetStore {
   private readonly slots = new OffsetSlots()
   private readonly file: DurableFile
   private readonly damaged: (path: string, error: unknown) => void
+  private readonly failed: (path: string, error: unknown) => void
   private written = ''
 
   constructor(options: LocalOffsetStoreOptions) {
@@ -34,6 +37,7 @@ export class LocalOffsetStore implements OffsetStore {
     this.path = join(folder, options.clientId, options.group, 'offsets.json')
     this.file = new DurableFile(this.path)
     this.damaged = options.damaged ?? (() => {})
+    this.failed = options.failed ?? (() => {})
   }
 
   async load(): Promise<void> {
@@ -51,11 +55,17 @@ export class LocalOffsetStore implements OffsetStore {
   }
 
   /** Offsets of other queues stay: a topic that is not subscribed today may be so tomorrow. */
-  async persist(): Promise<void> {
+  async persist(): Promise<unknown> {
     const text = offsetsText(this.slots.known())
-    if (text === this.written) return
-    await this.file.save(() => text)
-    this.written = text
+    if (text === this.written) return undefined
+    try {
+      await this.file.save(() => text)
+      this.written = text
+      return undefined
+    } catch (error) {
+      this.failed(this.path, error)
+      return error
+    }
   }
 
   /** Nobody else consumes for this client: what it knows stays. */

@@ -17,9 +17,9 @@ export interface OffsetStore {
   fetch(queue: MessageQueue): Promise<number>
   /**
    * Stores what memory knows of these queues. `confirmed`: resolves when it is stored, and not when it is on its way. Of the
-   * others a store may forget what it knows.
+   * others a store may forget what it knows. Never rejects: gives the first error there was, after all were tried.
    */
-  persist(queues: readonly MessageQueue[], confirmed: boolean): Promise<void>
+  persist(queues: readonly MessageQueue[], confirmed: boolean): Promise<unknown>
   /** Out of memory. */
   remove(queue: MessageQueue): void
   /** What memory knows of a topic, or of all. */

@@ -37,13 +37,18 @@ export class RemoteOffsetStore implements OffsetStore {
     return stored
   }
 
-  async persist(queues: readonly MessageQueue[], confirmed: boolean): Promise<void> {
+  async persist(queues: readonly MessageQueue[], confirmed: boolean): Promise<unknown> {
+    let first: unknown
     const known = queues.map((queue) => this.slots.slot(queue)).filter(({ offset }) => offset >= 0)
     await Promise.all(
       known.map(({ queue, offset }) =>
-        this.calls.updateConsumerOffset(queue, offset, confirmed).catch((error) => this.failed(queue, error)),
+        this.calls.updateConsumerOffset(queue, offset, confirmed).catch((error: unknown) => {
+          first ??= error
+          this.failed(queue, error)
+        }),
       ),
     )
+    return first
   }
 
   remove(queue: MessageQueue): void {

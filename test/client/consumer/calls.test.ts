@@ -1,6 +1,9 @@
-/** Whom a consumer asks: the master, or for pulls the broker that the last answer suggested. */
-import { expect, test } from 'vitest'
+/** Whom a consumer asks: the master, or for pulls the broker that the last answer suggested; and where it begins. */
+import { describe, expect, test } from 'vitest'
 import { ConsumerCalls } from '../../../src/client/consumer/consumer-calls.ts'
+import type { ConsumeFromWhere } from '../../../src/client/consumer/index.ts'
+import type { OffsetStore } from '../../../src/client/consumer/offsets/index.ts'
+import { startOffset } from '../../../src/client/consumer/start-offset.ts'
 import { subscriptionOf } from '../../../src/client/consumer/subscription.ts'
 import type { ClientInstance } from '../../../src/client/instance.ts'
 import { answerTo, type RemotingCommand } from '../../../src/remoting/command.ts'
@@ -95,4 +98,31 @@ test('any other answer is an error that names it', async () => {
 test('no broker of that name: an error that may pass', async () => {
   const { calls: consumer } = calls({})
   await expect(consumer.pull(pull)).rejects.toMatchObject({ code: 'NO_BROKER', retriable: true })
+})
+
+describe('where a queue begins that is new to a consumer', () => {
+  const broker = { maxOffset: async () => 100, searchOffset: async (_: unknown, timestamp: number) => timestamp / 10 }
+  const stored = (offset: number) => ({ fetch: async () => offset }) as unknown as OffsetStore
+  const begins = (topic: string, offset: number, consumeFromWhere: ConsumeFromWhere) =>
+    startOffset({ topic, brokerName: 'b', queueId: 0 }, stored(offset), broker, {
+      consumeFromWhere,
+      consumeTimestamp: 420,
+    })
+
+  test.each([
+    ['CONSUME_FROM_LAST_OFFSET', 100],
+    ['CONSUME_FROM_FIRST_OFFSET', 0],
+    ['CONSUME_FROM_TIMESTAMP', 42],
+  ] as const)('%s: where the group stopped, else at %d; a retry topic from its beginning', async (from, offset) => {
+    expect(await begins('T', 7, from)).toBe(7)
+    expect(await begins('T', 0, from)).toBe(0)
+    expect(await begins('T', -1, from)).toBe(offset)
+    expect(await begins('%RETRY%G', -1, from)).toBe(0)
+  })
+
+  test('a store that cannot be asked is no store without an offset', async () => {
+    const broken = { fetch: () => Promise.reject(new Error('gone')) } as unknown as OffsetStore
+    const rules = { consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET', consumeTimestamp: 0 } as const
+    await expect(startOffset(queue, broken, broker, rules)).rejects.toThrow('gone')
+  })
 })

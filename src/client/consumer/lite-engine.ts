@@ -6,7 +6,6 @@
  *
  * Source: spec/client-behaviour.md §7.
  */
-import { describe } from '../../errors.ts'
 import type { ConsumerData } from '../heartbeat.ts'
 import type { ClientInstance, ConsumerMember } from '../instance.ts'
 import { PROPERTY } from '../message/property-names.ts'
@@ -14,11 +13,12 @@ import { AssignedQueue } from './assigned-queue.ts'
 import { ConsumerCalls } from './consumer-calls.ts'
 import type { LiteSettings } from './lite-options.ts'
 import { type MessageQueue, queueText } from './message-queue.ts'
-import { advance, LocalOffsetStore, type OffsetStore, RemoteOffsetStore } from './offsets/index.ts'
+import { advance, type OffsetStore, offsetStoreFor } from './offsets/index.ts'
 import { Polled } from './polled.ts'
 import { pullLoop } from './pull-loop.ts'
 import { Rebalancer } from './rebalance.ts'
 import type { ReceivedMessage } from './received-message.ts'
+import { Rounds } from './rounds.ts'
 import { runningInfo } from './running-info.ts'
 import { answerRequests } from './server-requests.ts'
 import { startOffset } from './start-offset.ts'
@@ -35,8 +35,6 @@ export interface LiteEngineOptions {
   readonly offsetStoreFolder: string | undefined
 }
 
-const RETRY_ROUND_MS = 1000
-
 export class LiteEngine implements ConsumerMember {
   readonly group: string
   readonly calls: ConsumerCalls
@@ -44,6 +42,7 @@ export class LiteEngine implements ConsumerMember {
   readonly polled = new Polled()
   readonly waits: Waits
   readonly rebalancer: Rebalancer
+  private readonly rounds: Rounds
   private readonly options: LiteEngineOptions
   private readonly stats: ConsumerStats
   private readonly ends: (() => void)[] = []
@@ -52,7 +51,6 @@ export class LiteEngine implements ConsumerMember {
   private readonly pausedQueues = new Set<string>()
   private nextCommitAt = 0
   private startedAt = 0
-  private wakeRounds = () => {}
 
   constructor(options: LiteEngineOptions) {
     const { instance, group, settings } = options
@@ -61,19 +59,14 @@ export class LiteEngine implements ConsumerMember {
     this.waits = new Waits(instance.timers)
     this.calls = new ConsumerCalls(instance, group)
     this.stats = new ConsumerStats(this.now)
-    const said = (path: string, error: unknown) => instance.log.warn(`${path}: ${describe(error)}`)
-    this.offsets = settings.isBroadcast
-      ? new LocalOffsetStore({
-          clientId: instance.clientId,
-          group,
-          damaged: said,
-          failed: said,
-          ...(options.offsetStoreFolder !== undefined && { folder: options.offsetStoreFolder }),
-        })
-      : new RemoteOffsetStore(this.calls, (queue, error) =>
-          instance.log.warn(`an offset could not be stored: ${describe(error)}`, { ...queue }),
-        )
+    this.offsets = offsetStoreFor(instance, group, this.calls, settings.isBroadcast, options.offsetStoreFolder)
     this.rebalancer = this.makeRebalancer()
+    this.rounds = new Rounds({
+      waits: this.waits,
+      intervalMs: settings.rebalanceInterval,
+      before: () => this.keep(),
+      look: () => this.rebalancer.rebalance(),
+    })
   }
 
   now = (): number => this.options.instance.now()
@@ -86,14 +79,14 @@ export class LiteEngine implements ConsumerMember {
     instance.registerConsumer(this)
     this.ends.push(
       this.answerBrokers(),
-      instance.routes.onChange(() => this.wakeRounds()),
+      instance.routes.onChange(() => this.rounds.want()),
     )
     for (const topic of this.topics()) await instance.routes.look(topic)
     for (const data of subscriptions.all()) {
       if (data.expressionType === 'SQL92') await this.calls.checkSubscription(data)
     }
     await instance.heartbeat()
-    void this.rounds(await this.rebalancer.rebalance())
+    void this.rounds.run(await this.rebalancer.rebalance())
   }
 
   async close(): Promise<void> {
@@ -191,6 +184,13 @@ export class LiteEngine implements ConsumerMember {
     await this.persist(false)
   }
 
+  /** What counts by itself is stored; what needs the user's commit is not. */
+  private async keep(): Promise<void> {
+    if (!this.options.settings.autoCommit) return
+    this.progress()
+    await this.persist(false)
+  }
+
   private makeRebalancer(): Rebalancer {
     const { settings, instance, subscriptions, group } = this.options
     const isFixed = () => this.fixed !== undefined
@@ -269,7 +269,7 @@ export class LiteEngine implements ConsumerMember {
     const { instance, subscriptions, group } = this.options
     return answerRequests(instance, {
       group,
-      membersChanged: () => this.wakeRounds(),
+      membersChanged: () => this.rounds.want(),
       resetOffsets: async (topic, offsets) => {
         for (const { queue, offset } of offsets) {
           const assigned = this.find(queue)
@@ -295,20 +295,5 @@ export class LiteEngine implements ConsumerMember {
         throw new Error('a pull consumer has no listener that could consume a message directly')
       },
     })
-  }
-
-  private async rounds(wasWhole: boolean): Promise<void> {
-    const { settings } = this.options
-    let isWhole = wasWhole
-    for (;;) {
-      const { elapsed, wake } = this.waits.waitOrWake(isWhole ? settings.rebalanceInterval : RETRY_ROUND_MS)
-      this.wakeRounds = wake
-      if (!(await elapsed)) return
-      if (settings.autoCommit) {
-        this.progress()
-        await this.persist(false)
-      }
-      isWhole = await this.rebalancer.rebalance()
-    }
   }
 }

@@ -20,7 +20,7 @@ import { ConcurrentConsumption } from './concurrent-consumption.ts'
 import { ConsumerCalls, type PullAnswer } from './consumer-calls.ts'
 import type { ConsumeBatch, ConsumeObserver, ConsumeReturnType, Consumption } from './consumption.ts'
 import { type MessageQueue, queueText } from './message-queue.ts'
-import { LocalOffsetStore, type OffsetSlot, type OffsetStore, RemoteOffsetStore } from './offsets/index.ts'
+import { type OffsetSlot, type OffsetStore, offsetStoreFor } from './offsets/index.ts'
 import { OrderedConsumption } from './ordered-consumption.ts'
 import type { FlowLimits } from './process-queue.ts'
 import { pullLoop } from './pull-loop.ts'
@@ -29,6 +29,7 @@ import { LOCK_RENEWAL_MS, QueueLocks } from './queue-locks.ts'
 import { Rebalancer } from './rebalance.ts'
 import type { ReceivedMessage } from './received-message.ts'
 import { Retries, shownTopic } from './retries.ts'
+import { Rounds } from './rounds.ts'
 import { runningInfo } from './running-info.ts'
 import { answerRequests, type ConsumerFace } from './server-requests.ts'
 import { startOffset } from './start-offset.ts'
@@ -49,7 +50,6 @@ export interface PushEngineOptions {
 }
 
 const CONCURRENT_TRIES = 16
-const RETRY_ROUND_MS = 1000
 const FIRST_RENEWAL_MS = 1000
 const STATS_MS = 10_000
 /** What runs on a queue that gets another offset is waited for so long. */
@@ -59,6 +59,7 @@ const MOVED_MS_MIN = 1000
 export class PushEngine implements ConsumerMember, ConsumerFace {
   readonly group: string
   readonly rebalancer: Rebalancer
+  private readonly rounds: Rounds
   private readonly options: PushEngineOptions
   private readonly log: Log
   private readonly waits: Waits
@@ -72,8 +73,6 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
   private readonly ends: (() => void)[] = []
   private paused = false
   private startedAt = 0
-  private isRoundWanted = false
-  private wakeRounds = () => {}
 
   constructor(options: PushEngineOptions) {
     const { instance, group, settings } = options
@@ -84,7 +83,7 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
     this.calls = new ConsumerCalls(instance, group)
     this.locks = new QueueLocks(this.calls, this.now, this.log)
     this.stats = new ConsumerStats(this.now)
-    this.offsets = this.makeOffsets()
+    this.offsets = offsetStoreFor(instance, group, this.calls, settings.isBroadcast, options.offsetStoreFolder)
     this.retries = new Retries({
       instance,
       calls: this.calls,
@@ -94,6 +93,12 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
     })
     this.consumption = this.makeConsumption()
     this.rebalancer = this.makeRebalancer()
+    this.rounds = new Rounds({
+      waits: this.waits,
+      intervalMs: settings.rebalanceInterval,
+      before: () => this.persist(false),
+      look: () => this.rebalancer.rebalance(),
+    })
   }
 
   private get triesMax(): number {
@@ -118,7 +123,7 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
     }
     await instance.heartbeat()
     const isWhole = await this.rebalancer.rebalance()
-    void this.rounds(isWhole)
+    void this.rounds.run(isWhole)
     const failed = (what: string) => (error: unknown) => this.log.error(`${what} failed: ${describe(error)}`)
     const { persistConsumerOffsetInterval: interval, consumeTimeoutMs } = settings
     void this.waits.repeat(interval, interval, () => this.persist(false), failed('storing offsets'))
@@ -194,8 +199,7 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
   // What brokers ask.
 
   membersChanged(): void {
-    this.isRoundWanted = true
-    this.wakeRounds()
+    this.rounds.want()
   }
 
   async resetOffsets(topic: string, offsets: readonly OffsetSlot[]): Promise<void> {
@@ -234,24 +238,6 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
 
   private get needsLock(): boolean {
     return this.options.settings.isOrdered && !this.options.settings.isBroadcast
-  }
-
-  private makeOffsets(): OffsetStore {
-    const { settings, instance, group, offsetStoreFolder: folder } = this.options
-    if (settings.isBroadcast) {
-      const { clientId } = instance
-      const said = (path: string, error: unknown) => this.log.warn(`${path}: ${describe(error)}`)
-      return new LocalOffsetStore({
-        clientId,
-        group,
-        damaged: said,
-        failed: said,
-        ...(folder !== undefined && { folder }),
-      })
-    }
-    return new RemoteOffsetStore(this.calls, (queue, error) =>
-      this.log.warn(`an offset could not be stored: ${describe(error)}`, { ...queue }),
-    )
   }
 
   private makeConsumption(): Consumption {
@@ -373,26 +359,5 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
   private async persist(confirmed: boolean): Promise<void> {
     const queues = [...this.rebalancer.assigned.values()].map(({ queue }) => queue)
     await this.offsets.persist(queues, confirmed)
-  }
-
-  /** Looks at whose the queues are: every 20 s, when something has changed, and sooner again where a look failed. */
-  private async rounds(wasWhole: boolean): Promise<void> {
-    const { rebalanceInterval } = this.options.settings
-    let isWhole = wasWhole
-    let retryMs = RETRY_ROUND_MS
-    for (;;) {
-      if (!this.isRoundWanted) {
-        const { elapsed, wake } = this.waits.waitOrWake(
-          isWhole ? rebalanceInterval : Math.min(retryMs, rebalanceInterval),
-        )
-        this.wakeRounds = wake
-        if (!(await elapsed)) return
-      } else if (this.waits.isClosed) return
-      this.isRoundWanted = false
-      // Whoever gets one of our queues now goes on from what is stored.
-      await this.persist(false)
-      isWhole = await this.rebalancer.rebalance()
-      retryMs = isWhole ? RETRY_ROUND_MS : retryMs * 2
-    }
   }
 }

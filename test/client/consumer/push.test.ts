@@ -82,8 +82,11 @@ describe('a consumer', () => {
     consumer.pause()
     // The pull that is held at the broker brings what comes first; after it none is sent.
     await send(broker, 'T', texts(4, 'held'))
-    await wait(300)
-    const before = got.length
+    let before = -1
+    while (before !== got.length) {
+      before = got.length
+      await wait(400)
+    }
     await send(broker, 'T', texts(8, 'later'))
     await wait(300)
     expect(got.length).toBe(before)

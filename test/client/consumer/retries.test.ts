@@ -1,11 +1,21 @@
 /** What becomes of messages that are not consumed: later, the DLQ, the retry topic where the broker does not take them back. */
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { TestBroker } from '../../../src/testing/index.ts'
 import { TestClient } from '../../support/client.ts'
 import { MovedClock } from '../support.ts'
 import { consume, send, testBroker, texts } from './support.ts'
 
 const patience = { timeout: 10_000 }
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Messages of level 3 and above are back at the broker, so many in all: before its clock moves, or they would wait from then on. */
+async function isBack(broker: TestBroker, count: number): Promise<void> {
+  const client = new TestClient(broker.address)
+  onTestFinished(() => client.close())
+  await vi.waitFor(async () => {
+    const waiting = await Promise.all([2, 3, 4].map((queueId) => client.drain('SCHEDULE_TOPIC_XXXX', queueId)))
+    expect(waiting.flat().length).toBe(count)
+  }, patience)
+}
 
 test('a message that fails comes again later, under its own topic, and counts its tries', async () => {
   const broker = await testBroker()
@@ -16,8 +26,7 @@ test('a message that fails comes again later, under its own topic, and counts it
   await vi.waitFor(() => expect(messages.length).toBe(2), patience)
   for (const tries of [3, 4]) {
     // The first retry is after 10 s, the second after 30 s.
-    // It has to be back at the broker before its clock moves.
-    await wait(300)
+    await isBack(broker, tries - 2)
     broker.advance('31s')
     await vi.waitFor(() => expect(messages.length).toBe(tries), patience)
   }
@@ -93,7 +102,7 @@ test('a message that is consumed for longer than consumeTimeout goes back to the
   await vi.waitFor(() => expect(offset()).toBe(2), patience)
   clock.advance(61_000)
   await vi.waitFor(() => expect(offset()).toBe(8), patience)
-  // Level 3.
+  await isBack(broker, 1)
   broker.advance('11s')
   await vi.waitFor(() => expect(messages.at(-1)?.reconsumeTimes).toBe(1), patience)
   expect(messages.at(-1)?.body.toString()).toBe('m-2')
@@ -109,7 +118,7 @@ test('where the broker does not take a message back, it is sent to the retry top
     throw new Error('later')
   })
   await vi.waitFor(() => expect(messages.length).toBe(1), patience)
-  await wait(300)
+  await isBack(broker, 1)
   broker.advance('11s')
   await vi.waitFor(() => expect(messages.length).toBe(2), patience)
   const [, again] = messages

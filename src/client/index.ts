@@ -8,7 +8,10 @@
  *   timers                            time, from an injected clock
  *   message/                          what is sent and received
  *   producer/                         sending
+ *   admin/                            topics, groups, offsets, messages by id and key
  */
+
+export { Admin, type AdminOptions, type GroupOptions, type OffsetTarget, type TopicOptions } from './admin/admin.ts'
 export { CLIENT_ERRORS, ClientError, type ClientErrorCode } from './errors.ts'
 export type { CompressType } from './message/compression.ts'
 export type { Message } from './message/message.ts'

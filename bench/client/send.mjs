@@ -107,7 +107,9 @@ async function run(client, namesrv) {
     return program
       .of('RATE')
       .map((fields) => fields.map(Number))
-      .map(([flight, sent, failed, ms]) => ({ flight, rate: (sent / ms) * 1000, failed }))
+      .map(([flight, sent, failed, ms, cpuMs]) => {
+        return { flight, rate: (sent / ms) * 1000, failed, cpuUs: (cpuMs * 1000) / Math.max(1, sent) }
+      })
   }
   const script = fileURLToPath(new URL('./send-process.mjs', import.meta.url))
   const flags = (process.env.SEND_FLAGS ?? '').split(' ').filter((flag) => flag !== '')

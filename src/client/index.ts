@@ -10,7 +10,10 @@
  *   producer/                         sending
  *   consumer/                         consuming: listeners, polls, whose a queue is, a group's progress
  *   once/                             effects that happen once although their message comes again
+ *   admin/                            topics, groups, offsets, messages by id and key
  */
+
+export { Admin, type AdminOptions, type GroupOptions, type OffsetTarget, type TopicOptions } from './admin/admin.ts'
 export * from './consumer/index.ts'
 export { CLIENT_ERRORS, ClientError, type ClientErrorCode } from './errors.ts'
 export type { CompressType } from './message/compression.ts'

@@ -46,7 +46,7 @@ export async function releaseInstance(instance: ClientInstance): Promise<void> {
   if (shared.users === 0) await instance.close()
 }
 
-function tlsOf(given: boolean | ClientTlsOptions, log: Log): ClientTls | undefined {
+export function tlsOf(given: boolean | ClientTlsOptions, log: Log): ClientTls | undefined {
   if (given === false) return undefined
   const files: ClientTlsOptions = given === true ? {} : given
   try {

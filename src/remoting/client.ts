@@ -12,6 +12,7 @@ import { answerTo, isOneway, type RemotingCommand, type SerializeType } from './
 import { Connection, type ConnectionOwner, type FrameHandler } from './connection.ts'
 import { decodeCommand, MAX_FRAME } from './frame.ts'
 import { parseAddress } from './host.ts'
+import { inTime } from './in-time.ts'
 import { RESPONSE } from './response-codes.ts'
 import { type Account, signed } from './signature.ts'
 import type { ClientTls } from './tls/index.ts'
@@ -122,7 +123,10 @@ export class RemotingClient {
   /** The open connection to that address, opened if need be. */
   connection(address: string, timeoutMs = 3000): Promise<Connection> {
     const known = this.open.get(address)
-    if (known !== undefined && known.connection?.closed !== true) return known.opening
+    if (known !== undefined && known.connection?.closed !== true) {
+      // Whoever began to open it may have more time.
+      return known.connection === undefined ? this.waitFor(address, known.opening, timeoutMs) : known.opening
+    }
     if (this.stopped) return Promise.reject(new RemotingError('CLIENT_CLOSED', { what: 'the client is closed' }))
     const opening = this.reach(address, timeoutMs)
     const entry: { opening: Promise<Connection>; connection?: Connection } = { opening }
@@ -137,6 +141,16 @@ export class RemotingClient {
       },
     )
     return opening
+  }
+
+  private waitFor(address: string, opening: Promise<Connection>, timeoutMs: number): Promise<Connection> {
+    const late = () =>
+      new RemotingError('CONNECT_FAILED', {
+        what: `cannot connect: no connection within ${timeoutMs} ms`,
+        where: address,
+        retriable: true,
+      })
+    return inTime(opening, timeoutMs, late)
   }
 
   async close(): Promise<void> {

@@ -13,6 +13,7 @@
 import { RemotingError } from '../../errors.ts'
 import { FLAG_ONEWAY, type RemotingCommand } from '../../remoting/command.ts'
 import type { Connection } from '../../remoting/connection.ts'
+import { inTime } from '../../remoting/in-time.ts'
 import { type AnswerWaiter, nextOpaque } from '../../remoting/pending-answers.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
 import { asClientError, ClientError, refusedBy } from '../errors.ts'
@@ -169,7 +170,7 @@ export class Sender {
     const { sendMsgTimeout } = this.options
     const queue = fixed ?? (await this.queueFor(out.topic, undefined))
     const connection = await this.connect(queue, sendMsgTimeout)
-    if (connection.pendingBytes > ROOM) await connection.drained(ROOM)
+    await this.room(connection, queue, this.instance.now() + sendMsgTimeout)
     if (this.isPlain) this.frames.write(connection, out, queue.queueId, nextOpaque(), FLAG_ONEWAY)
     else connection.oneway(this.instance.remoting.prepared(this.frames.command(out, queue.queueId)))
   }
@@ -208,9 +209,8 @@ export class Sender {
       let connection: Connection | undefined
       try {
         connection = await this.connect(queue, left)
-        if (connection.pendingBytes > ROOM) await connection.drained(ROOM)
-        const timeoutMs = sending.deadline - this.instance.now()
-        if (timeoutMs <= 0) throw late(queue, sending)
+        await this.room(connection, queue, sending.deadline)
+        const timeoutMs = Math.max(1, sending.deadline - this.instance.now())
         const answer = await this.answerOf(connection, out, queue.queueId, timeoutMs)
         const result = this.judge(sending, queue, connection, answer)
         if (result !== undefined) return result
@@ -325,6 +325,19 @@ export class Sender {
     }
   }
 
+  /** Whoever is woken first may have filled it again: then the others wait on. */
+  private async room(connection: Connection, { brokerName }: MessageQueue, deadline: number): Promise<void> {
+    while (connection.pendingBytes > ROOM && !connection.closed) {
+      const late = () =>
+        new RemotingError('TIMEOUT', {
+          what: `the connection to ${brokerName} takes no more bytes: ${connection.pendingBytes} wait to be written`,
+          where: connection.remoteAddress,
+          retriable: true,
+        })
+      await inTime(connection.drained(ROOM), deadline - this.instance.now(), late)
+    }
+  }
+
   private portOf(address: string): string {
     return this.options.vipChannel ? portFor(CODE.message, address, true) : address
   }
@@ -353,11 +366,4 @@ export class Sender {
     this.idlers = []
     for (const resolve of idlers) resolve()
   }
-}
-
-function late({ brokerName }: MessageQueue, { began, deadline }: Sending): RemotingError {
-  return new RemotingError('TIMEOUT', {
-    what: `the connection to ${brokerName} took no more bytes within ${deadline - began} ms`,
-    retriable: true,
-  })
 }

@@ -299,6 +299,7 @@ test('more than a connection takes at once waits for it', async () => {
   await using producer = new Producer(options({ sendMsgTimeout: 20_000, compressMsgBodyOverHowmuch: 1 << 24 }))
   await producer.start('flood')
   const body = Buffer.alloc(100_000, 1)
-  const results = await Promise.all(Array.from({ length: 800 }, () => producer.send({ topic: 'flood', body })))
-  expect(results).toHaveLength(800)
+  // More than a connection may hold at all: 64 MiB.
+  const results = await Promise.all(Array.from({ length: 1500 }, () => producer.send({ topic: 'flood', body })))
+  expect(results.every(({ sendStatus }) => sendStatus === 'SEND_OK')).toBe(true)
 })

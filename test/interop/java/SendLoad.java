@@ -11,7 +11,7 @@ import org.apache.rocketmq.common.message.Message;
  *
  * Options: namesrv, topic, size, flights (by commas), warm (ms before each is counted), seconds, mode (async: one sender and a
  *          semaphore; sync: as many threads).
- * Prints:  RATE flight messages failed milliseconds
+ * Prints:  RATE flight messages failed milliseconds cpuMilliseconds
  */
 public final class SendLoad {
     private static final AtomicLong ok = new AtomicLong();
@@ -39,11 +39,12 @@ public final class SendLoad {
             Thread.sleep(warm);
             long sent = ok.get();
             long lost = failed.get();
+            long cpu = cpuNanos();
             long began = System.nanoTime();
             Thread.sleep(seconds * 1000L);
             sent = ok.get() - sent;
             long ms = (System.nanoTime() - began) / 1_000_000;
-            Common.say("RATE", flight, sent, failed.get() - lost, ms);
+            Common.say("RATE", flight, sent, failed.get() - lost, ms, (cpuNanos() - cpu) / 1_000_000);
             synchronized (stop) {
                 stop[0] = true;
             }
@@ -53,6 +54,12 @@ public final class SendLoad {
         }
         producer.shutdown();
         Common.finish(0);
+    }
+
+    /** Of the whole process, as for the others: compilers and collectors with it. */
+    private static long cpuNanos() {
+        return ((com.sun.management.OperatingSystemMXBean) java.lang.management.ManagementFactory.getOperatingSystemMXBean())
+            .getProcessCpuTime();
     }
 
     private static boolean stopped(boolean[] stop) {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { freeBrokerPort } from '../../../src/bench/ports.ts'
 import type { TestBroker } from '../../../src/testing/index.ts'
 import { startBrokerProcess } from '../../faults/support/broker-process.ts'
 import { TestClient } from '../../support/client.ts'
@@ -124,9 +125,10 @@ test.each([
 
 test('a broker that is killed and comes back: consumption goes on, in order where it is ordered', async () => {
   const home = folder()
-  const config = { nameServerInside: 'always' } as const
+  // The same ports again, from where no connection of somebody takes one meanwhile.
+  const [listenPort, nameServerInsidePort] = [await freeBrokerPort(), await freeBrokerPort()]
+  const config = { nameServerInside: 'always', listenPort, nameServerInsidePort } as const
   const first = await startBrokerProcess({ folder: home, config })
-  const [port, names] = [first.address, first.namesrv].map((address) => Number(address.split(':')[1]))
   const broker = { address: first.address, namesrv: first.namesrv } as TestBroker
   await send(broker, 'T', texts(40))
   const options = { pollNameServerInterval: 300, heartbeatBrokerInterval: 300 }
@@ -135,10 +137,7 @@ test('a broker that is killed and comes back: consumption goes on, in order wher
   for (const { got } of [plain, inOrder]) await vi.waitFor(() => expect(got.length).toBe(40), patience)
   await first.kill()
   await wait(500)
-  await using second = await startBrokerProcess({
-    folder: home,
-    config: { ...config, listenPort: port, nameServerInsidePort: names },
-  })
+  await using second = await startBrokerProcess({ folder: home, config })
   expect(second.address).toBe(first.address)
   await send(broker, 'T', texts(40, 'n'))
   const all = [...texts(40), ...texts(40, 'n')]

@@ -8,21 +8,17 @@
  *
  * Works against Apache's servers of 4.9 and 5.x as well: nothing here depends on ours.
  */
-import { createHmac } from 'node:crypto'
 import { describe, RemotingError } from '../errors.ts'
 import { RemotingClient } from '../remoting/client.ts'
 import { type RemotingCommand, request } from '../remoting/command.ts'
 import { requestName } from '../remoting/request-codes.ts'
 import { RESPONSE } from '../remoting/response-codes.ts'
 import { encodeHeader, type HeaderFor, type Schema } from '../remoting/schema.ts'
+import type { Account } from '../remoting/signature.ts'
 import type { ClientTls } from '../remoting/tls/index.ts'
 import { AdminError } from './admin-error.ts'
 
-/** Requests are signed with it where the servers check access rules. */
-export interface Account {
-  accessKey: string
-  secretKey: string
-}
+export type { Account } from '../remoting/signature.ts'
 
 export interface AdminOptions {
   /** "host:port" each. */
@@ -43,7 +39,6 @@ const TIMEOUT_MS = 5000
 export class AdminClient {
   readonly namesrv: readonly string[]
   readonly timeoutMs: number
-  private readonly account: Account | undefined
   private readonly remoting: RemotingClient
   /** The NameServer that answered last. */
   private preferred = 0
@@ -51,15 +46,15 @@ export class AdminClient {
   constructor(options: AdminOptions) {
     this.namesrv = options.namesrv
     this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS
-    this.account = options.account
-    this.remoting = new RemotingClient({ tls: options.tls, connectTimeoutMs: Math.min(3000, this.timeoutMs) })
+    const { tls, account } = options
+    this.remoting = new RemotingClient({ tls, account, connectTimeoutMs: Math.min(3000, this.timeoutMs) })
   }
 
   async ask(address: string, asked: RemotingCommand, options: AskOptions = {}): Promise<RemotingCommand> {
     const { timeoutMs = this.timeoutMs, also = [] } = options
     let answer: RemotingCommand
     try {
-      answer = await this.remoting.invoke(address, this.signed(asked), timeoutMs)
+      answer = await this.remoting.invoke(address, asked, timeoutMs)
     } catch (error) {
       throw noAnswer(address, error)
     }
@@ -121,17 +116,6 @@ export class AdminClient {
 
   close(): Promise<void> {
     return this.remoting.close()
-  }
-
-  /** AccessKey and Signature of spec/remoting.md §8: the values in the order of their names, then the body. */
-  private signed(asked: RemotingCommand): RemotingCommand {
-    const { account } = this
-    if (account === undefined) return asked
-    const ext: Record<string, string> = { ...asked.ext, AccessKey: account.accessKey }
-    const hmac = createHmac('sha1', account.secretKey)
-    for (const name of Object.keys(ext).sort()) if (name !== '_UNIQUE_KEY_QUERY') hmac.update(ext[name], 'utf8')
-    if (asked.body !== undefined) hmac.update(asked.body)
-    return { ...asked, ext: { ...ext, Signature: hmac.digest('base64') } }
   }
 }
 

@@ -91,7 +91,11 @@ export interface Route {
 export async function routeOf(admin: AdminClient, topic: string): Promise<Route | undefined> {
   const header = { topic, acceptStandardJsonOnly: true }
   const answer = await admin.callNamesrv(GET_ROUTEINFO_BY_TOPIC, header, { also: [RESPONSE.TOPIC_NOT_EXIST] })
-  if (answer.code === RESPONSE.TOPIC_NOT_EXIST) return undefined
+  return answer.code === RESPONSE.TOPIC_NOT_EXIST ? undefined : routeIn(answer)
+}
+
+/** The route in an answer to GET_ROUTEINFO_BY_TOPIC. */
+export function routeIn(answer: { body: Uint8Array | undefined }): Route {
   const body = bodyOf(answer)
   return {
     queues: listOf(member(body, 'queueDatas')).map((data) => ({

@@ -13,10 +13,12 @@ import { decodeRecord, type Message, SYS_FLAG } from '../store/commitlog/record.
 import { type AdminClient, requestOf } from './admin-client.ts'
 import { AdminError } from './admin-error.ts'
 import { brokersOf, eachOf, leadersOf, mustRoute } from './cluster.ts'
+import type { IdPlace } from './id-place.ts'
 import type { PlacedQueue } from './offsets.ts'
 import { uniqueId } from './unique-id.ts'
 
 export type { Message } from '../store/commitlog/record.ts'
+export { type IdPlace, placeOfId } from './id-place.ts'
 
 const TOOLS_GROUP = 'TOOLS_CONSUMER'
 const SUBSCRIPTION_IN_HEADER = 4
@@ -98,26 +100,6 @@ export async function* walk(
     if (isAtEnd || (messages.length === 0 && next <= offset)) return
     offset = next
   }
-}
-
-const ID = /^([\dA-F]{8}|[\dA-F]{32})([\dA-F]{8})([\dA-F]{16})$/i
-
-export interface IdPlace {
-  address: string
-  physicalOffset: number
-}
-
-/** What an offsetMsgId says: the broker and the place in its CommitLog. */
-export function placeOfId(id: string): IdPlace | undefined {
-  const match = ID.exec(id)
-  if (match === null) return undefined
-  const [, host, portText, offset] = match
-  const port = Number.parseInt(portText, 16)
-  const physicalOffset = Number(BigInt(`0x${offset}`))
-  if (port === 0 || port > 65_535 || !Number.isSafeInteger(physicalOffset)) return undefined
-  const bytes = Buffer.from(host, 'hex')
-  const ip = bytes.length === 4 ? bytes.join('.') : `[${(bytes.toString('hex').match(/..../g) ?? []).join(':')}]`
-  return { address: `${ip}:${port}`, physicalOffset }
 }
 
 /** VIEW_MESSAGE_BY_ID (33). */

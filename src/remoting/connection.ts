@@ -15,7 +15,7 @@ import { FLAG_ONEWAY, isAnswer, type RemotingCommand } from './command.ts'
 import { decodeCommand, encodeCommand } from './frame.ts'
 import { hostBytes } from './host.ts'
 import { Output } from './output.ts'
-import { mayBeAnswer, nextOpaque, PendingAnswers } from './pending-answers.ts'
+import { type AnswerWaiter, mayBeAnswer, nextOpaque, PendingAnswers } from './pending-answers.ts'
 import { readWith } from './read-buffer.ts'
 import { FrameSplitter, type FrameTaker } from './splitter.ts'
 import type { ServerTls } from './tls/index.ts'
@@ -72,7 +72,9 @@ export class Connection {
   private socket: Socket
   private splitter: FrameSplitter
   private output: Output
-  private readonly pending = new PendingAnswers()
+  private readonly pending: PendingAnswers
+  /** Who waits for the output to be taken. */
+  private draining: { bytes: number; resolve(): void }[] = []
   private readonly taker: FrameTaker = {
     frame: (bytes, start, end) => this.take(bytes, start, end),
     broken: (error) => this.fail(error),
@@ -95,6 +97,7 @@ export class Connection {
     this.remotePort = socket.remotePort ?? 0
     this.remoteHost = hostBytes(socket.remoteAddress)
     this.remoteAddress = `${(socket.remoteAddress ?? '0.0.0.0').replace(/^::ffff:(?=\d+\.)/i, '')}:${this.remotePort}`
+    this.pending = new PendingAnswers(this.remoteAddress)
     this.lastActive = this.lastRead = owner.now()
     this.splitter = new FrameSplitter(this.taker, owner.maxFrame)
     this.output = new Output(socket, () => this.written())
@@ -157,13 +160,28 @@ export class Connection {
   invoke(command: RemotingCommand, timeoutMs: number): Promise<RemotingCommand> {
     if (this.closed) return Promise.reject(closedError(this.remoteAddress, this.reason))
     const opaque = nextOpaque()
-    const answer = this.pending.add(opaque, command.code, timeoutMs, this.remoteAddress, this.owner.now())
+    const answer = this.pending.add(opaque, command.code, timeoutMs, this.owner.now())
     try {
       this.send({ ...command, opaque })
     } catch (error) {
       this.pending.fail(opaque, error)
     }
     return answer
+  }
+
+  /**
+   * Somebody waits for the answer to a request that the caller writes itself, with that opaque (nextOpaque). Fails as invoke()
+   * does, at once where the connection is closed.
+   */
+  expect(opaque: number, code: number, timeoutMs: number, waiter: AnswerWaiter): void {
+    if (this.closed) waiter.failed(closedError(this.remoteAddress, this.reason))
+    else this.pending.expect(opaque, code, timeoutMs, this.owner.now(), waiter)
+  }
+
+  /** Resolves when at most so many bytes wait for the peer, or the connection is closed. */
+  drained(bytes: number): Promise<void> {
+    if (this.closed || this.output.pendingBytes <= bytes) return Promise.resolve()
+    return new Promise((resolve) => this.draining.push({ bytes, resolve }))
   }
 
   /** The clock was moved: requests of ours whose time is over by it fail now. */
@@ -191,6 +209,7 @@ export class Connection {
     this.reason ??= reason
     this.output.flush()
     this.closed = true
+    this.pending.stopTimer()
     this.splitter.stop()
     this.socket.destroy()
   }
@@ -289,12 +308,23 @@ export class Connection {
   private written(): void {
     this.lastActive = this.owner.now()
     if ((this.stopped & OUTPUT) !== 0 && this.output.pendingBytes <= this.owner.maxPendingBytes >> 3) this.go(OUTPUT)
+    if (this.draining.length > 0) this.wakeDrained()
+  }
+
+  private wakeDrained(): void {
+    const waiting = this.draining
+    this.draining = []
+    for (const one of waiting) {
+      if (this.closed || this.output.pendingBytes <= one.bytes) one.resolve()
+      else this.draining.push(one)
+    }
   }
 
   private gone(): void {
     this.closed = true
     this.splitter.stop()
     this.output.close()
+    this.wakeDrained()
     const reason = this.reason ?? 'closed by the peer'
     this.pending.close(closedError(this.remoteAddress, reason))
     this.owner.gone(this, reason, this.error)

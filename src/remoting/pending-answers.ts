@@ -16,65 +16,126 @@ export function nextOpaque(): number {
   return lastOpaque
 }
 
-interface Waiter {
-  resolve(answer: RemotingCommand): void
-  reject(error: unknown): void
-  /** Why it fails when its time is over. */
-  late(): RemotingError
-  /** Of the owner's clock. */
-  deadline: number
-  timer: NodeJS.Timeout
+/** Who waits for an answer. One of the two is called, once. */
+export interface AnswerWaiter {
+  answered(answer: RemotingCommand): void
+  failed(error: unknown): void
 }
 
-export class PendingAnswers {
-  private waiters: Map<number, Waiter> | undefined
+/** A waiter that is a promise. */
+class PromiseWaiter implements AnswerWaiter {
+  readonly promise: Promise<RemotingCommand>
+  answered!: (answer: RemotingCommand) => void
+  failed!: (error: unknown) => void
 
-  get count(): number {
-    return this.waiters?.size ?? 0
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.answered = resolve
+      this.failed = reject
+    })
+  }
+}
+
+interface Entry {
+  readonly waiter: AnswerWaiter
+  readonly code: number
+  readonly timeoutMs: number
+  /** Of the owner's clock. */
+  readonly deadline: number
+  /** Of the machine's, which goes on whatever a test does with the other. */
+  readonly due: number
+}
+
+/** A timer may be late by as much as it can be early. */
+const EARLY_MS = 1
+
+export class PendingAnswers {
+  private readonly address: string
+  private entries: Map<number, Entry> | undefined
+  /** One for all: at the earliest time that is over, or at one that has been answered since. */
+  private timer: NodeJS.Timeout | undefined
+  private timerDue = 0
+
+  constructor(address: string) {
+    this.address = address
   }
 
-  add(opaque: number, code: number, timeoutMs: number, address: string, now: number): Promise<RemotingCommand> {
-    this.waiters ??= new Map()
-    const waiters = this.waiters
-    const late = () =>
-      new RemotingError('TIMEOUT', {
-        what: `no answer to ${requestName(code)} within ${timeoutMs} ms`,
-        where: address,
-        retriable: true,
-      })
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.fail(opaque, late()), timeoutMs)
-      waiters.set(opaque, { resolve, reject, late, deadline: now + timeoutMs, timer })
-    })
+  get count(): number {
+    return this.entries?.size ?? 0
+  }
+
+  add(opaque: number, code: number, timeoutMs: number, now: number): Promise<RemotingCommand> {
+    const waiter = new PromiseWaiter()
+    this.expect(opaque, code, timeoutMs, now, waiter)
+    return waiter.promise
+  }
+
+  expect(opaque: number, code: number, timeoutMs: number, now: number, waiter: AnswerWaiter): void {
+    this.entries ??= new Map()
+    const due = performance.now() + timeoutMs
+    this.entries.set(opaque, { waiter, code, timeoutMs, deadline: now + timeoutMs, due })
+    if (this.timer === undefined || due < this.timerDue - EARLY_MS) this.arm(due)
   }
 
   /** The clock may have been moved: whoever should have been answered by `now` fails. */
   expire(now: number): void {
-    if (this.waiters === undefined) return
-    for (const [opaque, { deadline, late }] of [...this.waiters]) if (deadline <= now) this.fail(opaque, late())
+    if (this.entries === undefined) return
+    for (const [opaque, entry] of [...this.entries]) if (entry.deadline <= now) this.fail(opaque, this.late(entry))
   }
 
   /** False when nobody waits for it (any more). */
   answer(command: RemotingCommand): boolean {
     const waiter = this.remove(command.opaque)
-    waiter?.resolve(command)
+    waiter?.answered(command)
     return waiter !== undefined
   }
 
   fail(opaque: number, error: unknown): void {
-    this.remove(opaque)?.reject(error)
+    this.remove(opaque)?.failed(error)
+  }
+
+  /** close() follows. */
+  stopTimer(): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
   }
 
   close(error: RemotingError): void {
-    for (const opaque of [...(this.waiters?.keys() ?? [])]) this.fail(opaque, error)
+    this.stopTimer()
+    for (const opaque of [...(this.entries?.keys() ?? [])]) this.fail(opaque, error)
   }
 
-  private remove(opaque: number): Waiter | undefined {
-    const waiter = this.waiters?.get(opaque)
-    if (waiter === undefined) return undefined
-    this.waiters?.delete(opaque)
-    clearTimeout(waiter.timer)
-    return waiter
+  private remove(opaque: number): AnswerWaiter | undefined {
+    const entry = this.entries?.get(opaque)
+    if (entry === undefined) return undefined
+    this.entries?.delete(opaque)
+    return entry.waiter
+  }
+
+  private arm(due: number): void {
+    clearTimeout(this.timer)
+    this.timerDue = due
+    this.timer = setTimeout(() => this.look(), Math.max(1, due - performance.now()))
+  }
+
+  /** Whose time is over fails; the timer goes on to the next. */
+  private look(): void {
+    this.timer = undefined
+    const now = performance.now() + EARLY_MS
+    let next = Number.POSITIVE_INFINITY
+    for (const [opaque, entry] of [...(this.entries ?? [])]) {
+      if (entry.due <= now) this.fail(opaque, this.late(entry))
+      else if (entry.due < next) next = entry.due
+    }
+    if (next < Number.POSITIVE_INFINITY && this.count > 0) this.arm(next)
+  }
+
+  private late({ code, timeoutMs }: Entry): RemotingError {
+    return new RemotingError('TIMEOUT', {
+      what: `no answer to ${requestName(code)} within ${timeoutMs} ms`,
+      where: this.address,
+      retriable: true,
+    })
   }
 }
 

@@ -7,13 +7,13 @@
  */
 import { BROKER_ADMIN_CODES } from '../../remoting/admin-codes.ts'
 import type { RemotingCommand } from '../../remoting/command.ts'
+import { ACCESS_KEY, isSigned } from '../../remoting/signature.ts'
 import { TOPIC } from '../topics/names.ts'
 import type { Account } from './account.ts'
 import { AclError } from './acl-error.ts'
 import { type Need, needsOf } from './needs.ts'
 import { allows, PUB, resourceText, SUB } from './permissions.ts'
 import type { AclRules } from './rules.ts'
-import { ACCESS_KEY, isSigned } from './signature.ts'
 
 /** Throws AclError, or RefusedRequest for a body that cannot be read. `address`: the peer's, 4 or 16 bytes. */
 export function checkRequest(rules: AclRules, request: RemotingCommand, address: Uint8Array): void {

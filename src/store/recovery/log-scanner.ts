@@ -6,7 +6,14 @@
  * not patched yet (its open fields are 0), a re-used file, or a record inside another one's body from being believed.
  */
 import type { LogLayout } from '../commitlog/log-layout.ts'
-import { BLANK_SIZE, RECORD_MAGIC, RECORD_MAGIC_V2, RECORD_SIZE_MIN, RecordView } from '../commitlog/record.ts'
+import {
+  BLANK_SIZE,
+  bodyIsIntact,
+  RECORD_MAGIC,
+  RECORD_MAGIC_V2,
+  RECORD_SIZE_MIN,
+  RecordView,
+} from '../commitlog/record.ts'
 import { segmentStart } from '../commitlog/segments.ts'
 import type { LogWindow } from './log-window.ts'
 
@@ -60,7 +67,7 @@ export class LogScanner {
     if (record.physicalOffset !== at + layout.headerSize) return this.complain('content', 'the offset of another place')
     if (record.storeTimestamp <= 0) return this.complain('content', 'no store time')
     if (this.endsInZeros()) return this.complain('content', 'a topic or properties cut short')
-    if (this.checkCRC && !record.bodyIsIntact(window.bytes))
+    if (this.checkCRC && !bodyIsIntact(record, window.bytes))
       return this.complain('content', 'a body that differs from its CRC')
     return 'ok'
   }

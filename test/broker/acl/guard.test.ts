@@ -7,10 +7,10 @@ import { AclError } from '../../../src/broker/acl/acl-error.ts'
 import { parseAclFile } from '../../../src/broker/acl/acl-file.ts'
 import { checkRequest, checkSeen } from '../../../src/broker/acl/guard.ts'
 import { rulesOf } from '../../../src/broker/acl/rules.ts'
-import { signatureOf } from '../../../src/broker/acl/signature.ts'
 import { BROKER_ADMIN_CODES } from '../../../src/remoting/admin-codes.ts'
 import { request } from '../../../src/remoting/command.ts'
 import { hostBytes } from '../../../src/remoting/host.ts'
+import { signatureOf } from '../../../src/remoting/signature.ts'
 
 const RULES = rulesOf(
   [

@@ -4,9 +4,18 @@
  * Rules: spec/remoting.md §8.
  */
 import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
-import type { RemotingCommand } from '../../remoting/command.ts'
+import type { RemotingCommand } from './command.ts'
+
+/** Who asks; requests are signed with it where servers check access rules. */
+export interface Account {
+  readonly accessKey: string
+  readonly secretKey: string
+  /** Of a temporary account. */
+  readonly securityToken?: string | undefined
+}
 
 export const ACCESS_KEY = 'AccessKey'
+const SECURITY_TOKEN = 'SecurityToken'
 const SIGNATURE = 'Signature'
 /** Clients add it to request 12 after they have signed. */
 const NOT_SIGNED = '_UNIQUE_KEY_QUERY'
@@ -21,6 +30,14 @@ export function signatureOf(
   const hmac = createHmac('sha1', key).update(content, 'utf8')
   if (body !== undefined) hmac.update(body)
   return hmac.digest('base64')
+}
+
+/** The same request with the account's name and signature. */
+export function signed(request: RemotingCommand, account: Account): RemotingCommand {
+  const ext: Record<string, string> = { ...request.ext, [ACCESS_KEY]: account.accessKey }
+  if (account.securityToken !== undefined) ext[SECURITY_TOKEN] = account.securityToken
+  ext[SIGNATURE] = signatureOf({ ext, body: request.body }, account.secretKey)
+  return { ...request, ext }
 }
 
 export function isSigned(request: Pick<RemotingCommand, 'ext' | 'body'>, key: KeyObject): boolean {

@@ -1,0 +1,134 @@
+/**
+ * A message as a producer is given it: an object, checked and made into what travels.
+ *
+ *   { topic: 'orders', body: 'hello', tags: 'new', keys: ['42'], properties: { tenant: 'a' } }
+ */
+import { ClientError } from '../errors.ts'
+import { TOPIC_LENGTH_MAX } from '../options.ts'
+import { PROPERTY } from './property-names.ts'
+
+export interface Message {
+  /** Where it goes. */
+  topic: string
+  /** Text is sent as UTF-8. Bytes must not change until the send has ended. */
+  body: string | Uint8Array
+  /** What consumers select by. */
+  tags?: string
+  /** What it is found by; each may hold no blank. */
+  keys?: string | readonly string[]
+  /** Of your own; names that RocketMQ uses are refused. */
+  properties?: Readonly<Record<string, string>>
+  /** 1…18: delivered after that level of the broker's table (1s 5s 10s 30s 1m … 2h). */
+  delayTimeLevel?: number
+  /** False: the broker answers without waiting for disk and slaves. @default true */
+  waitStoreMsgOK?: boolean
+  /** Any 32-bit number of your own. @default 0 */
+  flag?: number
+}
+
+/** Brokers refuse sends to them. */
+const NOT_FOR_SENDING: ReadonlySet<string> = new Set([
+  'SCHEDULE_TOPIC_XXXX',
+  'RMQ_SYS_TRANS_HALF_TOPIC',
+  'RMQ_SYS_TRANS_OP_HALF_TOPIC',
+  'TRANS_CHECK_MAX_TIME_TOPIC',
+  'SELF_TEST_TOPIC',
+  'OFFSET_MOVED_EVENT',
+])
+const RESERVED: ReadonlySet<string> = new Set(Object.values(PROPERTY))
+const TOPIC = /^[%|a-zA-Z0-9_-]+$/
+/** The two bytes between names, values and pairs. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what the wire divides properties by
+const DIVIDER = /[\u0001\u0002]/
+
+export function badMessage(what: string, hint?: string): ClientError {
+  return new ClientError('BAD_MESSAGE', { what, hint })
+}
+
+/** Names of topics that were found good: a producer sends to few. */
+let goodTopic = ''
+
+export function checkTopic(topic: unknown): asserts topic is string {
+  if (topic === goodTopic) return
+  if (typeof topic !== 'string' || topic === '') throw badMessage('the message has no topic', 'give topic: a name')
+  if (topic.length > TOPIC_LENGTH_MAX) {
+    throw badMessage(`topic ${topic} has ${topic.length} characters, at most ${TOPIC_LENGTH_MAX} may be`)
+  }
+  if (!TOPIC.test(topic)) throw badMessage(`topic "${topic}" may hold letters, digits and % | _ - only`)
+  if (NOT_FOR_SENDING.has(topic)) throw badMessage(`topic ${topic} is the broker's own: nothing is sent to it`)
+  goodTopic = topic
+}
+
+/** Throws ClientError BAD_MESSAGE. */
+export function bodyBytes(message: Message, maxMessageSize: number): Uint8Array {
+  const { body, topic } = message
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+  if (!(bytes instanceof Uint8Array)) {
+    throw badMessage(
+      `the body of a message to ${topic} is ${typeof body}`,
+      'give text or bytes (JSON.stringify for objects)',
+    )
+  }
+  if (bytes.length === 0) throw badMessage(`the body of a message to ${topic} is empty: RocketMQ takes none`)
+  if (bytes.length > maxMessageSize) {
+    throw badMessage(
+      `the body of a message to ${topic} has ${bytes.length} bytes, at most ${maxMessageSize} may be`,
+      'raise maxMessageSize here and at the broker, or store it elsewhere and send its place',
+    )
+  }
+  return bytes
+}
+
+/** The text of the properties, those of the client itself last. Throws ClientError BAD_MESSAGE. */
+export function propertiesText(message: Message, own: readonly (readonly [string, string])[]): string {
+  const { properties, tags, keys, delayTimeLevel, waitStoreMsgOK } = message
+  let text = ''
+  if (properties !== undefined) {
+    for (const name in properties) text += userPair(message, name, properties[name])
+  }
+  if (keys !== undefined) text += pair(PROPERTY.keys, keysText(message, keys))
+  if (tags !== undefined && tags !== '') text += pair(PROPERTY.tags, plain(message, 'tags', tags))
+  if (delayTimeLevel !== undefined && delayTimeLevel !== 0) {
+    if (!Number.isInteger(delayTimeLevel) || delayTimeLevel < 0) {
+      throw badMessage(`delayTimeLevel of a message to ${message.topic} is ${delayTimeLevel}`, 'give 1 to 18')
+    }
+    text += pair(PROPERTY.delay, String(delayTimeLevel))
+  }
+  text += pair(PROPERTY.wait, waitStoreMsgOK === false ? 'false' : 'true')
+  for (const [name, value] of own) text += pair(name, value)
+  return text.slice(0, -1)
+}
+
+function pair(name: string, value: string): string {
+  return value === '' ? '' : `${name}\u0001${value}\u0002`
+}
+
+function userPair(message: Message, name: string, value: unknown): string {
+  if (RESERVED.has(name)) {
+    throw badMessage(
+      `property ${name} of a message to ${message.topic} is RocketMQ's own`,
+      'take another name, or its option',
+    )
+  }
+  if (typeof value !== 'string') {
+    throw badMessage(`property ${name} of a message to ${message.topic} is ${typeof value}`, 'give text')
+  }
+  if (name === '' || value === '') {
+    throw badMessage(`property "${name}" of a message to ${message.topic} is empty: RocketMQ drops such pairs`)
+  }
+  if (DIVIDER.test(name))
+    throw badMessage(`property "${name}" of a message to ${message.topic} holds a control character`)
+  return pair(name, plain(message, `property ${name}`, value))
+}
+
+function plain(message: Message, what: string, value: unknown): string {
+  if (typeof value !== 'string')
+    throw badMessage(`${what} of a message to ${message.topic} is ${typeof value}`, 'give text')
+  if (DIVIDER.test(value)) throw badMessage(`${what} of a message to ${message.topic} holds a control character`)
+  return value
+}
+
+function keysText(message: Message, keys: string | readonly string[]): string {
+  if (typeof keys === 'string') return plain(message, 'keys', keys)
+  return keys.map((key) => plain(message, 'keys', key)).join(' ')
+}

@@ -1,0 +1,33 @@
+/** Names of the properties that clients and brokers give a meaning to (spec/broker-requests.md §1). */
+export const PROPERTY = {
+  keys: 'KEYS',
+  tags: 'TAGS',
+  /** "false": the broker answers without waiting for disk and slaves. */
+  wait: 'WAIT',
+  delay: 'DELAY',
+  /** Of a retried message: the topic that it was sent to. */
+  retryTopic: 'RETRY_TOPIC',
+  realTopic: 'REAL_TOPIC',
+  realQueueId: 'REAL_QID',
+  transactionPrepared: 'TRAN_MSG',
+  producerGroup: 'PGROUP',
+  uniqueKey: 'UNIQ_KEY',
+  minOffset: 'MIN_OFFSET',
+  maxOffset: 'MAX_OFFSET',
+  originMessageId: 'ORIGIN_MESSAGE_ID',
+  reconsumeTime: 'RECONSUME_TIME',
+  maxReconsumeTimes: 'MAX_RECONSUME_TIMES',
+  consumeStartTime: 'CONSUME_START_TIME',
+  region: 'MSG_REGION',
+  traceOn: 'TRACE_ON',
+  transactionCheckTimes: 'TRANSACTION_CHECK_TIMES',
+  checkImmunity: 'CHECK_IMMUNITY_TIME_IN_SECONDS',
+  instanceId: 'INSTANCE_ID',
+  cluster: 'CLUSTER',
+  messageType: 'MSG_TYPE',
+  correlationId: 'CORRELATION_ID',
+  replyToClient: 'REPLY_TO_CLIENT',
+  ttl: 'TTL',
+  arriveTime: 'ARRIVE_TIME',
+  pushReplyTime: 'PUSH_REPLY_TIME',
+} as const

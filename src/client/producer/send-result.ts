@@ -1,0 +1,57 @@
+/** What a send came to. */
+import type { RemotingCommand } from '../../remoting/command.ts'
+import { RESPONSE } from '../../remoting/response-codes.ts'
+import type { MessageQueue } from '../route.ts'
+
+/**
+ * SEND_OK, or: it is stored, but the disk (FLUSH_DISK_TIMEOUT) or a slave (FLUSH_SLAVE_TIMEOUT) did not confirm in time, or
+ * there is no slave (SLAVE_NOT_AVAILABLE).
+ */
+export type SendStatus = 'SEND_OK' | 'FLUSH_DISK_TIMEOUT' | 'FLUSH_SLAVE_TIMEOUT' | 'SLAVE_NOT_AVAILABLE'
+
+export interface SendResult {
+  readonly sendStatus: SendStatus
+  /** The id that this client gave it (UNIQ_KEY). */
+  readonly msgId: string
+  /** Where the broker has it. */
+  readonly offsetMsgId: string
+  readonly messageQueue: MessageQueue
+  readonly queueOffset: number
+  readonly transactionId: string | undefined
+  readonly regionId: string
+  /** Whether the broker wants traces. */
+  readonly traceOn: boolean
+}
+
+const STATUS: Record<number, SendStatus> = {
+  [RESPONSE.SUCCESS]: 'SEND_OK',
+  [RESPONSE.FLUSH_DISK_TIMEOUT]: 'FLUSH_DISK_TIMEOUT',
+  [RESPONSE.FLUSH_SLAVE_TIMEOUT]: 'FLUSH_SLAVE_TIMEOUT',
+  [RESPONSE.SLAVE_NOT_AVAILABLE]: 'SLAVE_NOT_AVAILABLE',
+}
+
+/** Undefined: the answer is a refusal. */
+export function statusOf(code: number): SendStatus | undefined {
+  return code === 0 ? 'SEND_OK' : STATUS[code]
+}
+
+/** `queue`: as the user knows it; the broker says which of its queues it took. */
+export function resultOf(
+  sendStatus: SendStatus,
+  answer: RemotingCommand,
+  msgId: string,
+  queue: MessageQueue,
+): SendResult {
+  const { ext } = answer
+  const queueId = ext?.queueId === undefined ? queue.queueId : Number(ext.queueId)
+  return {
+    sendStatus,
+    msgId,
+    offsetMsgId: ext?.msgId ?? '',
+    messageQueue: queueId === queue.queueId ? queue : { topic: queue.topic, brokerName: queue.brokerName, queueId },
+    queueOffset: Number(ext?.queueOffset ?? -1),
+    transactionId: ext?.transactionId,
+    regionId: ext?.MSG_REGION ?? 'DefaultRegion',
+    traceOn: ext?.TRACE_ON !== 'false',
+  }
+}

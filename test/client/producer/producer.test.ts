@@ -303,3 +303,13 @@ test('more than a connection takes at once waits for it', async () => {
   const results = await Promise.all(Array.from({ length: 1500 }, () => producer.send({ topic: 'flood', body })))
   expect(results.every(({ sendStatus }) => sendStatus === 'SEND_OK')).toBe(true)
 })
+
+test('with tls nothing is said in the clear', async () => {
+  await using secure = await startTestBroker({
+    config: { 'tls.server.mode': 'enforcing', 'tls.test.mode.enable': true },
+  })
+  await using producer = new Producer(options({ nameserver: secure.namesrv, tls: true }))
+  expect((await producer.send({ topic: 'secret', body: 'x' })).sendStatus).toBe('SEND_OK')
+  await using plain = new Producer(options({ nameserver: secure.namesrv, sendMsgTimeout: 500 }))
+  await expect(plain.send({ topic: 'secret', body: 'x' })).rejects.toMatchObject({ code: 'NO_NAMESRV' })
+})

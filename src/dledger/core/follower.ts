@@ -19,27 +19,58 @@ import type { Core } from './state.ts'
 export function onPushRequest(core: Core, token: number, request: PushRequest): void {
   const { follower, settings } = core
   const { leaderId, term } = request
-  if (leaderId === undefined || leaderId === core.selfId || !settings.peers.includes(leaderId))
-    return refuse(core, token, request)
-  if (term < core.term && !settings.flaws.staleTermAccepted) return refuse(core, token, request)
-  if (core.role === 'LEADER' && term <= core.term) return reply(core, token, request, CODES.NOT_FOLLOWER)
-  if (!followLeader(core, leaderId, term) && !settings.flaws.staleTermAccepted) return refuse(core, token, request)
+  if (leaderId === undefined || leaderId === core.selfId || !settings.peers.includes(leaderId)) {
+    refuse(core, token, request)
+    return
+  }
+  if (term < core.term && !settings.flaws.staleTermAccepted) {
+    refuse(core, token, request)
+    return
+  }
+  if (core.role === 'LEADER' && term <= core.term) {
+    reply(core, token, request, CODES.NOT_FOLLOWER)
+    return
+  }
+  if (!followLeader(core, leaderId, term) && !settings.flaws.staleTermAccepted) {
+    refuse(core, token, request)
+    return
+  }
   if (core.gate === 'closing') {
-    if (follower.deferred.length >= settings.limits.gapPushes) return refuse(core, token, request)
+    if (follower.deferred.length >= settings.limits.gapPushes) {
+      refuse(core, token, request)
+      return
+    }
     follower.deferred.push({ token, request })
     return
   }
-  if (request.type === 'COMMIT') return onCommit(core, token, request)
-  if (request.entries === undefined || request.entries.count < 1)
-    return reply(core, token, request, CODES.UNEXPECTED_ARGUMENT)
-  if (core.log.truncating !== undefined) return refuse(core, token, request)
-  if (request.type === 'APPEND') return onAppend(core, token, request, request.entries)
-  if (request.type === 'COMPARE') return onCompare(core, token, request, request.entries)
+  if (request.type === 'COMMIT') {
+    onCommit(core, token, request)
+    return
+  }
+  if (request.entries === undefined || request.entries.count < 1) {
+    reply(core, token, request, CODES.UNEXPECTED_ARGUMENT)
+    return
+  }
+  if (core.log.truncating !== undefined) {
+    refuse(core, token, request)
+    return
+  }
+  if (request.type === 'APPEND') {
+    onAppend(core, token, request, request.entries)
+    return
+  }
+  if (request.type === 'COMPARE') {
+    onCompare(core, token, request, request.entries)
+    return
+  }
   onTruncate(core, token, request, request.entries)
 }
 
 function onCommit(core: Core, token: number, request: PushRequest): void {
-  if (core.follower.verifiedIndex < 0 && core.log.endIndex >= 0) return refuse(core, token, request)
+  if (core.follower.verifiedIndex < 0 && core.log.endIndex >= 0) {
+    refuse(core, token, request)
+    return
+  }
   learnCommit(core, request)
   reply(core, token, request, CODES.SUCCESS)
 }
@@ -56,10 +87,17 @@ function onAppend(core: Core, token: number, request: PushRequest, entries: Entr
   if (last <= follower.verifiedIndex) {
     // Sent again: it is in the log, as this leader has it.
     learnCommit(core, request)
-    return acknowledge(core, token, request, last)
+    acknowledge(core, token, request, last)
+    return
   }
-  if (!isVerified || entries.firstIndex <= log.endIndex) return refuse(core, token, request)
-  if (entries.firstIndex > log.endIndex + 1) return holdBehindGap(core, token, request, entries)
+  if (!isVerified || entries.firstIndex <= log.endIndex) {
+    refuse(core, token, request)
+    return
+  }
+  if (entries.firstIndex > log.endIndex + 1) {
+    holdBehindGap(core, token, request, entries)
+    return
+  }
   submit(core, token, request, entries)
   for (let next = follower.gaps.get(log.endIndex + 1); next !== undefined; next = follower.gaps.get(log.endIndex + 1)) {
     follower.gaps.delete(log.endIndex + 1)
@@ -79,15 +117,24 @@ function submit(core: Core, token: number, request: PushRequest, entries: EntryB
 
 function holdBehindGap(core: Core, token: number, request: PushRequest, entries: EntryBatch): void {
   const { gaps } = core.follower
-  if (gaps.has(entries.firstIndex)) return reply(core, token, request, CODES.REPEATED_PUSH)
-  if (gaps.size >= core.settings.limits.gapPushes) return refuse(core, token, request)
+  if (gaps.has(entries.firstIndex)) {
+    reply(core, token, request, CODES.REPEATED_PUSH)
+    return
+  }
+  if (gaps.size >= core.settings.limits.gapPushes) {
+    refuse(core, token, request)
+    return
+  }
   gaps.set(entries.firstIndex, { token, request, since: core.now })
 }
 
 /** A push whose predecessor did not come: the refusal sends the leader to COMPARE, which brings all others again. */
 export function gapTick(core: Core): void {
   for (const gap of core.follower.gaps.values())
-    if (core.now - gap.since >= core.settings.timers.gapMs) return refuseWaiting(core)
+    if (core.now - gap.since >= core.settings.timers.gapMs) {
+      refuseWaiting(core)
+      return
+    }
 }
 
 function onCompare(core: Core, token: number, request: PushRequest, entries: EntryBatch): void {
@@ -103,8 +150,10 @@ export function onCompared(core: Core, ticket: number, equal: boolean): void {
   follower.comparing.delete(ticket)
   const { token, request } = asked
   const index = request.entries!.firstIndex
-  if (!equal || !isCurrent(core, request) || asked.epoch !== log.epoch || index > log.endIndex)
-    return refuse(core, token, request)
+  if (!equal || !isCurrent(core, request) || asked.epoch !== log.epoch || index > log.endIndex) {
+    refuse(core, token, request)
+    return
+  }
   follower.verifiedIndex = Math.max(follower.verifiedIndex, index)
   learnCommit(core, request)
   acknowledge(core, token, request, index)
@@ -118,8 +167,12 @@ function onTruncate(core: Core, token: number, request: PushRequest, entries: En
   } else if (index < core.commitIndex) {
     const what = `the leader ${request.leaderId} of term ${request.term} truncates to ${index}, but ${core.commitIndex} is committed here`
     core.out.push({ kind: 'alarm', what })
-    return refuse(core, token, request)
-  } else if (index < follower.verifiedIndex) return refuse(core, token, request)
+    refuse(core, token, request)
+    return
+  } else if (index < follower.verifiedIndex) {
+    refuse(core, token, request)
+    return
+  }
   refuseWaiting(core)
   const mustEqual = index <= Math.max(core.commitIndex, follower.verifiedIndex) && !settings.flaws.truncateAcknowledged
   log.truncating = { token, request }
@@ -140,7 +193,10 @@ export function onTruncated(core: Core, end: LogEnd, beginIndex: number, isDone:
   log.beginIndex = beginIndex
   setEnd(core, end)
   log.flushedIndex = end.endIndex
-  if (!isDone || !isCurrent(core, request)) return refuse(core, token, request)
+  if (!isDone || !isCurrent(core, request)) {
+    refuse(core, token, request)
+    return
+  }
   follower.verifiedIndex = end.endIndex
   learnCommit(core, request)
   reply(core, token, request, CODES.SUCCESS)
@@ -184,7 +240,10 @@ export function settle(core: Core): void {
 
 function acknowledge(core: Core, token: number, request: PushRequest, needs: number): void {
   const { acks } = core.follower
-  if (needs <= ackMark(core)) return reply(core, token, request, CODES.SUCCESS)
+  if (needs <= ackMark(core)) {
+    reply(core, token, request, CODES.SUCCESS)
+    return
+  }
   let at = acks.length
   while (at > 0 && acks[at - 1]!.needs > needs) at--
   acks.splice(at, 0, { token, request, needs })

@@ -25,11 +25,18 @@ function pump(core: Core, peer: number): void {
   const { log } = core
   if (!progress.follows || progress.reading !== 0 || core.now < progress.pauseUntil) return
   if (progress.mode === 'append') {
-    if (progress.nextIndex > log.appendedIndex) return sendCommit(core, peer, progress)
+    if (progress.nextIndex > log.appendedIndex) {
+      sendCommit(core, peer, progress)
+      return
+    }
     if (progress.pushesInFlight >= core.settings.limits.pushesInFlight) return
-    if (progress.nextIndex < log.beginIndex) return restartCompare(core, peer, 0)
+    if (progress.nextIndex < log.beginIndex) {
+      restartCompare(core, peer, 0)
+      return
+    }
     const to = Math.min(log.appendedIndex, progress.nextIndex + core.settings.limits.pushEntries - 1)
-    return read(core, progress, progress.nextIndex, to, core.settings.limits.pushBytes)
+    read(core, progress, progress.nextIndex, to, core.settings.limits.pushBytes)
+    return
   }
   if (progress.negotiation !== 0) return
   if (progress.askIndex < log.beginIndex) progress.askIndex = log.appendedIndex
@@ -46,7 +53,10 @@ export function onRead(core: Core, ticket: number, entries: EntryBatch | undefin
   if (peer < 0) return
   const progress = core.leading!.peers[peer]!
   progress.reading = 0
-  if (entries === undefined) return restartCompare(core, peer, core.settings.timers.retryMs)
+  if (entries === undefined) {
+    restartCompare(core, peer, core.settings.timers.retryMs)
+    return
+  }
   const deadline = core.now + core.settings.timers.callMs
   if (progress.mode === 'append') {
     const lastIndex = lastIndexOf(entries)
@@ -86,18 +96,24 @@ export function onPushResponse(core: Core, call: Call, response: PushResponse | 
   if (isGood) progress.lastOkAt = core.now
   switch (call.kind) {
     case 'append':
-      if (!isGood) return restartCompare(core, peer, pauseAfter(core, response))
+      if (!isGood) {
+        restartCompare(core, peer, pauseAfter(core, response))
+        return
+      }
       progress.pushesInFlight--
       progress.matchIndex = Math.max(progress.matchIndex, call.lastIndex)
       leaderCommit(core)
       break
     case 'commit':
       if (response === undefined || isGood) break
-      return restartCompare(core, peer, core.settings.timers.retryMs)
+      restartCompare(core, peer, core.settings.timers.retryMs)
+      return
     case 'negotiate':
       progress.negotiation = 0
-      if (response === undefined || !onNegotiated(core, peer, call, response))
-        return restartCompare(core, peer, core.settings.timers.retryMs)
+      if (response === undefined || !onNegotiated(core, peer, call, response)) {
+        restartCompare(core, peer, core.settings.timers.retryMs)
+        return
+      }
       break
   }
   pump(core, peer)

@@ -39,24 +39,34 @@ export function step(core: Core, input: Input, now: number, random: number, out:
 function take(core: Core, input: Input): void {
   switch (input.kind) {
     case 'tick':
-      return onTick(core)
+      onTick(core)
+      return
     case 'request':
-      return onRequest(core, input.token, input.request)
+      onRequest(core, input.token, input.request)
+      return
     case 'response':
-      return onCallEnd(core, input.peer, input.call, input.response)
+      onCallEnd(core, input.peer, input.call, input.response)
+      return
     case 'callFailed':
-      return onCallEnd(core, input.peer, input.call, undefined)
+      onCallEnd(core, input.peer, input.call, undefined)
+      return
     case 'reached':
-      return onReached(core, input.peer)
+      onReached(core, input.peer)
+      return
     case 'persisted':
       persisted(core, input.sequence)
-      return candidateTickNow(core)
+      candidateTickNow(core)
+      return
     case 'localEnd':
     case 'appended':
-      return onLogGrown(core, input)
+      onLogGrown(core, input)
+      return
     case 'appendFailed':
       if (input.epoch !== core.log.epoch) return
-      if (core.leading === undefined) return onAppendFailed(core, input)
+      if (core.leading === undefined) {
+        onAppendFailed(core, input)
+        return
+      }
       core.log.epoch++
       setEnd(core, input)
       if (core.leading.termStart < 0) onOwnAppendFailed(core)
@@ -64,15 +74,20 @@ function take(core: Core, input: Input): void {
     case 'truncated':
     case 'truncateFailed':
       if (core.log.truncating === undefined || input.epoch !== core.log.epoch) return
-      return onTruncated(core, input, input.beginIndex, input.kind === 'truncated')
+      onTruncated(core, input, input.beginIndex, input.kind === 'truncated')
+      return
     case 'flushed':
-      return onFlushed(core, input.epoch, input.index)
+      onFlushed(core, input.epoch, input.index)
+      return
     case 'compared':
-      return onCompared(core, input.ticket, input.equal)
+      onCompared(core, input.ticket, input.equal)
+      return
     case 'read':
-      return onRead(core, input.ticket, input.entries)
+      onRead(core, input.ticket, input.entries)
+      return
     case 'gateClosed':
-      return onGateClosed(core, input)
+      onGateClosed(core, input)
+      return
     case 'began':
       core.log.beginIndex = input.beginIndex
       return
@@ -97,14 +112,18 @@ function candidateTickNow(core: Core): void {
 function onRequest(core: Core, token: number, request: MemberRequest): void {
   switch (request.kind) {
     case 'VOTE':
-      return onVoteRequest(core, token, request)
+      onVoteRequest(core, token, request)
+      return
     case 'HEART_BEAT':
-      return onHeartBeatRequest(core, token, request)
+      onHeartBeatRequest(core, token, request)
+      return
     case 'PUSH':
-      return onPushRequest(core, token, request)
+      onPushRequest(core, token, request)
+      return
     case 'LEADERSHIP_TRANSFER':
       onTransferRequest(core, token, request)
-      return candidateTickNow(core)
+      candidateTickNow(core)
+      return
   }
 }
 
@@ -120,13 +139,16 @@ function onCallEnd(core: Core, peer: number, id: number, response: MemberRespons
       return
     case 'heartbeat':
       onHeartBeatResponse(core, peer, response?.kind === 'HEART_BEAT' ? response : undefined)
-      return pumpAll(core)
+      pumpAll(core)
+      return
     case 'append':
     case 'negotiate':
     case 'commit':
-      return onPushResponse(core, call, response?.kind === 'PUSH' ? response : undefined)
+      onPushResponse(core, call, response?.kind === 'PUSH' ? response : undefined)
+      return
     case 'transfer':
-      return onTransferResponse(core, id, response?.kind === 'LEADERSHIP_TRANSFER' ? response : undefined)
+      onTransferResponse(core, id, response?.kind === 'LEADERSHIP_TRANSFER' ? response : undefined)
+      return
   }
 }
 
@@ -162,7 +184,8 @@ function onGateClosed(core: Core, end: LogEnd): void {
   core.gate = 'closed'
   if (core.leading !== undefined) {
     onOwnAppend(core, end)
-    return continueTransfer(core)
+    continueTransfer(core)
+    return
   }
   setEnd(core, end)
   continueTransfer(core)

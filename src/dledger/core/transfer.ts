@@ -39,7 +39,10 @@ function startTransfer(core: Core, token: number, transfereeId: string | undefin
 export function continueTransfer(core: Core): void {
   const { transfer } = core
   if (transfer === undefined || transfer.call !== 0) return
-  if (core.leading === undefined || core.term !== transfer.term) return endTransfer(core, CODES.EXPIRED_TERM)
+  if (core.leading === undefined || core.term !== transfer.term) {
+    endTransfer(core, CODES.EXPIRED_TERM)
+    return
+  }
   const { peer } = transfer
   transfer.call = send(
     core,
@@ -70,9 +73,14 @@ function endTransfer(core: Core, code: number, term = core.term): void {
 }
 
 function take(core: Core, token: number, request: TransferRequest): void {
-  if (core.role !== 'FOLLOWER' || request.transferId !== core.leaderId)
-    return reply(core, token, CODES.INCONSISTENT_LEADER)
-  if (core.taking !== undefined) return reply(core, token, CODES.LEADER_TRANSFERRING)
+  if (core.role !== 'FOLLOWER' || request.transferId !== core.leaderId) {
+    reply(core, token, CODES.INCONSISTENT_LEADER)
+    return
+  }
+  if (core.taking !== undefined) {
+    reply(core, token, CODES.LEADER_TRANSFERRING)
+    return
+  }
   core.taking = {
     token,
     term: request.term,
@@ -92,8 +100,14 @@ export function takingTick(core: Core): void {
     if (core.now >= taking.deadline) endTaking(core, CODES.TAKE_LEADERSHIP_FAILED)
     return
   }
-  if (core.term !== taking.term) return endTaking(core, CODES.INCONSISTENT_TERM)
-  if (core.role !== 'FOLLOWER') return endTaking(core, CODES.TAKE_LEADERSHIP_FAILED)
+  if (core.term !== taking.term) {
+    endTaking(core, CODES.INCONSISTENT_TERM)
+    return
+  }
+  if (core.role !== 'FOLLOWER') {
+    endTaking(core, CODES.TAKE_LEADERSHIP_FAILED)
+    return
+  }
   if (core.log.appendedIndex < taking.needsIndex || core.follower.verifiedIndex < taking.needsIndex) {
     if (core.now >= taking.deadline) endTaking(core, CODES.TAKE_LEADERSHIP_FAILED)
     return

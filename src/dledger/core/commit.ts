@@ -12,7 +12,8 @@ const marks: number[] = []
 /** The own log's mark: what counts as held by this member. */
 export function ownMark(core: Core): number {
   const { flushBeforeAck, flaws } = core.settings
-  return flushBeforeAck && !flaws.leaderCountsUnflushed ? core.log.flushedIndex : core.log.appendedIndex
+  const { appendedIndex, flushedIndex } = core.log
+  return flushBeforeAck && !flaws.leaderCountsUnflushed ? Math.min(flushedIndex, appendedIndex) : appendedIndex
 }
 
 export function leaderCommit(core: Core): void {

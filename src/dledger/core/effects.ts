@@ -12,7 +12,8 @@
  *  4. With the gate open for a term, local writers append behind the end under that term, and `localEnd` tells how far. After
  *     `closeGate` none of them gets in, and `gateClosed` tells the end that stands. An append of an older epoch is refused.
  *  5. After an append of epoch e failed, the log is in epoch e + 1: more of e is refused without a word. `flushed` of epoch e tells of bytes of the log as it was after the truncation that began e.
- *  6. Every call (send) is answered by `response` or `callFailed`, or by nothing: the core has deadlines of its own. `reached` is
+ *  6. What recovery finds is synced before the core is made: it counts as flushed.
+ *  7. Every call (send) is answered by `response` or `callFailed`, or by nothing: the core has deadlines of its own. `reached` is
  *     told when a connection to a peer was opened anew: what was sent before it may be lost, and the peer another process.
  */
 import type { EntryBatch, MemberRequest, MemberResponse } from './messages.ts'

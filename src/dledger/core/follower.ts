@@ -252,7 +252,8 @@ function acknowledge(core: Core, token: number, request: PushRequest, needs: num
 function ackMark(core: Core): number {
   const { flaws, flushBeforeAck } = core.settings
   if (flaws.ackBeforeAppend) return core.log.endIndex
-  return flushBeforeAck && !flaws.ackBeforeFlush ? core.log.flushedIndex : core.log.appendedIndex
+  const { appendedIndex, flushedIndex } = core.log
+  return flushBeforeAck && !flaws.ackBeforeFlush ? Math.min(flushedIndex, appendedIndex) : appendedIndex
 }
 
 function isCurrent(core: Core, request: PushRequest): boolean {

@@ -1,8 +1,7 @@
 /**
  * What a member knows, as one plain object that `step` changes in place.
  *
- * Invariants (asserted where they are touched): commitIndex ≤ log.appendedIndex ≤ log.endIndex; log.flushedIndex ≤
- * log.appendedIndex; follower.verifiedIndex ≤ log.endIndex; `leading` is set exactly while role is LEADER; term never goes back.
+ * Invariants (asserted where they are touched): commitIndex ≤ log.appendedIndex ≤ log.endIndex; follower.verifiedIndex ≤ log.endIndex; `leading` is set exactly while role is LEADER; term never goes back.
  */
 import type { Effect, Role } from './effects.ts'
 import type { PushRequest } from './messages.ts'
@@ -51,6 +50,7 @@ export interface Log {
   /** Last entry that is written. */
   appendedIndex: number
   appendedTerm: number
+  /** As the flush thread told it: may be ahead of appendedIndex, whose completion is still on its way. */
   flushedIndex: number
   /** Truncations so far: completions of an older epoch tell of entries that may be gone. */
   epoch: number

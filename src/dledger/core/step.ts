@@ -174,7 +174,7 @@ function onFlushed(core: Core, epoch: number, index: number): void {
   const { log } = core
   if (epoch !== log.epoch && !core.settings.flaws.staleFlushCounts) return
   if (log.truncating !== undefined) return
-  log.flushedIndex = Math.max(log.flushedIndex, Math.min(index, log.appendedIndex))
+  log.flushedIndex = Math.max(log.flushedIndex, index)
   leaderCommit(core)
   pumpAll(core)
   settle(core)

@@ -10,7 +10,8 @@
  *  3. `truncate` erases everything behind the new end and syncs it before it completes: of a tail cut off nothing may come back
  *     behind newer entries after a power loss. Recovery does the same with what lies behind the end that it finds.
  *  4. With the gate open for a term, local writers append behind the end under that term, and `localEnd` tells how far. After
- *     `closeGate` none of them gets in, and `gateClosed` tells the end that stands. An append of an older epoch is refused.
+ *     `closeGate` none of them gets in, and `gateClosed` tells the end that stands, in the log's queue: behind a no-op that is on
+ *     its way. It may come before the gate was ever open.
  *  5. After an append of epoch e failed, the log is in epoch e + 1: more of e is refused without a word. `flushed` of epoch e tells of bytes of the log as it was after the truncation that began e.
  *  6. What recovery finds is synced before the core is made: it counts as flushed.
  *  7. Every call (send) is answered by `response` or `callFailed`, or by nothing: the core has deadlines of its own. `reached` is

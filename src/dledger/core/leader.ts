@@ -29,6 +29,7 @@ export function becomeLeader(core: Core): void {
     nextPreferredCheckAt: core.now + core.settings.timers.preferredCheckMs,
   }
   tellRole(core)
+  core.gate = 'opening'
   core.out.push({ kind: 'appendNoop', epoch: core.log.epoch, term: core.term })
   if (core.taking !== undefined)
     endTaking(core, core.taking.takeTerm === core.term ? CODES.SUCCESS : CODES.EXPIRED_TERM)

@@ -73,8 +73,8 @@ function leaveLeading(core: Core): void {
   core.leading = undefined
   core.candidate.closedTerm = core.settings.flaws.leadSameTermAgain ? -1 : core.term
   dropCalls(core, (call) => call.kind !== 'transfer')
-  if (core.gate !== 'open') return
-  if (core.settings.flaws.gateStaysOpen) {
+  if (core.gate !== 'open' && core.gate !== 'opening') return
+  if (core.settings.flaws.gateStaysOpen && core.gate === 'open') {
     core.gate = 'closed'
     return
   }

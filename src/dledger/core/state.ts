@@ -18,7 +18,8 @@ export interface Core {
   leaderId: string | undefined
   commitIndex: number
   log: Log
-  gate: 'closed' | 'open' | 'closing'
+  /** `opening`: the no-op is on its way into the log. */
+  gate: 'closed' | 'opening' | 'open' | 'closing'
 
   /** Term and vote changed in this step: `persist` follows at its end. */
   dirty: boolean

@@ -90,6 +90,11 @@ export class Checker {
       throw new Violation(`${node} committed ${index}, which ${holders} of at least ${quorum} members hold ${how}`)
   }
 
+  /** A member answers a leader that it holds everything up to `last`. */
+  tells(node: string, last: number, length: number): void {
+    if (last >= length) throw new Violation(`${node} says that it holds ${last}, and holds ${length} entries`)
+  }
+
   acknowledges(value: number, index: number, floor: number): void {
     const entry = this.committed[index]
     if (entry?.value !== value)

@@ -22,6 +22,7 @@ export class Disk {
   isFull = false
   /** Times the usual latency. */
   slowness = 1
+  syncSlowness = 1
   /** Slots as a power loss finds them; may be longer than entries (old bytes behind the end). */
   private slots: (SimEntry | undefined)[] = []
   private readonly random: Random

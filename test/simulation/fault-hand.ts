@@ -10,6 +10,7 @@ export class FaultHand {
   private readonly timeline: Timeline
   private readonly world: Surroundings
   /** What ends each fault that lasts: done once, at its time or at the end of all. */
+  private isMended = false
   private readonly lasting = new Set<() => void>()
 
   constructor(members: readonly Member[], network: Network, timeline: Timeline, world: Surroundings) {
@@ -20,6 +21,7 @@ export class FaultHand {
   }
 
   mend(): void {
+    this.isMended = true
     for (const end of [...this.lasting]) end()
     this.network.weather = CALM
     for (const member of this.members) if (!member.isUp) this.restart(member)
@@ -32,6 +34,19 @@ export class FaultHand {
       case 'powerLoss':
         this.down(this.find(fault.whom), fault.kind === 'powerLoss', fault.ms)
         return
+      case 'crashAt': {
+        const members =
+          fault.point === 'lead' || fault.point === 'persist' || fault.point === 'commit'
+            ? this.members
+            : [this.find(fault.whom)]
+        for (const member of members)
+          member.crashAt(fault.point, () => {
+            for (const other of members) other.crashAt(fault.point, () => undefined)
+            if (this.isMended) return
+            this.down(member, fault.isPowerLoss, fault.ms)
+          })
+        return
+      }
       case 'powerLossOfMany':
         for (let i = 0; i < fault.count; i++)
           this.down(this.members[(fault.first + i) % this.members.length]!, true, fault.ms * (0.5 + i / 10))
@@ -41,8 +56,8 @@ export class FaultHand {
         return
       case 'slowDisk': {
         const member = this.find(fault.whom)
-        member.diskSlow(fault.factor)
-        this.lasts(fault.ms, () => member.diskSlow(1))
+        member.diskSlow(fault.factor, fault.syncOnly)
+        this.lasts(fault.ms, () => member.diskSlow(1, false))
         return
       }
       case 'fullDisk': {

@@ -2,6 +2,9 @@
 import type { MemberRequest, MemberResponse } from '../../src/dledger/core/index.ts'
 import type { SimEntry } from './entries.ts'
 
+/** Moments at which a crash hurts most: just after the member has begun to do this. */
+export type CrashPoint = 'persist' | 'append' | 'truncate' | 'lead' | 'commit' | 'closeGate'
+
 export interface Member {
   readonly index: number
   readonly id: string
@@ -19,9 +22,11 @@ export interface Member {
   resume(): void
   clock(rate: number, jump: number): void
   diskFull(isFull: boolean): void
-  diskSlow(factor: number): void
+  diskSlow(factor: number, syncOnly: boolean): void
   /** A request that arrived; `answer` may be called later, or never. */
   receive(request: MemberRequest, answer: (response: MemberResponse) => void): void
+  /** Once, when the member next does this. */
+  crashAt(point: CrashPoint, crash: () => void): void
   /** A connection of `peer` came anew. */
   reached(peer: number): void
   /** A client's append. False: refused, and certainly in no log. */

@@ -1,5 +1,6 @@
 /** Our member: the core, driven as the broker drives it, with simulated log, disk, gate and clock. */
 import {
+  CODES,
   type Core,
   type CoreSettings,
   createCore,
@@ -14,7 +15,7 @@ import {
 import type { Checker } from './checker.ts'
 import { Disk, type HardState } from './disk.ts'
 import { batchOf, listOf, type SimEntry } from './entries.ts'
-import type { Member, Surroundings } from './member.ts'
+import type { CrashPoint, Member, Surroundings } from './member.ts'
 import type { Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -53,6 +54,7 @@ export class OwnMember implements Member {
   private persistFreeAt = 0
   private writingHard: HardState[] = []
   private committedBefore = -1
+  private crash: { point: CrashPoint; run: () => void } | undefined
 
   constructor(settings: CoreSettings, timeline: Timeline, random: Random, world: Surroundings, checker: Checker) {
     this.settings = settings
@@ -150,8 +152,21 @@ export class OwnMember implements Member {
     this.disk.isFull = isFull
   }
 
-  diskSlow(factor: number): void {
-    this.disk.slowness = factor
+  diskSlow(factor: number, syncOnly: boolean): void {
+    this.disk.slowness = syncOnly ? 1 : factor
+    this.disk.syncSlowness = factor
+  }
+
+  crashAt(point: CrashPoint, run: () => void): void {
+    this.crash = { point, run }
+  }
+
+  private passes(point: CrashPoint): void {
+    if (this.crash?.point !== point) return
+    const { run } = this.crash
+    this.crash = undefined
+    // Some way into it: messages of this step are out, the disk may have done it or not.
+    this.later(this.random.unit() * this.random.unit() * 2, run)
   }
 
   receive(request: MemberRequest, answer: (response: MemberResponse) => void): void {
@@ -236,15 +251,18 @@ export class OwnMember implements Member {
         this.answer(effect.token, effect.response)
         return
       case 'persist':
+        this.passes('persist')
         this.persist(effect.sequence, effect.term, effect.voteFor)
         return
       case 'append':
+        this.passes('append')
         this.logOperation(0.05, () => this.appendBatch(effect.epoch, listOf(effect.entries)))
         return
       case 'appendNoop':
         this.logOperation(0.05, () => this.appendNoop(effect.epoch, effect.term))
         return
       case 'truncate':
+        this.passes('truncate')
         this.logOperation(0.5, () => this.truncate(effect.epoch, listOf(effect.entry)[0]!, effect.mustEqual))
         return
       case 'compare':
@@ -260,14 +278,17 @@ export class OwnMember implements Member {
         this.gateTerm = effect.term
         return
       case 'closeGate':
+        this.passes('closeGate')
         this.gateTerm = -1
         this.logOperation(0.05, () => this.input({ kind: 'gateClosed', ...this.end() }))
         return
       case 'commit':
+        if (this.isLeader) this.passes('commit')
         this.commit(effect.index)
         return
       case 'role':
         this.world.trace(() => `${this.id} is ${effect.role} in term ${effect.term}, leader ${effect.leaderId}`)
+        if (effect.role === 'LEADER') this.passes('lead')
         if (effect.role === 'LEADER') this.checker.leads(this.id, effect.term, this.disk.entries)
         // What was not committed by now is the next leader's matter: its clients are told that nobody knows.
         this.waiting = []
@@ -293,6 +314,11 @@ export class OwnMember implements Member {
     const answer = this.tokens.get(token)
     if (answer === undefined) return
     this.tokens.delete(token)
+    if (response.kind === 'PUSH' && response.code === CODES.SUCCESS && response.index !== undefined) {
+      const { synced, entries } = this.disk
+      const last = response.index + response.count - 1
+      this.checker.tells(this.id, last, this.settings.flushBeforeAck ? synced : entries.length)
+    }
     answer(response)
   }
 
@@ -304,6 +330,7 @@ export class OwnMember implements Member {
     this.writingHard.push({ term, voteFor })
     this.later(at - this.timeline.now, () => {
       this.disk.hard = this.writingHard.shift()!
+      if (voteFor !== undefined) this.checker.voted(this.index, this.id, term, voteFor)
       this.input({ kind: 'persisted', sequence })
     })
   }
@@ -391,7 +418,7 @@ export class OwnMember implements Member {
     this.isFlushing = true
     const below = disk.entries.length
     const epoch = this.logEpoch
-    this.later((0.2 + this.random.unit() * 3) * disk.slowness, () => {
+    this.later((0.2 + this.random.unit() * 3) * disk.syncSlowness, () => {
       this.isFlushing = false
       if (epoch === this.logEpoch) disk.sync(Math.min(below, disk.entries.length))
       this.input({ kind: 'flushed', epoch, index: below - 1 })

@@ -25,7 +25,7 @@ export function candidateTick(core: Core): boolean {
   if (round !== undefined) return evaluate(core, round, core.now >= round.deadline)
   if (core.now < core.candidate.nextVoteAt) return false
   // A leader starts from the end that it claimed: nothing may be on its way into the log.
-  if (!core.settings.flaws.claimUnwrittenEnd && !logIsQuiet(core)) return false
+  if (!logIsQuiet(core)) return false
   return startRound(core)
 }
 

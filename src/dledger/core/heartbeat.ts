@@ -24,7 +24,7 @@ function judge(core: Core, request: HeartBeatRequest): number {
   const { leaderId, term } = request
   if (leaderId === undefined || !core.settings.peers.includes(leaderId)) return CODES.UNKNOWN_MEMBER
   if (leaderId === core.selfId) return CODES.UNEXPECTED_MEMBER
-  if (term < core.term) return CODES.EXPIRED_TERM
+  if (term < core.term) return core.settings.flaws.staleTermAccepted ? CODES.SUCCESS : CODES.EXPIRED_TERM
   return followLeader(core, leaderId, term) ? CODES.SUCCESS : CODES.INCONSISTENT_LEADER
 }
 

@@ -14,7 +14,7 @@ import type { Core, Progress } from './state.ts'
 
 export function newProgress(core: Core): Progress {
   return {
-    mode: 'compare',
+    mode: core.settings.flaws.appendWithoutCompare ? 'append' : 'compare',
     follows: false,
     matchIndex: -1,
     nextIndex: core.log.endIndex + 1,

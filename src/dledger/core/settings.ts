@@ -120,7 +120,6 @@ export interface Flaws {
   leadSameTermAgain: boolean
   staleFlushCounts: boolean
   gateStaysOpen: boolean
-  claimUnwrittenEnd: boolean
 }
 
 export const NO_FLAWS: Flaws = Object.freeze({
@@ -139,5 +138,4 @@ export const NO_FLAWS: Flaws = Object.freeze({
   leadSameTermAgain: false,
   staleFlushCounts: false,
   gateStaysOpen: false,
-  claimUnwrittenEnd: false,
 })

@@ -18,10 +18,10 @@ export function nextTickAt(core: Core): number {
 }
 
 function candidateAt(core: Core): number {
-  const { candidate, settings } = core
+  const { candidate } = core
   if (candidate.round !== undefined) return candidate.round.deadline
   // Otherwise the log's next completion wakes it.
-  return logIsQuiet(core) || settings.flaws.claimUnwrittenEnd ? candidate.nextVoteAt : Number.POSITIVE_INFINITY
+  return logIsQuiet(core) ? candidate.nextVoteAt : Number.POSITIVE_INFINITY
 }
 
 function leaderAt(core: Core): number {

@@ -41,7 +41,7 @@ export interface HistoryResult {
 
 const TRACE_LINES = 400
 /** From the last fault until a leader must lead, all logs be equal and new appends acknowledged. */
-const SETTLE_MS = 5000
+const SETTLE_MS = 3500
 
 export function runHistory(options: HistoryOptions): HistoryResult {
   const world = new World(options)

@@ -34,9 +34,11 @@ export class Checker {
     return this.highestAcknowledged
   }
 
-  leads(node: string, term: number, log: readonly SimEntry[]): void {
+  /** `mayAgain`: a JVM member may lead twice in a term (spec D10). */
+  leads(node: string, term: number, log: readonly SimEntry[], mayAgain = false): void {
     const other = this.leaders.get(term)
-    if (other !== undefined) throw new Violation(`election safety: ${other} and ${node} lead in term ${term}`)
+    if (other !== undefined && !(mayAgain && other === node))
+      throw new Violation(`election safety: ${other} and ${node} lead in term ${term}`)
     this.leaders.set(term, node)
     // A member that slept through an election may become leader of an old term after a newer one has committed.
     let last = this.committed.length - 1

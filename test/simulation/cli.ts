@@ -1,5 +1,5 @@
 /**
- * npm run simulate -- [--seed N] [--hours H | --count N] [--jvm] [--flaw name] [--replay [--keep 1,2|none] [--lines N]]
+ * npm run simulate -- [--seed N] [--hours H | --count N] [--jvm N [--power-loss]] [--flaw name] [--replay [--keep 1,2|none] [--lines N]]
  *
  * Runs histories from seed N on, for H hours or N histories; ends with status 1 at the first violation, told with its seed, the fewest
  * faults and a trace. --replay runs one history and prints what happened.
@@ -13,7 +13,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '0' },
     hours: { type: 'string' },
     count: { type: 'string' },
-    jvm: { type: 'boolean', default: false },
+    jvm: { type: 'string' },
+    'power-loss': { type: 'boolean', default: false },
     flaw: { type: 'string' },
     replay: { type: 'boolean', default: false },
     keep: { type: 'string' },
@@ -23,6 +24,7 @@ const { values } = parseArgs({
 
 const first = Number(values.seed)
 const base: Omit<HistoryOptions, 'seed'> = {
+  ...(values.jvm === undefined ? {} : { jvm: Number(values.jvm), jvmPowerLoss: values['power-loss'] }),
   ...(values.flaw === undefined ? {} : { flaws: { [values.flaw]: true } }),
 }
 

@@ -136,9 +136,10 @@ export class OwnMember implements Member {
 
   resume(): void {
     this.isPaused = false
-    const { inbox } = this
+    const { inbox, life } = this
     this.inbox = []
-    for (const run of inbox) run()
+    // One of them may be what ends this life.
+    for (const run of inbox) if (life === this.life) run()
   }
 
   clock(rate: number, jump: number): void {

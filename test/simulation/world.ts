@@ -13,6 +13,8 @@ import {
 import { Checker, Violation } from './checker.ts'
 import { FaultHand } from './fault-hand.ts'
 import { drawFaults, type Fault, tell } from './faults.ts'
+import { JvmMember } from './jvm-member.ts'
+import { TENTH } from './jvm-timers.ts'
 import type { Member, Surroundings } from './member.ts'
 import { CALM, Network } from './network.ts'
 import { OwnMember } from './own-member.ts'
@@ -25,6 +27,10 @@ export interface HistoryOptions {
   /** Which faults of the schedule strike; all, when undefined. */
   keep?: readonly number[]
   traced?: boolean
+  /** So many members behave as the JVM's do. */
+  jvm?: number
+  /** Of mixed groups: also power losses, which JVM members do not survive whole. */
+  jvmPowerLoss?: boolean
 }
 
 export interface HistoryResult {
@@ -87,22 +93,33 @@ class World implements Surroundings {
   constructor(options: HistoryOptions) {
     this.options = options
     const shape = new Random(options.seed, 1)
-    this.size = shape.pick([3, 3, 5, 5, 7])
-    this.flushBeforeAck = shape.chance(0.75)
+    this.size = (options.jvm ?? 0) > 0 ? 3 : shape.pick([3, 3, 5, 5, 7])
+    const jvm = options.jvm ?? 0
+    this.flushBeforeAck = shape.chance(0.75) && jvm === 0
     this.quietAt = shape.pick([2500, 4000, 6000])
     const hasPreferred = shape.chance(0.15)
-    this.faults = drawFaults(shape, this.size, this.quietAt, this.flushBeforeAck, 1)
+    this.faults = drawFaults(
+      shape,
+      this.size,
+      this.quietAt,
+      jvm === 0 ? this.flushBeforeAck : options.jvmPowerLoss === true,
+      jvm === 0 ? 1 : 2,
+    )
     this.random = new Random(options.seed, 2)
     this.network = new Network(this.size, this.timeline, this.random)
     const peers = Array.from({ length: this.size }, (_, i) => `n${i}`)
     for (let self = 0; self < this.size; self++) {
+      if (self < jvm) {
+        this.members.push(new JvmMember(peers, self, this.timeline, this.random, this, this.checker))
+        continue
+      }
       const settings: CoreSettings = {
         group: 'g',
         peers,
         self,
-        flushBeforeAck: this.flushBeforeAck,
+        flushBeforeAck: this.flushBeforeAck || options.jvmPowerLoss === true,
         preferredLeaderIds: hasPreferred ? ['n1', 'n2'] : [],
-        timers: FAST_TIMERS,
+        timers: jvm === 0 ? FAST_TIMERS : TENTH,
         limits: { ...LIMITS, pushEntries: shape.pick([1, 3, 2048]), pushesInFlight: shape.pick([1, 4, 8]) },
         flaws: options.flaws === undefined ? NO_FLAWS : { ...NO_FLAWS, ...options.flaws },
       }

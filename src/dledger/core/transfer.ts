@@ -15,7 +15,7 @@ import type { Core } from './state.ts'
 export function onTransferRequest(core: Core, token: number, request: TransferRequest): void {
   if (request.transferId === core.selfId) {
     const code = startTransfer(core, token, request.transfereeId, request.term)
-    if (code !== CODES.SUCCESS) reply(core, token, code)
+    if (code !== CODES.SUCCESS) refuse(core, token, request, code)
   } else if (request.transfereeId === core.selfId) take(core, token, request)
   else reply(core, token, CODES.UNEXPECTED_ARGUMENT)
 }
@@ -134,6 +134,13 @@ export function preferredTick(core: Core): void {
     bestIndex = progress.matchIndex
   }
   if (best !== undefined) startTransfer(core, -1, best, core.term)
+}
+
+/** Refused before anything was done: with the request's base, as the original answers. */
+function refuse(core: Core, token: number, request: TransferRequest, code: number): void {
+  const { group, remoteId, localId, term } = request
+  const { leaderId } = core
+  answer(core, token, { kind: 'LEADERSHIP_TRANSFER', group, remoteId, localId, leaderId, code, term })
 }
 
 function reply(core: Core, token: number, code: number, term = core.term): void {

@@ -1,5 +1,6 @@
 /**
- * The network: one-way cuts, delay, loss, doubles, and messages that come seconds late. Nothing keeps an order.
+ * The network: one-way cuts, delay, loss, doubles, and messages that come seconds late. Nothing keeps an order, unless `isOrdered`: then
+ * what one member sends to another comes in order and once, as over one TCP connection. JVM members count on that.
  *
  * A request that is lost is never answered; one to a member that is down is refused at once, or lost, as in life.
  */
@@ -20,11 +21,16 @@ export const CALM: Weather = { loss: 0, doubles: 0, late: 0, lateMs: 0, delayMs:
 export class Network {
   weather: Weather = CALM
   private readonly cuts: number[]
+  private readonly isOrdered: boolean
+  /** When the last message on this way arrives. */
+  private readonly lastAt: number[]
   private readonly size: number
   private readonly timeline: Timeline
   private readonly random: Random
 
-  constructor(size: number, timeline: Timeline, random: Random) {
+  constructor(size: number, timeline: Timeline, random: Random, isOrdered: boolean) {
+    this.isOrdered = isOrdered
+    this.lastAt = new Array<number>(size * size).fill(0)
     this.size = size
     this.timeline = timeline
     this.random = random
@@ -43,7 +49,7 @@ export class Network {
   deliver(from: number, to: number, run: () => void): void {
     const { weather, random } = this
     this.once(from, to, run)
-    if (weather.doubles > 0 && random.chance(weather.doubles)) this.once(from, to, run)
+    if (!this.isOrdered && weather.doubles > 0 && random.chance(weather.doubles)) this.once(from, to, run)
   }
 
   private once(from: number, to: number, run: () => void): void {
@@ -52,6 +58,12 @@ export class Network {
     if (weather.loss > 0 && random.chance(weather.loss)) return
     let delay = 0.1 + random.unit() * weather.delayMs
     if (weather.late > 0 && random.chance(weather.late)) delay += random.unit() * weather.lateMs
+    if (this.isOrdered) {
+      const way = from * this.size + to
+      const at = Math.max(timeline.now + delay, this.lastAt[way]!)
+      this.lastAt[way] = at
+      delay = at - timeline.now
+    }
     timeline.after(delay, () => {
       // What is under way when the cable is cut is lost with it, mostly.
       if (this.isOpen(from, to) || random.chance(0.2)) run()

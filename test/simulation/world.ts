@@ -106,7 +106,7 @@ class World implements Surroundings {
       jvm === 0 ? 1 : 2,
     )
     this.random = new Random(options.seed, 2)
-    this.network = new Network(this.size, this.timeline, this.random)
+    this.network = new Network(this.size, this.timeline, this.random, jvm > 0)
     const peers = Array.from({ length: this.size }, (_, i) => `n${i}`)
     for (let self = 0; self < this.size; self++) {
       if (self < jvm) {

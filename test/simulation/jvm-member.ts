@@ -15,26 +15,17 @@ import {
   type VoteResult,
 } from '../../src/dledger/core/index.ts'
 import type { Checker } from './checker.ts'
-import { Disk, type HardState } from './disk.ts'
-import type { SimEntry } from './entries.ts'
+import { JvmProcess } from './jvm-process.ts'
 import { JvmPush } from './jvm-push.ts'
 import { JVM } from './jvm-timers.ts'
-import type { CrashPoint, Member, Surroundings } from './member.ts'
+import type { Member, Surroundings } from './member.ts'
 import type { Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
 
-export class JvmMember implements Member {
-  readonly index: number
-  readonly id: string
-  readonly peers: readonly string[]
-  readonly disk: Disk
-  isUp = false
+export class JvmMember extends JvmProcess implements Member {
   role: 'CANDIDATE' | 'LEADER' | 'FOLLOWER' = 'CANDIDATE'
-  term = 0
   leaderId: string | undefined
-  commitIndex = -1
   transferee = -1
-  private voteFor: string | undefined
   private knownMaxTerm = -1
   private needsNextTerm = false
   private votesNext = false
@@ -46,16 +37,6 @@ export class JvmMember implements Member {
   /** The maintainer thread waits for a round of votes or heartbeats. */
   private isBlocked = false
   private push: JvmPush
-  private life = 0
-  private isPaused = false
-  private inbox: (() => void)[] = []
-  private crash: { point: CrashPoint; run: () => void } | undefined
-  /** What a power loss finds in the currterm file. */
-  private hardOnDisk: HardState = { term: 0, voteFor: undefined }
-  private readonly timeline: Timeline
-  private readonly random: Random
-  private readonly world: Surroundings
-  private readonly checker: Checker
 
   constructor(
     peers: readonly string[],
@@ -65,31 +46,12 @@ export class JvmMember implements Member {
     world: Surroundings,
     checker: Checker,
   ) {
-    this.peers = peers
-    this.index = index
-    this.id = peers[index]!
-    this.timeline = timeline
-    this.random = random
-    this.world = world
-    this.checker = checker
-    this.disk = new Disk(random, true)
+    super(peers, index, timeline, random, world, checker)
     this.push = new JvmPush(this)
   }
 
-  get now(): number {
-    return this.timeline.now
-  }
-  get isLeader(): boolean {
+  override get isLeader(): boolean {
     return this.role === 'LEADER' && this.isUp
-  }
-  get log(): readonly SimEntry[] {
-    return this.disk.entries
-  }
-  get syncedLength(): number {
-    return this.disk.synced
-  }
-  get quorum(): number {
-    return Math.floor(this.peers.length / 2) + 1
   }
 
   start(): void {
@@ -112,65 +74,6 @@ export class JvmMember implements Member {
     this.push = new JvmPush(this)
     this.every(JVM.stepMs, () => this.step())
     this.every(JVM.flushMs, () => disk.sync(disk.entries.length))
-  }
-
-  kill(): void {
-    this.stop()
-    this.disk.killed()
-  }
-
-  powerLoss(): void {
-    this.stop()
-    this.disk.powerLoss()
-    // Never synced: as the kernel wrote it back, or lost between delete and rename.
-    if (this.random.chance(0.2)) this.hardOnDisk = { term: 0, voteFor: undefined }
-    this.disk.hard = this.hardOnDisk
-  }
-
-  private stop(): void {
-    this.life++
-    this.isUp = false
-    this.isPaused = false
-    this.inbox = []
-  }
-
-  pause(): void {
-    this.isPaused = true
-  }
-
-  resume(): void {
-    this.isPaused = false
-    const { inbox, life } = this
-    this.inbox = []
-    // One of them may be what ends this life.
-    for (const run of inbox) if (life === this.life) run()
-  }
-
-  clock(): void {
-    // Its wall clock is that of the world here.
-  }
-
-  diskFull(isFull: boolean): void {
-    this.disk.isFull = isFull
-  }
-
-  diskSlow(): void {
-    // Nothing waits for its disk.
-  }
-
-  crashAt(point: CrashPoint, run: () => void): void {
-    this.crash = { point, run }
-  }
-
-  passes(point: CrashPoint): void {
-    if (this.crash?.point !== point) return
-    const { run } = this.crash
-    this.crash = undefined
-    this.later(this.random.unit() * this.random.unit() * 2, run)
-  }
-
-  reached(): void {
-    // It does not look at connections.
   }
 
   receive(request: MemberRequest, answer: (response: MemberResponse) => void): void {
@@ -199,80 +102,12 @@ export class JvmMember implements Member {
     return true
   }
 
+  protected override asMember(): Member {
+    return this
+  }
+
   describe(): string {
     return `${this.id} (JVM) ${this.isUp ? this.role : 'down'} t${this.term} vote ${this.voteFor} leader ${this.leaderId} end ${this.disk.endIndex}/t${this.disk.endTerm} committed ${this.commitIndex}`
-  }
-
-  // For jvm-push.ts.
-
-  write(entry: SimEntry): void {
-    this.checker.written(this.id, entry, this.disk.entries[entry.index - 1])
-    this.disk.append(entry)
-    this.passes('append')
-  }
-
-  cut(from: number): void {
-    this.checker.truncates(this.id, from, this.commitIndex)
-    this.world.trace(() => `${this.id} cuts its log at ${from}, of ${this.disk.entries.length}`)
-    this.disk.cut(from)
-  }
-
-  updateCommitted(term: number, index: number): void {
-    const to = Math.min(index, this.disk.endIndex)
-    if (to < 0 || term < this.term || to <= this.commitIndex) return
-    const before = this.commitIndex
-    this.commitIndex = to
-    if (this.isLeader) this.passes('commit')
-    this.world.committed(this, before, to)
-  }
-
-  call(peer: number, request: MemberRequest, answered: (response: MemberResponse | undefined) => void): void {
-    const { life } = this
-    let isOpen = true
-    const once = (response: MemberResponse | undefined) => {
-      if (!isOpen || life !== this.life) return
-      isOpen = false
-      this.inThisLife(() => answered(response))
-    }
-    this.world.call(this.index, peer, request, once)
-    this.later(JVM.callMs, () => once(undefined))
-  }
-
-  later(delay: number, run: () => void): void {
-    const { life } = this
-    this.timeline.after(delay, () => {
-      if (life === this.life) this.inThisLife(run)
-    })
-  }
-
-  others(): number[] {
-    return this.peers.map((_, i) => i).filter((i) => i !== this.index)
-  }
-
-  base(peer: number) {
-    return { group: 'g', remoteId: this.peers[peer], localId: this.id, leaderId: this.id, term: this.term }
-  }
-
-  private inThisLife(run: () => void): void {
-    if (!this.isUp) return
-    if (this.isPaused) this.inbox.push(run)
-    else run()
-  }
-
-  private every(ms: number, run: () => void): void {
-    this.later(ms * (0.9 + this.random.unit() * 0.2), () => {
-      run()
-      this.every(ms, run)
-    })
-  }
-
-  private persist(): void {
-    this.disk.hard = { term: this.term, voteFor: this.voteFor }
-    const written = this.disk.hard
-    this.passes('persist')
-    this.timeline.after(this.random.unit() * JVM.writeBackMs, () => {
-      if (written.term >= this.hardOnDisk.term) this.hardOnDisk = written
-    })
   }
 
   private step(): void {

@@ -15,8 +15,9 @@ import {
 import type { Checker } from './checker.ts'
 import { Disk, type HardState } from './disk.ts'
 import { batchOf, listOf, type SimEntry } from './entries.ts'
-import type { CrashPoint, Member, Surroundings } from './member.ts'
+import type { Member, Surroundings } from './member.ts'
 import type { Random } from './random.ts'
+import { SimProcess } from './sim-process.ts'
 import type { Timeline } from './timeline.ts'
 
 interface Waiting {
@@ -24,21 +25,14 @@ interface Waiting {
   acknowledged: (index: number) => void
 }
 
-export class OwnMember implements Member {
+export class OwnMember extends SimProcess implements Member {
   readonly index: number
   readonly id: string
-  isUp = false
   readonly disk: Disk
   private core: Core | undefined
   private readonly settings: CoreSettings
-  private readonly timeline: Timeline
-  private readonly random: Random
   private readonly world: Surroundings
   private readonly checker: Checker
-  /** Rises with each start and stop: what an earlier life left in the timeline is nobody's. */
-  private life = 0
-  private isPaused = false
-  private inbox: (() => void)[] = []
   private rate = 1
   private clockBase = 0
   private timeBase = 0
@@ -54,14 +48,12 @@ export class OwnMember implements Member {
   private persistFreeAt = 0
   private writingHard: HardState[] = []
   private committedBefore = -1
-  private crash: { point: CrashPoint; run: () => void } | undefined
 
   constructor(settings: CoreSettings, timeline: Timeline, random: Random, world: Surroundings, checker: Checker) {
+    super(timeline, random)
     this.settings = settings
     this.index = settings.self
     this.id = settings.peers[settings.self]!
-    this.timeline = timeline
-    this.random = random
     this.world = world
     this.checker = checker
     this.disk = new Disk(random, false)
@@ -118,28 +110,13 @@ export class OwnMember implements Member {
   }
 
   private stop(): void {
-    this.life++
-    this.isUp = false
-    this.isPaused = false
+    this.end()
     this.core = undefined
     // A file that was being replaced is the old one or the new one.
     for (const state of this.writingHard) if (this.random.chance(0.5)) this.disk.hard = state
     this.writingHard = []
-    this.inbox = []
     this.tokens.clear()
     this.waiting = []
-  }
-
-  pause(): void {
-    this.isPaused = true
-  }
-
-  resume(): void {
-    this.isPaused = false
-    const { inbox, life } = this
-    this.inbox = []
-    // One of them may be what ends this life.
-    for (const run of inbox) if (life === this.life) run()
   }
 
   clock(rate: number, jump: number): void {
@@ -156,18 +133,6 @@ export class OwnMember implements Member {
   diskSlow(factor: number, syncOnly: boolean): void {
     this.disk.slowness = syncOnly ? 1 : factor
     this.disk.syncSlowness = factor
-  }
-
-  crashAt(point: CrashPoint, run: () => void): void {
-    this.crash = { point, run }
-  }
-
-  private passes(point: CrashPoint): void {
-    if (this.crash?.point !== point) return
-    const { run } = this.crash
-    this.crash = undefined
-    // Some way into it: messages of this step are out, the disk may have done it or not.
-    this.later(this.random.unit() * this.random.unit() * 2, run)
   }
 
   receive(request: MemberRequest, answer: (response: MemberResponse) => void): void {
@@ -205,20 +170,6 @@ export class OwnMember implements Member {
 
   private localNow(): number {
     return this.clockBase + (this.timeline.now - this.timeBase) * this.rate
-  }
-
-  /** Runs now, or when the process goes on, or never, if it ends before. */
-  private inThisLife(run: () => void): void {
-    if (!this.isUp) return
-    if (this.isPaused) this.inbox.push(run)
-    else run()
-  }
-
-  private later(delay: number, run: () => void): void {
-    const { life } = this
-    this.timeline.after(delay, () => {
-      if (life === this.life) this.inThisLife(run)
-    })
   }
 
   private input(input: Input): void {
@@ -281,7 +232,7 @@ export class OwnMember implements Member {
       case 'closeGate':
         this.passes('closeGate')
         this.gateTerm = -1
-        this.logOperation(0.05, () => this.input({ kind: 'gateClosed', ...this.end() }))
+        this.logOperation(0.05, () => this.input({ kind: 'gateClosed', ...this.logEnd() }))
         return
       case 'commit':
         if (this.isLeader) this.passes('commit')
@@ -344,7 +295,7 @@ export class OwnMember implements Member {
     this.later(at - this.timeline.now, run)
   }
 
-  private end(): LogEnd {
+  private logEnd(): LogEnd {
     return { endIndex: this.disk.endIndex, endTerm: this.disk.endTerm }
   }
 
@@ -361,12 +312,12 @@ export class OwnMember implements Member {
       const fits = entry.index === this.disk.endIndex + 1 && entry.pos === this.disk.endPos
       if (this.disk.isFull || !fits) {
         this.logEpoch++
-        this.input({ kind: 'appendFailed', epoch, ...this.end() })
+        this.input({ kind: 'appendFailed', epoch, ...this.logEnd() })
         return
       }
       this.write(entry)
     }
-    this.input({ kind: 'appended', epoch, ...this.end() })
+    this.input({ kind: 'appended', epoch, ...this.logEnd() })
   }
 
   private appendNoop(epoch: number, term: number): void {
@@ -379,7 +330,7 @@ export class OwnMember implements Member {
     this.isEndTold = false
     this.later(this.random.unit() * 0.3, () => {
       this.isEndTold = true
-      if (this.gateTerm >= 0) this.input({ kind: 'localEnd', epoch: this.logEpoch, ...this.end() })
+      if (this.gateTerm >= 0) this.input({ kind: 'localEnd', epoch: this.logEpoch, ...this.logEnd() })
     })
   }
 
@@ -388,7 +339,7 @@ export class OwnMember implements Member {
     this.logEpoch = epoch
     const isEqual = disk.entries[entry.index] === entry
     if (!isEqual && (mustEqual || entry.index > disk.endIndex + 1 || entry.pos !== this.posAt(entry.index))) {
-      this.input({ kind: 'truncateFailed', epoch, beginIndex: 0, ...this.end() })
+      this.input({ kind: 'truncateFailed', epoch, beginIndex: 0, ...this.logEnd() })
       return
     }
     const from = isEqual ? entry.index + 1 : entry.index
@@ -399,7 +350,7 @@ export class OwnMember implements Member {
     }
     if (!isEqual) this.write(entry)
     disk.sync(disk.entries.length)
-    this.input({ kind: 'truncated', epoch, beginIndex: 0, ...this.end() })
+    this.input({ kind: 'truncated', epoch, beginIndex: 0, ...this.logEnd() })
   }
 
   private posAt(index: number): number {

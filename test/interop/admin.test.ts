@@ -46,7 +46,7 @@ describe.skipIf(!apacheIsThere(...CLIENTS) || KIND !== 'basalt').each(CLIENTS)(
       expect((await it.ok('broker config set broker-a fileReservedTime=48')).out).toContain('from 72 to 48')
       expect(await it.json('broker config get broker-a fileReservedTime')).toEqual({ fileReservedTime: '48' })
       const top = await it.ok('top --once')
-      expect(top.out).toMatch(/1 brokers, 0 silent[\s\S]*broker-a/)
+      expect(top.out).toMatch(/1 broker, 0 silent[\s\S]*broker-a/)
       expect((await it.run('acl list')).status).toBe(1)
     })
 

@@ -28,7 +28,9 @@ export function pictureText(context: Context, { at, brokers, groups }: Picture):
   const rates = `in ${rateText(sum(up, 'inTps'))}/s, out ${rateText(sum(up, 'outTps'))}/s`
   const sections = [
     `${timeText(at)}  ${brokers.length} brokers, ${down.length > 0 ? style('bad')(silence) : silence}  ${style('dim')(rates)}\n`,
-    headed(brokerTable(context, up), style('dim'), (i) => (up.length > i && isAlone(up[i]) ? style('warn') : undefined)),
+    headed(brokerTable(context, up), style('dim'), (i) =>
+      up.length > i && isAlone(up[i]) ? style('warn') : undefined,
+    ),
     section('silent', told, style('bad')),
     headed(stageTable(context, up), style('dim'), () => undefined),
     section(

@@ -3,14 +3,23 @@
  * others refuses it.
  *
  *   CommitLog, ConsumeQueue   the size that most files have and that divides all names
- *   IndexFile                 slots S and entries N from 40 + 4·S + 20·N = size: N from a full file, else where entry 1 stands
+ *   IndexFile                 slots S and entries N from 40 + 4·S + 20·N = size: N from a full file, else where entry 1 stands;
+ *                             without entries N = 4·S, as RocketMQ's own
  *
  * What the user knows (a configuration file, --set) goes before.
  * Format: spec/store-format.md §1, §5.
  */
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { UNIT_SIZE } from '../store/consumequeue/index.ts'
-import { ENTRY, getInt64, HEADER, type IndexFile, readIndexHeader, SLOT_SIZE } from '../store/index/index.ts'
+import {
+  ENTRY,
+  getInt64,
+  HEADER,
+  type IndexFile,
+  type IndexHeader,
+  readIndexHeader,
+  SLOT_SIZE,
+} from '../store/index/index.ts'
 import type { StoreSettings } from '../store/settings.ts'
 import type { StoreFiles } from './store-files.ts'
 
@@ -94,12 +103,43 @@ function indexGeometry(files: readonly IndexFile[], known: Partial<StoreSettings
     maxIndexNum: known.maxIndexNum ?? maxIndexNum,
   }
   if (size === undefined || isSizeOf(standard, size)) return standard
-  for (const file of files) {
-    if (file.size !== size) continue
-    const found = fromFullFile(file) ?? fromFirstEntry(file)
-    if (found !== undefined) return found
+  const own = files.filter((file) => file.size === size)
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    for (const file of own) {
+      // Once for all that is compared with it: a broker that runs writes it with each entry.
+      const header = readIndexHeader(file.path)
+      if (header === undefined || header.indexCount < 2) continue
+      const found = fromFullFile(file, header) ?? fromFirstEntry(file, header)
+      if (found !== undefined) return found
+    }
+    if (!own.some(({ path }) => isFresh(path))) break
+    Atomics.wait(pause, 0, 0, PAUSE_MS)
   }
-  return standard
+  return bySize(size, known) ?? standard
+}
+
+/** A file without entries, or one that is being written, tells in a moment. */
+const TRIES = 5
+const PAUSE_MS = 10
+const FRESH_MS = 10_000
+const pause = new Int32Array(new SharedArrayBuffer(4))
+
+function isFresh(path: string): boolean {
+  const status = statSync(path, { throwIfNoEntry: false })
+  return status !== undefined && Math.abs(Date.now() - status.mtimeMs) < FRESH_MS
+}
+
+/** Nothing but its size speaks: what is known of it counts, then RocketMQ's four entries a slot. */
+function bySize(size: number, known: Partial<StoreSettings>): IndexGeometry | undefined {
+  const room = size - HEADER.size
+  const of = (maxHashSlotNum: number, maxIndexNum: number) =>
+    [maxHashSlotNum, maxIndexNum].every((each) => Number.isInteger(each) && each > 0)
+      ? { maxHashSlotNum, maxIndexNum }
+      : undefined
+  const withSlots = (slots: number) => of(slots, (room - slots * SLOT_SIZE) / ENTRY.size)
+  if (known.maxHashSlotNum !== undefined) return withSlots(known.maxHashSlotNum)
+  if (known.maxIndexNum !== undefined) return of((room - known.maxIndexNum * ENTRY.size) / SLOT_SIZE, known.maxIndexNum)
+  return withSlots(room / (SLOT_SIZE + 4 * ENTRY.size)) ?? withSlots(DEFAULTS.maxHashSlotNum)
 }
 
 function isSizeOf({ maxHashSlotNum, maxIndexNum }: IndexGeometry, size: number): boolean {
@@ -107,18 +147,14 @@ function isSizeOf({ maxHashSlotNum, maxIndexNum }: IndexGeometry, size: number):
 }
 
 /** A full file has as many entries as there is room for, and its last entry is the one that its header names. */
-function fromFullFile(file: IndexFile): IndexGeometry | undefined {
-  const header = readIndexHeader(file.path)
-  if (header === undefined || header.indexCount < 2) return undefined
+function fromFullFile(file: IndexFile, header: IndexHeader): IndexGeometry | undefined {
   const slots = (file.size - HEADER.size - header.indexCount * ENTRY.size) / SLOT_SIZE
   if (!Number.isInteger(slots) || slots < 1) return undefined
-  return fits(file, slots) ? { maxHashSlotNum: slots, maxIndexNum: header.indexCount } : undefined
+  return fits(file, header, slots) ? { maxHashSlotNum: slots, maxIndexNum: header.indexCount } : undefined
 }
 
 /** Entry 1 has the offset that the header calls the first: each place where such a number stands is tried. */
-function fromFirstEntry(file: IndexFile): IndexGeometry | undefined {
-  const header = readIndexHeader(file.path)
-  if (header === undefined || header.indexCount < 2) return undefined
+function fromFirstEntry(file: IndexFile, header: IndexHeader): IndexGeometry | undefined {
   const wanted = Buffer.alloc(8)
   wanted.writeBigInt64BE(BigInt(header.beginPhyOffset))
   const fd = openSync(file.path, 'r')
@@ -132,7 +168,7 @@ function fromFirstEntry(file: IndexFile): IndexGeometry | undefined {
         const slots = (from + at - ENTRY.physicalOffset - ENTRY.size - HEADER.size) / SLOT_SIZE
         const entries = (file.size - HEADER.size - slots * SLOT_SIZE) / ENTRY.size
         if (slots < 1 || !Number.isInteger(entries) || entries < header.indexCount) continue
-        if (fits(file, slots)) return { maxHashSlotNum: slots, maxIndexNum: entries }
+        if (fits(file, header, slots)) return { maxHashSlotNum: slots, maxIndexNum: entries }
       }
     }
     return undefined
@@ -141,24 +177,34 @@ function fromFirstEntry(file: IndexFile): IndexGeometry | undefined {
   }
 }
 
-/** With so many slots the first entry and the last one are those that the header names, and the first slots lead to them. */
-function fits(file: IndexFile, slots: number): boolean {
-  const header = readIndexHeader(file.path)!
+/**
+ * With so many slots the first entry and the last one are those that the header names, and the first slots lead to them. Of a
+ * file that is written meanwhile the header's end may be that of the entry before the last, and a slot may lead further.
+ */
+function fits(file: IndexFile, header: IndexHeader, slots: number): boolean {
   const fd = openSync(file.path, 'r')
   try {
     const read = (at: number, length: number) => {
       const bytes = Buffer.alloc(length)
       return readSync(fd, bytes, 0, length, at) === length ? new DataView(bytes.buffer, bytes.byteOffset) : undefined
     }
-    const entryAt = (entry: number) => HEADER.size + slots * SLOT_SIZE + entry * ENTRY.size
-    const first = read(entryAt(1), ENTRY.size)
-    const last = read(entryAt(header.indexCount - 1), ENTRY.size)
+    const entryAt = (entry: number) => read(HEADER.size + slots * SLOT_SIZE + entry * ENTRY.size, ENTRY.size)
+    const newest = header.indexCount - 1
+    const first = entryAt(1)
+    const last = entryAt(newest)
     if (first === undefined || last === undefined) return false
     if (getInt64(first, ENTRY.physicalOffset) !== header.beginPhyOffset) return false
-    if (getInt64(last, ENTRY.physicalOffset) !== header.endPhyOffset) return false
+    const isEnd = (entry: DataView | undefined) =>
+      entry !== undefined && getInt64(entry, ENTRY.physicalOffset) === header.endPhyOffset
     const hash = last.getInt32(ENTRY.keyHash)
     if (hash < 0 || first.getInt32(ENTRY.keyHash) < 0) return false
-    return read(HEADER.size + (hash % slots) * SLOT_SIZE, SLOT_SIZE)?.getInt32(0) === header.indexCount - 1
+    const leadsTo = read(HEADER.size + (hash % slots) * SLOT_SIZE, SLOT_SIZE)?.getInt32(0) ?? 0
+    if (isEnd(last) && leadsTo === newest) return true
+    if (!isFresh(file.path) || !(isEnd(last) || isEnd(entryAt(newest - 1)))) return false
+    const entries = (file.size - HEADER.size - slots * SLOT_SIZE) / ENTRY.size
+    if (leadsTo === newest) return true
+    const later = leadsTo > newest && leadsTo < entries ? entryAt(leadsTo) : undefined
+    return later !== undefined && later.getInt32(ENTRY.keyHash) % slots === hash % slots
   } finally {
     closeSync(fd)
   }

@@ -23,16 +23,25 @@ function collector(): { log: Log; lines: string[] } {
   return { log: { info: () => {}, warn: say, error: say }, lines }
 }
 
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((fulfil) => server.once('listening', fulfil))
+  const { port } = server.address() as { port: number }
+  await new Promise((fulfil) => server.close(fulfil))
+  return port
+}
+
 test('a port in use: the start says so, the store stays clean and free, no thread is blamed', async () => {
   const storePathRootDir = scratch()
   const server = createServer().listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
   await new Promise((fulfil) => server.once('listening', fulfil))
   const listenPort = (server.address() as { port: number }).port
+  // Else listenPort + 1, which somebody else may have.
+  const haListenPort = await freePort()
   const { log, lines } = collector()
-  await expect(startBroker({ config: { ...SMALL, storePathRootDir, listenPort }, log })).rejects.toThrow(
-    String(listenPort),
-  )
+  const start = startBroker({ config: { ...SMALL, storePathRootDir, listenPort, haListenPort }, log })
+  await expect(start).rejects.toThrow(String(listenPort))
   expect(lines.filter((line) => line.includes('thread'))).toEqual([])
   expect(existsSync(join(storePathRootDir, 'abort'))).toBe(false)
   const broker = await startTestBroker({ folder: storePathRootDir })

@@ -21,8 +21,10 @@ export class World implements Io {
   private onPrint: () => void = () => {}
 
   constructor(files: Record<string, string> = {}) {
-    this.cwd = mkdtempSync(join(tmpdir(), 'basalt-cli-'))
-    onTestFinished(() => rmSync(this.cwd, { recursive: true, force: true }))
+    const cwd = mkdtempSync(join(tmpdir(), 'basalt-cli-'))
+    this.cwd = cwd
+    // Not `this`: what thousands of commands of one test printed would stay.
+    onTestFinished(() => rmSync(cwd, { recursive: true, force: true }))
     for (const [name, text] of Object.entries(files)) writeFileSync(join(this.cwd, name), text)
   }
 

@@ -20,11 +20,12 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openStore, verifyStore } from '../../src/inspect/index.ts'
+import { checksumsPath } from '../../src/store/checksums/index.ts'
 import { startTestBroker } from '../../src/testing/index.ts'
 import { filesBelow, patch } from '../store/dispatch/support.ts'
 import { recordedStore, scratchFolder } from '../store/scratch.ts'
 import { TestClient } from '../support/client.ts'
-import { decodedRecords, inspect } from './stores.ts'
+import { decodedRecords, hashSealed, inspect } from './stores.ts'
 
 const COMMAND = fileURLToPath(new URL('../../bin/basaltmq.js', import.meta.url))
 const MANY = 'consumequeue/OracleMany/0'
@@ -246,6 +247,47 @@ describe('a damaged store', () => {
     const { findings } = await verifyStore(openStore(root))
     expect(new Set(findings.map(({ code }) => code))).toEqual(new Set(['RECORD_DAMAGED']))
     expect(existsSync(join(root, 'consumequeue/OracleTopic/3'))).toBe(true)
+  })
+
+  test('whose log is shorter than its positions say is not called mended', async () => {
+    const broker = await startTestBroker({ folder: join(scratchFolder(), 'store') })
+    const root = broker.folder
+    const client = new TestClient(broker.address)
+    for (let i = 0; i < 20; i += 1) await client.send('Lost', `m${i}`)
+    await client.close()
+    await broker.close()
+    const { positions } = openStore(root)
+    const end = positions!.slot.appended
+    patch(join(root, 'commitlog/00000000000000000000'), end - 300, Buffer.alloc(300))
+    const { status, printed } = await applied(root)
+    expect(printed).toContain('LOG_LOST')
+    expect(printed).toContain('moved away')
+    expect(status).toBe(3)
+    expect(printed.trim().split('\n').at(-1)).toMatch(
+      /^NOT GIVEN BACK: the log ends at \d+, but went up to \d+: \d+ bytes are lost/,
+    )
+  })
+
+  test('with a side checksum file that is damaged: it is moved away, and what a cut makes untrue goes with it', async () => {
+    const root = storeIn('clean')
+    await hashSealed(root)
+    const damaged = checksumsPath(root, 0)
+    patch(damaged, 60, Buffer.from([0x55, 0xaa]))
+    const { status, printed } = await applied(root)
+    expect(printed).toMatch(/checksums +move .*00000000000000000000 into the backup: a broker hashes the segment again/)
+    expect(status).toBe(0)
+    expect(existsSync(damaged)).toBe(false)
+    // The log ends in the third segment now, which has checksums: they are of what was there.
+    truncateSync(join(root, LAST), 0)
+    rmSync(join(root, LAST))
+    truncateSync(join(root, 'commitlog/00000000000000131072'), 40_000)
+    const before = contentOf(root)
+    expect(existsSync(checksumsPath(root, 131_072))).toBe(true)
+    const cut = await applied(root)
+    expect(cut.printed).toMatch(/moved away: .*checksums\/00000000000000131072/)
+    expect(existsSync(checksumsPath(root, 131_072))).toBe(false)
+    expect((await inspect('repair', root, '--undo', backupsOf(root).at(-1)!)).status).toBe(0)
+    expectSame(contentOf(root), before)
   })
 
   test('is mended in the parts that are named, into a backup that is named', async () => {

@@ -1,5 +1,5 @@
 /** Stores to look into: recorded ones of Apache's, one of ours, and what a command printed about them. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { ControlBlock } from '../../src/concurrency/control-block.ts'
 import { openStore } from '../../src/inspect/index.ts'
@@ -69,7 +69,8 @@ export interface Ran {
 export async function inspect(...argv: string[]): Promise<Ran> {
   const world = new World()
   const status = await world.run('inspect', ...argv)
-  const { printed, complained } = world
+  const { printed, complained, cwd } = world
+  rmSync(cwd, { recursive: true, force: true })
   const objects = () =>
     printed
       .split('\n')

@@ -26,7 +26,7 @@ which --undo gives it back; killed in the middle, the same command can be run ag
 
 Parts: ${PARTS.join(', ')}.
 
-Exit status: 0 whole (there was nothing to do, or it is done), 3 there is something to do, or something is left,
+Exit status: 0 whole (there was nothing to do, or it is done), 3 there is something to do, or something is left or lost,
 1 failure (store in use, no room), 2 usage or no store.
 
 Examples:
@@ -94,7 +94,7 @@ async function run(io: Io, path: string, flags: RepairFlags): Promise<void> {
   const repaired = await repairStore(root, open, options, show)
   bar.clear()
   io.out(flags.json === true ? jsonLine({ repaired }) : repairedText(repaired))
-  if (!repaired.verification.isWhole) throw new ExitStatus(LEFT)
+  if (!repaired.verification.isWhole || repaired.lost.length > 0) throw new ExitStatus(LEFT)
 }
 
 function partsOf(text: string | undefined): Part[] | undefined {
@@ -137,11 +137,14 @@ export function planText({ store, verification, plan, room }: Planned, isApplied
   return text
 }
 
-export function repairedText({ done, notDone, backup, verification }: Repaired): string {
+export function repairedText({ done, notDone, lost, backup, verification }: Repaired): string {
   let text = ''
   for (const each of done.slice(0, SHOWN)) text += `  done  ${each}\n`
   if (done.length > SHOWN) text += `  … ${count(done.length - SHOWN)} more\n`
   for (const each of notDone) text += `  not   ${each}\n`
   if (backup !== undefined) text += `  the former state is in ${backup}; --undo gives it back\n`
-  return `${text}${verificationText(verification, false)}`
+  text += verificationText(verification, false)
+  for (const each of lost)
+    text += `NOT GIVEN BACK: ${each}; take the store from another replica or a backup if there is one\n`
+  return text
 }

@@ -27,9 +27,10 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { ConfigError } from '../../errors.ts'
 import { failpoint } from '../../faults.ts'
+import { forgetChecksums } from '../../store/checksums/index.ts'
 import { errnoOf } from '../../store/metadata/durable-file.ts'
 import { syncFolder, writeDurably } from '../../store/metadata/index.ts'
 
@@ -144,6 +145,8 @@ export function undoRepair(folder: string, store: string, logEnd: number): { res
     const saved = join(folder, step.saved)
     if (step.kind === 'cut') {
       if (!existsSync(saved)) continue
+      // Those of before are given back by a step of their own.
+      forgetChecksums(store, Number(basename(step.path)))
       restoreRange(step, saved)
       restored.push(step.path)
     } else if (existsSync(saved)) {

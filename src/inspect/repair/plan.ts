@@ -9,8 +9,11 @@
  *   checkpoint   its three times, from the last record and the index
  *   strays       files that stop a broker's start, moved away
  *   marks        basalt/positions and basalt/queues, where they no longer speak of this store
+ *   checksums    side checksums that are damaged, or of a segment that changes; a broker hashes it again
  */
+import { existsSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
+import { checksumsPath } from '../../store/checksums/index.ts'
 import { FOLDERS } from '../../store/settings.ts'
 import type { InspectedStore } from '../open-store.ts'
 import { readTables } from '../tables.ts'
@@ -18,7 +21,17 @@ import type { Finding, FindingCode } from '../verify/finding.ts'
 import type { Verification } from '../verify/verify.ts'
 import { lastByteBehind } from './tail.ts'
 
-export const PARTS = ['strays', 'tail', 'queues', 'index', 'tables', 'offsets', 'checkpoint', 'marks'] as const
+export const PARTS = [
+  'strays',
+  'tail',
+  'queues',
+  'index',
+  'tables',
+  'offsets',
+  'checkpoint',
+  'marks',
+  'checksums',
+] as const
 export type Part = (typeof PARTS)[number]
 
 export interface Action {
@@ -122,6 +135,7 @@ class Planner {
     if (this.wants('offsets')) this.offsets()
     if (this.wants('checkpoint')) this.checkpoint()
     if (this.wants('marks')) this.marks()
+    this.checksums()
     this.assume()
     const { findings } = this.verification
     plan.left = findings.filter((finding) => finding.severity !== 'info' && !this.answered.has(finding))
@@ -287,6 +301,22 @@ class Planner {
     if (snapshot.length === 0) return
     plan.removed.push(own('queues'))
     this.act('marks', 'move basalt/queues into the backup: it is damaged', snapshot)
+  }
+
+  /** Those of a segment that is cut or moved away go with it, whatever parts are wanted: what they say is no longer true. */
+  private checksums(): void {
+    const { store, plan } = this
+    const found = this.wants('checksums') ? this.of('SIDE_CHECKSUM_FILE') : []
+    for (const { file } of found) plan.removed.push(file)
+    for (const finding of found)
+      this.act('checksums', `move ${finding.file} into the backup: a broker hashes the segment again`, [finding])
+    const changed = [plan.cut?.path, ...plan.removed].map((path) => this.startOf(path ?? ''))
+    for (const start of changed) {
+      const path = checksumsPath(store.root, start)
+      if (start < 0 || plan.removed.includes(path) || !existsSync(path)) continue
+      plan.removed.push(path)
+      this.act('checksums', `move ${path} into the backup: its segment changes`, [])
+    }
   }
 }
 

@@ -52,6 +52,8 @@ export interface Repaired {
   done: string[]
   /** What could not be done, in words. */
   notDone: string[]
+  /** What no repair can give back, though nothing in the store speaks of it any more. */
+  lost: string[]
   backup: string | undefined
   verification: Verification
 }
@@ -154,7 +156,6 @@ class Repair {
 
   async run(): Promise<Repaired> {
     const { store, plan } = this.planned
-    for (const { code, what } of plan.left) if (code === 'LOG_LOST') this.notDone.push(what)
     if (plan.actions.length === 0) return this.result(this.planned.verification)
     this.checkRoom()
     this.first(store, plan)
@@ -299,7 +300,8 @@ class Repair {
 
   private result(verification: Verification): Repaired {
     const { done, notDone, backup } = this
-    return { done, notDone, backup: backup?.folder, verification }
+    const lost = this.planned.plan.left.filter(({ code }) => code === 'LOG_LOST').map(({ what }) => what)
+    return { done, notDone, lost, backup: backup?.folder, verification }
   }
 }
 

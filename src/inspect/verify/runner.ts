@@ -16,8 +16,8 @@ export interface Runner {
   close(): Promise<void>
 }
 
-/** Each has its own buffers and, for an index file, its slots: 20 MB with RocketMQ's sizes. */
-const THREADS_MAX = 16
+/** Each takes about 20 MB; so many read faster than disks do. */
+const THREADS_MAX = 6
 /** See broker/pool.ts: piscina's require() of ES modules may abort the process. */
 const WITHOUT_REQUIRE = process.allowedNodeEnvironmentFlags.has('--no-experimental-require-module')
   ? { execArgv: ['--no-experimental-require-module'] }

@@ -11,7 +11,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HASHED_BLOCK } from '../../store/checksums/index.ts'
 import { SCHEDULE_TOPIC } from '../../store/dispatch/index.ts'
-import { readIndexHeader } from '../../store/index/index.ts'
+import { indexLayout, readIndexHeader, SLOT_SIZE } from '../../store/index/index.ts'
 import { FOLDERS } from '../../store/settings.ts'
 import { type LogBounds, logBounds, newestUnits } from '../log-end.ts'
 import type { InspectedStore } from '../open-store.ts'
@@ -53,6 +53,8 @@ export interface Verification {
 }
 
 const QUEUES_A_TASK = 32
+/** Index files that are checked at once. */
+const INDEX_LANES = 2
 
 export async function verifyStore(store: InspectedStore, options: VerifyOptions = {}): Promise<Verification> {
   const began = performance.now()
@@ -126,10 +128,10 @@ class Verifier {
     const runner = await runnerOf(this.options.threads ?? threadsFor(this.total))
     this.threads = runner.threads
     try {
-      const [results] = await Promise.all([
+      const [, results] = await Promise.all([
+        this.index(runner),
         this.log(runner, ranges),
         this.queues(runner),
-        this.index(runner),
         this.behindTheEnd(runner, ranges),
       ])
       const again = (range: PlannedRange) => runner.run('verifyLogRange', this.rangeTask(range))
@@ -206,18 +208,25 @@ class Verifier {
     await Promise.all(batches.map(run))
   }
 
+  /** A few at a time, each with room for the slots of one file. */
   private async index(runner: Runner): Promise<void> {
     const { store, bounds, indexFiles } = this
-    const run = async (file: (typeof indexFiles)[number]) => {
-      const isLive = store.use.isInUse && file === indexFiles.at(-1)
-      const { min: logMin, end } = bounds
-      const logEnd = store.use.isInUse ? Number.MAX_SAFE_INTEGER : end
-      const task = { settings: store.settings, file, size: file.size, logMin, logEnd, isLive }
-      this.take(await runner.run('verifyIndexFile', task))
-      this.indexCount += Math.max(0, file.header.indexCount - 1)
-      this.progress(file.header.indexCount * 20)
+    const { settings, use } = store
+    const { min: logMin, end } = bounds
+    const logEnd = use.isInUse ? Number.MAX_SAFE_INTEGER : end
+    const waiting = indexFiles.values()
+    const lane = async () => {
+      const slots = new SharedArrayBuffer(indexLayout(settings).slotCount * SLOT_SIZE)
+      for (const file of waiting) {
+        const isLive = use.isInUse && file === indexFiles.at(-1)
+        const task = { settings, file, size: file.size, logMin, logEnd, isLive, slots }
+        this.take(await runner.run('verifyIndexFile', task))
+        this.indexCount += Math.max(0, file.header.indexCount - 1)
+        this.progress(file.header.indexCount * 20)
+      }
     }
-    await Promise.all(indexFiles.map(run))
+    const lanes = Math.min(indexFiles.length, runner.threads, INDEX_LANES)
+    await Promise.all(Array.from({ length: lanes }, lane))
   }
 
   /** Queues that have another number of units than records which matched. */

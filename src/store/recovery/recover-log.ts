@@ -34,7 +34,7 @@ import { LogWindow } from './log-window.ts'
 import { mendSegments } from './mend-segments.ts'
 import { resync } from './resync.ts'
 import { type LogMarks, type ScanReason, scanStart } from './scan-start.ts'
-import { sealDamage } from './seal-damage.ts'
+import { type DamagedRange, sealDamage } from './seal-damage.ts'
 import { cutTail, rewriteRange } from './tail.ts'
 
 export type RecoverySettings = Pick<
@@ -82,12 +82,9 @@ const SEARCH_BYTES = 64 * 1024 * 1024
 const SEARCH_BYTES_LIVE = 1024 * 1024
 const TORN_SHOWN_MAX = 1024 * 1024
 
-interface WrongRecords {
-  from: number
-  to: number
+/** `storeTimestamp`: for what may take their place. */
+interface Damage extends DamagedRange {
   problem: string
-  /** For what may take their place. */
-  storeTimestamp: number
 }
 
 export function recoverLog(options: RecoverLogOptions): RecoveredLog {
@@ -110,7 +107,9 @@ class Recovery {
   private recordCount = 0
   private leftovers = 0
   private scannedBy: RecoveredLog['scannedBy'] = 'oldest'
-  private readonly wrong: WrongRecords[] = []
+  /** What no reader can pass, and records whose contents are wrong: settled when all of them are known. */
+  private readonly broken: Damage[] = []
+  private readonly wrong: Damage[] = []
 
   constructor(options: RecoverLogOptions) {
     const { settings } = options
@@ -199,26 +198,28 @@ class Recovery {
     if (next < 0) return -1
     if (brokenFrom > at) this.wrong.push({ from: at, to: brokenFrom, problem, storeTimestamp: this.timeFor(next) })
     if (next > brokenFrom) {
-      const { window, layout, ownFolder } = this
-      const storeTimestamp = this.timeFor(next)
-      const isSealed = sealDamage({ window, layout, ownFolder, from: brokenFrom, to: next, storeTimestamp })
-      const outcome = isSealed ? 'kept in basalt/damaged and sealed' : 'not sealed'
-      this.reportDamage('LOG_DAMAGED', brokenFrom, next, `${brokenFrom > at ? 'no record' : problem}; ${outcome}`)
+      const why = brokenFrom > at ? 'no record' : problem
+      this.broken.push({ from: brokenFrom, to: next, problem: why, storeTimestamp: this.timeFor(next) })
     }
     return next
   }
 
   /**
-   * Records whose lengths are right and whose contents are not. After an unclean stop, those in the part that may not have
-   * reached the disk are torn: they were never promised, and no consumer must get them. Elsewhere they are what
-   * is left of a message, which somebody may mend.
+   * What cannot be passed is sealed. Of records whose lengths are right and whose contents are not, those in the part that
+   * may not have reached the disk after an unclean stop are torn: they were never promised, and no consumer must get them.
+   * Elsewhere they are what is left of a message, which somebody may mend.
    */
-  private settleWrongRecords(doubtfulFrom: number): void {
-    const { window, layout, ownFolder } = this
-    for (const { from, to, problem, storeTimestamp } of this.wrong) {
-      const isSealed = from >= doubtfulFrom && sealDamage({ window, layout, ownFolder, from, to, storeTimestamp })
-      if (isSealed) this.reportDamage('LOG_DAMAGED', from, to, `${problem}; kept in basalt/damaged and sealed`)
-      else this.reportDamage('RECORD_DAMAGED', from, to, `${problem}; left as it is`)
+  private settleDamage(doubtfulFrom: number): void {
+    const { window, layout, ownFolder, broken, wrong } = this
+    const torn = wrong.filter(({ from }) => from >= doubtfulFrom)
+    const ranges = [...broken, ...torn].sort((a, b) => a.from - b.from)
+    const sealed = sealDamage({ window, layout, ownFolder, ranges })
+    const kept = 'kept in basalt/damaged and sealed'
+    for (const each of broken)
+      this.reportDamage('LOG_DAMAGED', each, `${each.problem}; ${sealed.has(each) ? kept : 'not sealed'}`)
+    for (const each of wrong) {
+      if (sealed.has(each)) this.reportDamage('LOG_DAMAGED', each, `${each.problem}; ${kept}`)
+      else this.reportDamage('RECORD_DAMAGED', each, `${each.problem}; left as it is`)
     }
   }
 
@@ -239,7 +240,7 @@ class Recovery {
     const { marks, isClean } = this.options
     const durable = marks === undefined || marks.trust === 'none' ? 0 : marks.flushed
     const rewrittenFrom = isClean ? end : this.doubtfulFrom(durable, end)
-    this.settleWrongRecords(rewrittenFrom)
+    this.settleDamage(rewrittenFrom)
     const isProven = isClean && marks !== undefined && marks.trust === 'live' && marks.appended === end
     const needsCut = !isProven || this.findings.list.length > 0
     if (needsCut) this.reportCut(end)
@@ -302,7 +303,7 @@ class Recovery {
     return last - index
   }
 
-  private reportDamage(code: 'RECORD_DAMAGED' | 'LOG_DAMAGED', from: number, to: number, how: string): void {
+  private reportDamage(code: 'RECORD_DAMAGED' | 'LOG_DAMAGED', { from, to }: DamagedRange, how: string): void {
     const what = `the log is damaged from ${from} to ${to} (${to - from} bytes): ${how}; what is behind it is served`
     this.findings.add(code, 'error', from, to, what)
   }

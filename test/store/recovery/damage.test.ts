@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { realDisk, type StoreDisk } from '../../../src/store/disk.ts'
 import { nextRecordBehind, verifyLog } from '../../../src/store/recovery/index.ts'
 import { storeSettings } from '../scratch.ts'
 import { BuiltLog, SIZE } from './log-builder.ts'
@@ -163,4 +164,55 @@ describe('looking without touching', () => {
     expect(nextRecordBehind(settings, a.at, log.end)).toBe(b.at)
     expect(nextRecordBehind(settings, a.at, b.at - 10)).toBe(b.at - 10)
   })
+})
+
+test('400 broken records cost a few syncs, not some each: copies first, then one a segment', () => {
+  const log = new BuiltLog(1200, { bodyLength: () => 300 })
+  const victims = log.records.filter((_, i) => i % 3 === 1)
+  for (const { at } of victims) log.overwrite(at, Buffer.alloc(8, 0xee))
+  const broken = log.whole()
+  const calls: string[] = []
+  const names = new Map<number, string>()
+  const disk: StoreDisk = {
+    ...realDisk,
+    open(path, flags) {
+      const fd = realDisk.open(path, flags)
+      names.set(fd, path.includes('damaged') ? 'copy' : 'log')
+      return fd
+    },
+    write(fd, ...rest) {
+      if (names.get(fd) === 'log') calls.push('write')
+      return realDisk.write(fd, ...rest)
+    },
+    sync(fd) {
+      calls.push(`sync ${names.get(fd)}`)
+      realDisk.sync(fd)
+    },
+    syncFolder(path) {
+      calls.push('sync folder')
+      realDisk.syncFolder(path)
+    },
+  }
+  const { end, findings } = log.recover({ disk })
+  expect(end).toBe(log.end)
+  expect(findings.filter(({ code }) => code === 'LOG_DAMAGED')).toHaveLength(victims.length)
+  expect(log.readable()).toEqual(log.records.map(({ text }) => text).filter((_, i) => i % 3 !== 1))
+  const syncs = calls.filter((call) => call.startsWith('sync'))
+  const segments = Math.ceil(log.end / SIZE)
+  expect(syncs.length).toBeLessThanOrEqual(segments + 4)
+  // The copies are on disk before a byte of the log changes.
+  expect(calls.indexOf('sync copy')).toBeLessThan(calls.indexOf('write'))
+  expect(calls.indexOf('sync folder')).toBeLessThan(calls.indexOf('write'))
+  const folder = join(log.root, 'basalt', 'damaged')
+  const [name, ...others] = readdirSync(folder)
+  expect(others).toEqual([])
+  const kept = readFileSync(join(folder, name))
+  let ranges = 0
+  for (let at = 0; at < kept.length; ranges += 1) {
+    const line = kept.indexOf(10, at)
+    const [from, length] = kept.toString('latin1', at, line).split(' ').map(Number)
+    expect(kept.subarray(line + 1, line + 1 + length).equals(broken.subarray(from, from + length))).toBe(true)
+    at = line + 1 + length
+  }
+  expect(ranges).toBe(victims.length)
 })

@@ -23,8 +23,7 @@ export class World implements Io {
   constructor(files: Record<string, string> = {}) {
     const cwd = mkdtempSync(join(tmpdir(), 'basalt-cli-'))
     this.cwd = cwd
-    // Not `this`: what thousands of commands of one test printed would stay.
-    onTestFinished(() => rmSync(cwd, { recursive: true, force: true }))
+    removedAfterTest(cwd)
     for (const [name, text] of Object.entries(files)) writeFileSync(join(this.cwd, name), text)
   }
 
@@ -86,6 +85,11 @@ export class World implements Io {
       this.onPrint()
     })
   }
+}
+
+/** Outside of the constructor: a closure there keeps its world, and what thousands of commands of one test printed. */
+function removedAfterTest(folder: string): void {
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
 }
 
 export function pretendedBroker(folder: string, over: Partial<BrokerHandle> = {}): BrokerHandle {

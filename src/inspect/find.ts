@@ -70,6 +70,8 @@ export function findMessages(store: InspectedStore, query: FindQuery): FindResul
 type Add = (message: InspectedMessage | undefined, by: string) => boolean
 
 function readAt(store: InspectedStore, offset: number): InspectedMessage | undefined {
+  const from = segmentStart(offset, store.settings.mappedFileSizeCommitLog)
+  if (!store.files.segments.some(({ start }) => start === from)) return undefined
   using log = new LogReader(store.settings, 0)
   const head = log.readCold(offset, 4)
   const size = head?.length === 4 ? head.readInt32BE(0) : 0

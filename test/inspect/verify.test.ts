@@ -1,5 +1,5 @@
 /** `inspect verify`: whole stores are whole, also beside a running broker, and each damage is named with file and byte. */
-import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Finding, openStore, verifyStore } from '../../src/inspect/index.ts'
@@ -208,6 +208,29 @@ test('a torn tail after an unclean stop is what a start cuts; the same after a c
   const { findings } = await verify(root)
   expect(findings.map(({ code, offset }) => [code, offset])).toEqual([['TAIL_TORN', end % 65_536]])
 })
+
+test('random bytes without a record are not whole, though nothing says that there were any', async () => {
+  const root = join(scratchFolder(), 'store')
+  mkdirSync(join(root, 'commitlog'), { recursive: true })
+  writeFileSync(join(root, 'commitlog/00000000000000000000'), Buffer.alloc(65_536, 0xa7))
+  const { isWhole, findings } = await verify(root)
+  expect([isWhole, findings.map(({ code }) => code)]).toEqual([false, ['TAIL_TORN']])
+})
+
+test.each([-1_644_140_409, 0x7fff_ffff])(
+  'an index file whose header counts %i entries is no more than its size',
+  async (count) => {
+    const root = recordedStore('clean')
+    const path = join(root, 'index/20261123093126340')
+    const { bytes, indexCount } = await verify(root)
+    patch(path, 36, int32(count))
+    const damaged = await verify(root)
+    expect(damaged.findings).toContainEqual(expect.objectContaining({ code: 'INDEX_HEADER', file: path, offset: 36 }))
+    expect(damaged.bytes).toBeGreaterThan(bytes / 2)
+    expect(damaged.bytes).toBeLessThanOrEqual(bytes + statSync(path).size)
+    expect(damaged.indexCount).toBeLessThanOrEqual(indexCount + statSync(path).size / 20)
+  },
+)
 
 test('the remedy for queues and index holds: moved away, and built again by a start', async () => {
   const root = recordedStore('clean')

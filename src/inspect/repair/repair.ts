@@ -18,7 +18,7 @@ import { type InspectedStore, type OpenOptions, openStore } from '../open-store.
 import { entriesOf, numberOf, readTables, topicRows } from '../tables.ts'
 import { tryRead } from '../try-read.ts'
 import { type Verification, type VerifyOptions, verifyStore } from '../verify/verify.ts'
-import { Backup, bytesOf, type Step, syncTree, undoRepair } from './backup.ts'
+import { Backup, bytesOf, checkBackup, type Step, syncTree, undoRepair } from './backup.ts'
 import { type PlanOptions, planRepair, type RepairPlan } from './plan.ts'
 import { type Rebuilt, rebuild } from './rebuild.ts'
 import { salvage } from './salvage.ts'
@@ -157,6 +157,7 @@ class Repair {
     for (const { code, what } of plan.left) if (code === 'LOG_LOST') this.notDone.push(what)
     if (plan.actions.length === 0) return this.result(this.planned.verification)
     this.checkRoom()
+    checkBackup(this.planned.room.backup, store.root, this.planned.verification.log.end)
     this.first(store, plan)
     let verification = await verifyStore(locked(store.root, this.open), this.options)
     // Of queues that were built the ends are known now.
@@ -299,6 +300,7 @@ class Repair {
 
   private result(verification: Verification): Repaired {
     const { done, notDone, backup } = this
+    backup?.finish()
     return { done, notDone, backup: backup?.folder, verification }
   }
 }

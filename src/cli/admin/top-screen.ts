@@ -28,9 +28,13 @@ export function pictureText(context: Context, { at, brokers, groups }: Picture):
   const rates = `in ${rateText(sum(up, 'inTps'))}/s, out ${rateText(sum(up, 'outTps'))}/s`
   const sections = [
     `${timeText(at)}  ${brokers.length} brokers, ${down.length > 0 ? style('bad')(silence) : silence}  ${style('dim')(rates)}\n`,
-    headed(brokerTable(context, up), style('dim'), (i) => (isAlone(up[i]) ? style('warn') : undefined)),
+    headed(
+      brokerTable(context, up),
+      style('dim'),
+      up.map((look) => (isAlone(look) ? style('warn') : undefined)),
+    ),
     section('silent', told, style('bad')),
-    headed(stageTable(context, up), style('dim'), () => undefined),
+    headed(stageTable(context, up), style('dim')),
     section(
       'who waits for whom',
       waits,
@@ -52,10 +56,16 @@ function isAlone({ broker, storedOn }: BrokerLook): boolean {
 
 type PaintLine = (text: string) => string
 
-/** A table with its heads set apart, and its rows as they want to be. */
-function headed(text: string, head: PaintLine, rowOf: (row: number) => PaintLine | undefined): string {
+/**
+ * A table with its heads set apart, and its rows as they want to be; a broker that fits no line is a block of lines without heads,
+ * which stays as it is.
+ */
+function headed(text: string, head: PaintLine, rows?: readonly (PaintLine | undefined)[]): string {
   const lines = text.split('\n')
-  return lines.map((line, i) => (i === 0 ? head(line) : line === '' ? line : (rowOf(i - 1)?.(line) ?? line))).join('\n')
+  if (rows !== undefined && lines.filter((line) => line !== '').length !== rows.length + 1) return text
+  return lines
+    .map((line, i) => (i === 0 ? head(line) : line === '' ? line : (rows?.[i - 1]?.(line) ?? line)))
+    .join('\n')
 }
 
 /** Lines that fit, the second and later ones indented. */
@@ -135,6 +145,7 @@ function groupTable(
 ): string {
   if (groups.length === 0) return `${style('bold')('lag by group')}: no group has offsets\n`
   const largest = Math.max(...groups.map(({ lag }) => lag))
+  const shown = groups.slice(0, GROUPS_MAX)
   const text = context.table(
     [
       { title: 'group', of: ({ group }: GroupLook) => group },
@@ -151,11 +162,10 @@ function groupTable(
         ? []
         : [{ title: '', of: ({ lag }: GroupLook) => '█'.repeat(Math.round((BAR_MAX * lag) / Math.max(1, largest))) }]),
     ],
-    groups.slice(0, GROUPS_MAX),
+    shown,
   )
-  const painted = headed(text, style('dim'), (i) =>
-    groups[i] !== undefined && groups[i].lag >= LAG_BAD ? style('warn') : undefined,
-  )
+  const rows = shown.map(({ lag }) => (lag >= LAG_BAD ? style('warn') : undefined))
+  const painted = headed(text, style('dim'), rows)
   const rest = groups.length - GROUPS_MAX
   return rest > 0 ? `${painted}and ${rest} groups more\n` : painted
 }

@@ -1,4 +1,5 @@
 /** Tables fit terminals of 60, 80 and 120 columns, with names as long as RocketMQ takes them, and letters of two columns. */
+import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { sizeOf, table } from '../../../src/cli/table.ts'
 import { consumer, rig } from './rig.ts'
@@ -43,7 +44,9 @@ describe.each([60, 80, 120])('%i columns', (columns) => {
     expect(ran.status, ran.error).toBe(0)
     // Sentences may be longer: a terminal breaks them.
     const isSentence = (text: string) => !/ {2}/.test(text.trim())
-    const over = ran.out.split('\n').filter((text) => sizeOf(text) > columns && !isSentence(text))
+    const over = stripVTControlCharacters(ran.out)
+      .split('\n')
+      .filter((text) => sizeOf(text) > columns && !isSentence(text))
     expect(over).toEqual([])
   })
 })

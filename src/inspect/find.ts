@@ -47,13 +47,18 @@ const RECORD_MAX = 64 * 1024 * 1024
 export function findMessages(store: InspectedStore, query: FindQuery): FindResult {
   const tried: string[] = []
   const messages = new Map<number, { message: InspectedMessage; by: string }>()
+  const { topic: wantedTopic, queueId: wantedQueue } = query
   const add = (message: InspectedMessage | undefined, by: string) => {
-    if (message !== undefined && !messages.has(message.physicalOffset))
-      messages.set(message.physicalOffset, { message, by })
-    return message !== undefined
+    if (message === undefined) return false
+    if (message.topic !== (wantedTopic ?? message.topic) || message.queueId !== (wantedQueue ?? message.queueId))
+      return false
+    if (!messages.has(message.physicalOffset)) messages.set(message.physicalOffset, { message, by })
+    return true
   }
   if (query.offset !== undefined && !byOffset(store, query.offset, add))
-    tried.push(`no record holds byte ${query.offset} of the log`)
+    tried.push(
+      `no record${wantedTopic === undefined && wantedQueue === undefined ? '' : ' of them'} holds byte ${query.offset} of the log`,
+    )
   if (query.time !== undefined && !byTime(store, query, add)) tried.push('no message was stored then or later')
   const physicalOffset = physicalOffsetOf(query.id)
   if (physicalOffset !== undefined && !byOffsetMsgId(store, query.id!, physicalOffset, add))

@@ -97,3 +97,15 @@ test('a folder in the place of a segment holds nothing', async () => {
   mkdirSync(path)
   expect(await find(root, '--offset', '65600')).toMatchObject({ status: 1, found: [] })
 })
+
+test('--queue leaves out what is in another one', async () => {
+  const root = recordedStore('clean')
+  const { found } = await find(root, '--key', 'kDelay')
+  expect(found.length).toBe(2)
+  const queues = await find(root, '--key', 'kDelay', '--queue', '2')
+  expect(queues.offsets).toEqual([198_587])
+  expect((await find(root, '--key', 'kDelay', '--queue', '1')).status).toBe(1)
+  expect((await find(root, '--offset', '198600', '--queue', '1')).complained).toContain(
+    'no record of them holds byte 198600',
+  )
+})

@@ -1,5 +1,5 @@
 /** `inspect verify`: whole stores are whole, also beside a running broker, and each damage is named with file and byte. */
-import { cpSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Finding, openStore, verifyStore } from '../../src/inspect/index.ts'
@@ -231,6 +231,23 @@ test.each([-1_644_140_409, 0x7fff_ffff])(
     expect(damaged.indexCount).toBeLessThanOrEqual(indexCount + statSync(path).size / 20)
   },
 )
+
+test('keys of one record in two index files, of which one is lost: only what was there is missing', async () => {
+  const folder = scratchFolder()
+  const lines = Array.from({ length: 200 }, (_, i) =>
+    JSON.stringify({ topic: 'Keys', body: 'x', properties: { UNIQ_KEY: `u${i}`, KEYS: `a${i} b${i}` } }),
+  )
+  writeFileSync(join(folder, 'lines'), lines.join('\n'))
+  const root = join(folder, 'store')
+  const sizes = ['--set', 'maxHashSlotNum=50', '--set', 'maxIndexNum=102', '--set', 'mappedFileSizeCommitLog=4259840']
+  expect((await inspect('import', join(folder, 'lines'), '--to-store', root, ...sizes)).status).toBe(0)
+  const [first, ...others] = readdirSync(join(root, 'index')).sort()
+  expect(others.length).toBeGreaterThan(3)
+  expect((await verify(root)).findings).toEqual([])
+  rmSync(join(root, 'index', first))
+  const { findings } = await verify(root)
+  expect(findings).toMatchObject([{ code: 'INDEX_INCOMPLETE', what: expect.stringMatching(/^101 keys /) }])
+})
 
 test('the remedy for queues and index holds: moved away, and built again by a start', async () => {
   const root = recordedStore('clean')

@@ -5,7 +5,11 @@
  *
  * Exit statuses: 0 done (verify: the store is whole), 1 failure, 2 usage or no store, 3 findings.
  */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { nearest } from '../config/index.ts'
+import { ConfigError } from '../errors.ts'
 import { diffCommand, hashesCommand } from './inspect/diff-command.ts'
 import { dryStartCommand } from './inspect/dry-start-command.ts'
 import { exportCommand } from './inspect/export-command.ts'
@@ -39,7 +43,22 @@ Sizes of files are read off the files; what -c or --set say goes before.
 Exit status: 0 done (verify: whole), 1 failure, 2 usage or no store, 3 findings.
 `
 
-export function fillInspect(command: Command, io: Io): void {
+/** A word that is no command would be taken for the store of `summary`, and its store for one word too many. */
+function refuseUnknown(command: Command, io: Io, words: readonly string[]): void {
+  const known = ['help', ...command.commands.map((each) => each.name())]
+  const [word = '', second] = words
+  if (word.startsWith('-') || known.includes(word)) return
+  const near = nearest(word, known)
+  const isTypo = near !== undefined && !existsSync(resolve(io.cwd, word))
+  if (!isTypo && (second === undefined || second.startsWith('-'))) return
+  const hint = near === undefined ? '' : `, did you mean "${near}"?`
+  throw new ConfigError('UNKNOWN_COMMAND', {
+    what: `unknown command ${JSON.stringify(word)}${hint}`,
+    todo: 'see basaltmq inspect --help',
+  })
+}
+
+export function fillInspect(command: Command, io: Io, words: readonly string[] = []): void {
   command.addHelpText('after', EXAMPLES)
   summaryCommand(command, io)
   logCommand(command, io)
@@ -56,4 +75,5 @@ export function fillInspect(command: Command, io: Io): void {
   hashesCommand(command, io)
   exportCommand(command, io)
   importCommand(command, io)
+  refuseUnknown(command, io, words)
 }

@@ -74,10 +74,23 @@ function checkCommand(command: Command, word: string | undefined): void {
   })
 }
 
-/** An operating error is its message; anything else is a defect, with its stack. */
+/** An operating error is its message, and so is what the disk or its rights refuse; anything else is a defect, with its stack. */
 function tellOf(error: unknown): string {
   if (error instanceof BasaltError) return error.message
+  const refused = refusedBySystem(error)
+  if (refused !== undefined) return refused
   return error instanceof Error && error.stack !== undefined ? error.stack : describe(error)
+}
+
+/** By its text: what a thread throws arrives without its code. */
+const REFUSED =
+  /^(?:E(?:ACCES|PERM|IO|ROFS|NOSPC|DQUOT|MFILE|NFILE|NOENT|EXIST|ISDIR|NOTDIR|NOTEMPTY|LOOP|NAMETOOLONG|BUSY)): ([^,]+), (\w+)(?: '(.*)')?$/
+
+function refusedBySystem(error: unknown): string | undefined {
+  const match = error instanceof Error ? REFUSED.exec(error.message) : null
+  if (match === null) return undefined
+  const [, what, call, path] = match
+  return `${what} (${path === undefined ? call : `${call} ${path}`})`
 }
 
 function program(io: Io): Command {

@@ -32,7 +32,8 @@ export async function addTools(program: Command, io: Io, argv: readonly string[]
   const inspect = program
     .command('inspect')
     .description('look into a store, offline or beside a running broker, and check it')
-  if (isNeeded('inspect')) (await import('./inspect.ts')).fillInspect(inspect, io)
+  if (isNeeded('inspect'))
+    (await import('./inspect.ts')).fillInspect(inspect, io, argv[0] === 'inspect' ? argv.slice(1) : [])
   const bench = program.command('bench').description('measure what each mode costs and loses, and compare runs')
   if (isNeeded('bench')) (await import('./bench.ts')).fillBench(bench, io)
   program

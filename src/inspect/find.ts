@@ -47,13 +47,18 @@ const RECORD_MAX = 64 * 1024 * 1024
 export function findMessages(store: InspectedStore, query: FindQuery): FindResult {
   const tried: string[] = []
   const messages = new Map<number, { message: InspectedMessage; by: string }>()
+  const { topic: wantedTopic, queueId: wantedQueue } = query
   const add = (message: InspectedMessage | undefined, by: string) => {
-    if (message !== undefined && !messages.has(message.physicalOffset))
-      messages.set(message.physicalOffset, { message, by })
-    return message !== undefined
+    if (message === undefined) return false
+    if (message.topic !== (wantedTopic ?? message.topic) || message.queueId !== (wantedQueue ?? message.queueId))
+      return false
+    if (!messages.has(message.physicalOffset)) messages.set(message.physicalOffset, { message, by })
+    return true
   }
   if (query.offset !== undefined && !byOffset(store, query.offset, add))
-    tried.push(`no record holds byte ${query.offset} of the log`)
+    tried.push(
+      `no record${wantedTopic === undefined && wantedQueue === undefined ? '' : ' of them'} holds byte ${query.offset} of the log`,
+    )
   if (query.time !== undefined && !byTime(store, query, add)) tried.push('no message was stored then or later')
   const physicalOffset = physicalOffsetOf(query.id)
   if (physicalOffset !== undefined && !byOffsetMsgId(store, query.id!, physicalOffset, add))
@@ -70,6 +75,8 @@ export function findMessages(store: InspectedStore, query: FindQuery): FindResul
 type Add = (message: InspectedMessage | undefined, by: string) => boolean
 
 function readAt(store: InspectedStore, offset: number): InspectedMessage | undefined {
+  const from = segmentStart(offset, store.settings.mappedFileSizeCommitLog)
+  if (!store.files.segments.some(({ start }) => start === from)) return undefined
   using log = new LogReader(store.settings, 0)
   const head = log.readCold(offset, 4)
   const size = head?.length === 4 ? head.readInt32BE(0) : 0

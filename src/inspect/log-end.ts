@@ -51,7 +51,9 @@ export function logBounds(store: InspectedStore, checkCRC = true): LogBounds {
     }
   }
   const { at: end, problem } = walk
-  return { min: first, end, firstTime, lastTime, behind: bytesBehind(walk, end, segmentStarts), problem, isDamaged }
+  // Beside a running broker what stands behind the end is what it has just written.
+  const behind = use.isInUse ? 0 : bytesBehind(walk, end, segmentStarts)
+  return { min: first, end, firstTime, lastTime, behind, problem, isDamaged }
 }
 
 /** Records below it were written for certain. */

@@ -19,6 +19,7 @@ import { namesIn } from '../store/consumequeue/index.ts'
 import { FOLDERS, type StoreSettings } from '../store/settings.ts'
 import { geometryOf, type InspectSettings } from './geometry.ts'
 import { type StoreUse, useOf } from './in-use.ts'
+import { deniedOf, refuseUnreadable } from './may-read.ts'
 import { listStore, type StoreFiles } from './store-files.ts'
 import { tryRead } from './try-read.ts'
 
@@ -43,13 +44,22 @@ export interface InspectedStore {
   readonly snapshot: QueuesSnapshot | undefined
 }
 
-/** Throws ConfigError NO_STORE. */
+/** Throws ConfigError NO_STORE; StoreError NOT_READABLE, NO_FILE. */
 export function openStore(path: string, options: OpenOptions = {}): InspectedStore {
+  try {
+    return opened(path, options)
+  } catch (error) {
+    throw deniedOf(error)
+  }
+}
+
+function opened(path: string, options: OpenOptions): InspectedStore {
   const root = resolve(path)
   const known = options.known ?? {}
   const logFolder = known.storePathCommitLog === undefined ? join(root, 'commitlog') : commitLogOf(known)
   refuseOther(root, logFolder)
   const files = listStore(root, logFolder)
+  refuseUnreadable(files)
   // Read before anything else is: what it calls appended is whole in the files from now on.
   const positions = tryRead(() => new PositionsFile(root).read())
   return {

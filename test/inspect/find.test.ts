@@ -1,5 +1,5 @@
 /** `inspect find` on Apache's recorded store: every way leads to the message, and says which one it was. */
-import { rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseProperties } from '../../src/store/commitlog/index.ts'
@@ -88,4 +88,24 @@ test('what is not there ends with status 1 and says what was tried; no question 
     expect(complained).toContain('not found: ')
   }
   expect((await find(root)).status).toBe(2)
+})
+
+test('a folder in the place of a segment holds nothing', async () => {
+  const root = recordedStore('clean')
+  const path = join(root, 'commitlog/00000000000000065536')
+  rmSync(path)
+  mkdirSync(path)
+  expect(await find(root, '--offset', '65600')).toMatchObject({ status: 1, found: [] })
+})
+
+test('--queue leaves out what is in another one', async () => {
+  const root = recordedStore('clean')
+  const { found } = await find(root, '--key', 'kDelay')
+  expect(found.length).toBe(2)
+  const queues = await find(root, '--key', 'kDelay', '--queue', '2')
+  expect(queues.offsets).toEqual([198_587])
+  expect((await find(root, '--key', 'kDelay', '--queue', '1')).status).toBe(1)
+  expect((await find(root, '--offset', '198600', '--queue', '1')).complained).toContain(
+    'no record of them holds byte 198600',
+  )
 })

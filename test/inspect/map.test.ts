@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openStore } from '../../src/inspect/index.ts'
 import { KINDS, type StoreMap, storeMap, told } from '../../src/inspect/map/index.ts'
+import { lockStore } from '../../src/store/store-folder.ts'
 import { startTestBroker } from '../../src/testing/index.ts'
 import { recordedStore, scratchFolder } from '../store/scratch.ts'
 import { TestClient } from '../support/client.ts'
@@ -188,6 +189,24 @@ describe('what was done to the files is seen', () => {
     expectSums(map, 1)
     expect(map.kinds.garbage).toBeGreaterThan(100_000)
     expect(map.notes.join()).toContain('not looked into')
+  })
+
+  test('what a broker is just writing behind the end is room, no damage', () => {
+    const root = recordedStore('clean')
+    const last = decodedRecords().at(-1)!
+    const end = last.at + last.size
+    const path = join(root, 'commitlog', String(end - (end % 65_536)).padStart(20, '0'))
+    const fd = openSync(path, 'r+')
+    const half = Buffer.alloc(150)
+    readSync(fd, half, 0, 150, last.at % 65_536)
+    writeSync(fd, half, 0, 150, end % 65_536)
+    closeSync(fd)
+    expect(mapOf(root).kinds.damaged).toBeGreaterThan(100)
+    const lock = lockStore(root)
+    onTestFinished(() => closeSync(lock))
+    const map = mapOf(root)
+    expect(map).toMatchObject({ inUse: { isInUse: true }, kinds: { damaged: 0 }, log: { end, behind: 0 } })
+    expectSums(map)
   })
 
   test('a file that was cut, an empty one, one that is longer', () => {

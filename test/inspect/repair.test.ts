@@ -380,6 +380,25 @@ describe('kill -9 in the middle', () => {
     const { status, printed } = await applied(copy)
     expect(status, printed).toBe(0)
   })
+
+  test('with a backup that is named, the same command goes on with it; the next repair needs another', async () => {
+    const root = storeIn('clean')
+    damage(root)
+    const damaged = contentOf(root)
+    const backup = join(scratchFolder(), 'kept')
+    const repair = ['inspect', 'repair', root, '--backup', backup, '--apply']
+    for (const point of ['repair-step:5', 'repair-swap:2']) {
+      const env = { ...process.env, BASALT_FAILPOINT: point }
+      expect(spawnSync(process.execPath, [COMMAND, ...repair], { env }).signal, point).toBe('SIGKILL')
+    }
+    const again = await inspect(...repair.slice(1))
+    expect(again.status, again.complained).toBe(0)
+    rmSync(join(root, 'consumequeue/OracleOrder'), { recursive: true })
+    const next = await inspect(...repair.slice(1))
+    expect([next.status, next.complained]).toEqual([2, expect.stringContaining('name another one')])
+    expect((await inspect('repair', root, '--undo', backup)).status).toBe(0)
+    expectSame(contentOf(root), damaged)
+  })
 })
 
 describe('a store of ours', () => {

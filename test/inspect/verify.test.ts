@@ -1,5 +1,5 @@
 /** `inspect verify`: whole stores are whole, also beside a running broker, and each damage is named with file and byte. */
-import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Finding, openStore, verifyStore } from '../../src/inspect/index.ts'
@@ -207,6 +207,46 @@ test('a torn tail after an unclean stop is what a start cuts; the same after a c
   inLog(root, end, torn)
   const { findings } = await verify(root)
   expect(findings.map(({ code, offset }) => [code, offset])).toEqual([['TAIL_TORN', end % 65_536]])
+})
+
+test('random bytes without a record are not whole, though nothing says that there were any', async () => {
+  const root = join(scratchFolder(), 'store')
+  mkdirSync(join(root, 'commitlog'), { recursive: true })
+  writeFileSync(join(root, 'commitlog/00000000000000000000'), Buffer.alloc(65_536, 0xa7))
+  const { isWhole, findings } = await verify(root)
+  expect([isWhole, findings.map(({ code }) => code)]).toEqual([false, ['TAIL_TORN']])
+})
+
+test.each([-1_644_140_409, 0x7fff_ffff])(
+  'an index file whose header counts %i entries is no more than its size',
+  async (count) => {
+    const root = recordedStore('clean')
+    const path = join(root, 'index/20261123093126340')
+    const { bytes, indexCount } = await verify(root)
+    patch(path, 36, int32(count))
+    const damaged = await verify(root)
+    expect(damaged.findings).toContainEqual(expect.objectContaining({ code: 'INDEX_HEADER', file: path, offset: 36 }))
+    expect(damaged.bytes).toBeGreaterThan(bytes / 2)
+    expect(damaged.bytes).toBeLessThanOrEqual(bytes + statSync(path).size)
+    expect(damaged.indexCount).toBeLessThanOrEqual(indexCount + statSync(path).size / 20)
+  },
+)
+
+test('keys of one record in two index files, of which one is lost: only what was there is missing', async () => {
+  const folder = scratchFolder()
+  const lines = Array.from({ length: 200 }, (_, i) =>
+    JSON.stringify({ topic: 'Keys', body: 'x', properties: { UNIQ_KEY: `u${i}`, KEYS: `a${i} b${i}` } }),
+  )
+  writeFileSync(join(folder, 'lines'), lines.join('\n'))
+  const root = join(folder, 'store')
+  const sizes = ['--set', 'maxHashSlotNum=50', '--set', 'maxIndexNum=102', '--set', 'mappedFileSizeCommitLog=4259840']
+  expect((await inspect('import', join(folder, 'lines'), '--to-store', root, ...sizes)).status).toBe(0)
+  const [first, ...others] = readdirSync(join(root, 'index')).sort()
+  expect(others.length).toBeGreaterThan(3)
+  expect((await verify(root)).findings).toEqual([])
+  rmSync(join(root, 'index', first))
+  const { findings } = await verify(root)
+  expect(findings).toMatchObject([{ code: 'INDEX_INCOMPLETE', what: expect.stringMatching(/^101 keys /) }])
 })
 
 test('the remedy for queues and index holds: moved away, and built again by a start', async () => {

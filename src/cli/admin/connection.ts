@@ -79,7 +79,7 @@ export function secretFile(path: string, note?: (text: string) => void): string 
     }
     return text
   } catch (error) {
-    throw new ConfigError('ACCOUNT_FILE', { what: `a secret is to be read: ${describeFile(error)}`, where: path })
+    throw new ConfigError('ACCOUNT_FILE', { what: `the file cannot be read: ${describeFile(error)}`, where: path })
   }
 }
 

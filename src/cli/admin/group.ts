@@ -59,7 +59,7 @@ async function list(context: Context, given: Given): Promise<void> {
   rows.sort((a, b) => b.lag - a.lag || (a.group < b.group ? -1 : 1))
   context.show(rows, () =>
     rows.length === 0
-      ? 'no such group\n'
+      ? `${word === '' ? 'no groups' : 'no such group'}\n`
       : context.table(
           [
             { title: 'group', of: (row: GroupRow) => row.group },

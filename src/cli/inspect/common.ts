@@ -34,6 +34,7 @@ export function knownOf(io: Io, root: string, { config: file, set }: StoreFlags)
   if (file === undefined && set.length === 0) return {}
   const overrides = { storePathRootDir: root }
   const resolved = resolveConfig({ role: 'broker', file, set, overrides, env: {}, cwd: io.cwd })
+  for (const warning of resolved.warnings) io.error(`basaltmq: warning: ${warning}\n`)
   const known: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(resolved.config)) {
     const kind = resolved.origins.get(key)?.kind
@@ -72,4 +73,13 @@ export function timeOption(name: string, text: string | undefined): number | und
     what: `${name} ${JSON.stringify(text)} is no time`,
     todo: 'give milliseconds since 1970, or "2026-11-23 09:31:22"',
   })
+}
+
+/** More would only wait for one another, and each takes memory. */
+const THREADS_MAX = 64
+
+export function threadsOption(text: string | undefined): number | undefined {
+  const threads = integerOption('--threads', text)
+  if (threads === undefined || threads <= THREADS_MAX) return threads
+  throw new ConfigError('BAD_OPTION', { what: `--threads ${threads} is too many`, todo: `give 0 to ${THREADS_MAX}` })
 }

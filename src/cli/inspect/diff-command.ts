@@ -14,7 +14,7 @@ import {
 } from '../../inspect/diff/index.ts'
 import { ExitStatus } from '../exit-status.ts'
 import type { Io } from '../io.ts'
-import { integerOption, jsonLine, type StoreFlags, storeCommand, storeOf } from './common.ts'
+import { jsonLine, type StoreFlags, storeCommand, storeOf, threadsOption } from './common.ts'
 import { diffJson, diffText } from './diff-text.ts'
 import { ProgressBar } from './progress-bar.ts'
 
@@ -57,7 +57,7 @@ export function diffCommand(parent: Command, io: Io): void {
     .option('--threads <count>', 'so many threads; 0 does it in one without starting any')
     .addHelpText('after', HELP)
     .action(async (a: string, b: string, flags: DiffFlags) => {
-      const threads = integerOption('--threads', flags.threads)
+      const threads = threadsOption(flags.threads)
       const [sideA, sideB] = [sideOf(io, a, flags), sideOf(io, b, flags)]
       const bar = new ProgressBar(io)
       const diff = await diffStores(sideA, sideB, { threads, onProgress: (done, total) => bar.show(done, total) })
@@ -80,7 +80,7 @@ export function hashesCommand(parent: Command, io: Io): void {
     .option('--threads <count>', 'so many threads; 0 does it in one without starting any')
     .addHelpText('after', HASHES_HELP)
     .action(async (path: string, flags: DiffFlags) => {
-      const threads = integerOption('--threads', flags.threads)
+      const threads = threadsOption(flags.threads)
       const side = storeSide(path, storeOf(io, path, flags), flags.read !== true)
       const bar = new ProgressBar(io)
       io.out(headLine(side))

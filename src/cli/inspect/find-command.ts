@@ -39,7 +39,7 @@ export function findCommand(parent: Command, io: Io): void {
     .option('--offset <offset>', 'the record that holds this byte of the log')
     .option('--time <time>', 'the first message stored then or later')
     .option('--topic <name>', 'of this topic; without it all topics of the store are tried')
-    .option('--queue <number>', 'with --time: of this queue')
+    .option('--queue <number>', 'of this queue')
     .option('--scan', 'read the whole log where the index does not lead to it')
     .option('--body <form>', 'auto, text, json, hex or none', 'auto')
     .addHelpText('after', HELP)

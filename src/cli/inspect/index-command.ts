@@ -43,7 +43,14 @@ async function printIndex(io: Io, path: string, flags: IndexFlags): Promise<void
       todo: 'give both: the hash is of both',
     })
   }
-  if (flags.key === undefined && flags.entries !== true) return printFiles(io, indexFilesOf(store), flags)
+  const files = indexFilesOf(store).filter(({ name }) => flags.file === undefined || name === flags.file)
+  if (flags.file !== undefined && files.length === 0)
+    throw new ConfigError('BAD_OPTION', {
+      what: `there is no index file ${flags.file}`,
+      where: store.root,
+      todo: 'see "inspect index" for the files',
+    })
+  if (flags.key === undefined && flags.entries !== true) return printFiles(io, files, flags)
   const keyHash = flags.key === undefined ? undefined : keyHashOf(flags.topic!, flags.key)
   const limit = integerOption('--limit', flags.limit) ?? Number.POSITIVE_INFINITY
   let printed = 0

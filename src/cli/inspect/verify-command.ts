@@ -4,7 +4,7 @@ import { type Finding, type Verification, verifyStore } from '../../inspect/inde
 import { ExitStatus } from '../exit-status.ts'
 import type { Io } from '../io.ts'
 import { bytesText, count } from '../table.ts'
-import { integerOption, jsonLine, type StoreFlags, storeCommand, storeOf } from './common.ts'
+import { jsonLine, type StoreFlags, storeCommand, storeOf, threadsOption } from './common.ts'
 import { ProgressBar } from './progress-bar.ts'
 
 const HELP = `
@@ -34,7 +34,7 @@ export function verifyCommand(parent: Command, io: Io): void {
     .addHelpText('after', HELP)
     .action(async (path: string, flags: VerifyFlags) => {
       const store = storeOf(io, path, flags)
-      const threads = integerOption('--threads', flags.threads)
+      const threads = threadsOption(flags.threads)
       const bar = new ProgressBar(io)
       const verification = await verifyStore(store, { threads, onProgress: (done, total) => bar.show(done, total) })
       bar.clear()

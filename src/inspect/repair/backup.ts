@@ -56,6 +56,8 @@ interface Manifest {
   /** Where the log ended: a broker that has written since makes it longer. */
   logEnd: number
   steps: Step[]
+  /** The repair came to its end; without it the next one goes on with this backup. */
+  isDone?: boolean
 }
 
 const CHUNK = 1024 * 1024
@@ -64,20 +66,23 @@ export class Backup {
   readonly folder: string
   private readonly manifest: Manifest
 
-  /** Throws ConfigError when there is something at `folder`. */
+  /**
+   * Goes on with the backup of a repair of this store that was killed: its steps stay, and those of this repair follow, so that
+   * undo() still gives back what was there before the first one. Throws ConfigError when there is anything else at `folder`.
+   */
   constructor(folder: string, store: string, logEnd: number) {
-    if (existsSync(folder))
-      throw new ConfigError('BACKUP_EXISTS', {
-        what: 'the backup’s folder exists',
-        where: folder,
-        todo: 'name another one',
-      })
     this.folder = folder
-    this.manifest = { version: 1, store, logEnd, steps: [] }
+    this.manifest = unfinished(folder, store, logEnd) ?? { version: 1, store, logEnd, steps: [] }
     const made = mkdirSync(join(folder, 'files'), { recursive: true }) ?? folder
-    mkdirSync(join(folder, 'ranges'))
+    mkdirSync(join(folder, 'ranges'), { recursive: true })
     syncFolder(folder)
     syncFolder(dirname(made))
+  }
+
+  /** The repair has come to its end. */
+  finish(): void {
+    this.manifest.isDone = true
+    this.write()
   }
 
   /** What comes next is on disk before it is done. */
@@ -88,8 +93,12 @@ export class Backup {
       return { ...step, existed: existsSync(step.path), saved: join(place, String(number)) }
     })
     this.manifest.steps.push(...announced)
-    writeDurably(join(this.folder, 'manifest.json'), `${JSON.stringify(this.manifest, undefined, 1)}\n`)
+    this.write()
     return announced
+  }
+
+  private write(): void {
+    writeDurably(join(this.folder, 'manifest.json'), `${JSON.stringify(this.manifest, undefined, 1)}\n`)
   }
 
   /** `made` takes the place of the step's path, whose former self is kept. */
@@ -123,6 +132,36 @@ export class Backup {
     }
     failpoint('repair-step')
   }
+}
+
+/** Before anything is built for it. Throws as the constructor does. */
+export function checkBackup(folder: string, store: string, logEnd: number): void {
+  unfinished(folder, store, logEnd)
+}
+
+/** Of a backup that was begun; undefined of a folder in which nothing was kept yet. */
+function unfinished(folder: string, store: string, logEnd: number): Manifest | undefined {
+  if (!existsSync(folder)) return undefined
+  const path = join(folder, 'manifest.json')
+  if (existsSync(path)) {
+    const manifest = manifestOf(folder)
+    const isOfThis = manifest.isDone !== true && resolve(manifest.store) === resolve(store)
+    if (isOfThis && manifest.logEnd === logEnd && Array.isArray(manifest.steps)) return manifest
+  } else if (isBare(folder)) return undefined
+  throw new ConfigError('BACKUP_EXISTS', {
+    what: 'the backup’s folder exists, and holds something else than a repair of this store that was killed',
+    where: folder,
+    todo: 'name another one',
+  })
+}
+
+/** Empty, or left by a kill before the manifest was there. */
+function isBare(folder: string): boolean {
+  const isEmpty = (path: string) => lstatSync(path).isDirectory() && readdirSync(path).length === 0
+  if (!lstatSync(folder).isDirectory()) return false
+  return readdirSync(folder).every((name) =>
+    name === 'files' || name === 'ranges' ? isEmpty(join(folder, name)) : name.startsWith('manifest.json.'),
+  )
 }
 
 /** Puts back what a backup holds. The backup stays as it is, so that this can be done again. */

@@ -18,7 +18,7 @@ import { type InspectedStore, type OpenOptions, openStore } from '../open-store.
 import { entriesOf, numberOf, readTables, topicRows } from '../tables.ts'
 import { tryRead } from '../try-read.ts'
 import { type Verification, type VerifyOptions, verifyStore } from '../verify/verify.ts'
-import { Backup, bytesOf, type Step, syncTree, undoRepair } from './backup.ts'
+import { Backup, bytesOf, checkBackup, type Step, syncTree, undoRepair } from './backup.ts'
 import { type PlanOptions, planRepair, type RepairPlan } from './plan.ts'
 import { type Rebuilt, rebuild } from './rebuild.ts'
 import { salvage } from './salvage.ts'
@@ -158,6 +158,7 @@ class Repair {
     const { store, plan } = this.planned
     if (plan.actions.length === 0) return this.result(this.planned.verification)
     this.checkRoom()
+    checkBackup(this.planned.room.backup, store.root, this.planned.verification.log.end)
     this.first(store, plan)
     let verification = await verifyStore(locked(store.root, this.open), this.options)
     // Of queues that were built the ends are known now.
@@ -301,6 +302,7 @@ class Repair {
   private result(verification: Verification): Repaired {
     const { done, notDone, backup } = this
     const lost = this.planned.plan.left.filter(({ code }) => code === 'LOG_LOST').map(({ what }) => what)
+    backup?.finish()
     return { done, notDone, lost, backup: backup?.folder, verification }
   }
 }

@@ -123,7 +123,7 @@ class Verifier {
       (sum, { files }) => sum + files.reduce((all, { size }) => all + size, 0),
       0,
     )
-    const indexBytes = this.indexFiles.reduce((sum, { header }) => sum + header.indexCount * 20, 0)
+    const indexBytes = this.indexFiles.reduce((sum, file) => sum + entryBytes(file), 0)
     this.total = bounds.end - bounds.min + queueBytes + indexBytes
     const runner = await runnerOf(this.options.threads ?? threadsFor(this.total))
     this.threads = runner.threads
@@ -221,8 +221,8 @@ class Verifier {
         const isLive = use.isInUse && file === indexFiles.at(-1)
         const task = { settings, file, size: file.size, logMin, logEnd, isLive, slots }
         this.take(await runner.run('verifyIndexFile', task))
-        this.indexCount += Math.max(0, file.header.indexCount - 1)
-        this.progress(file.header.indexCount * 20)
+        this.indexCount += Math.max(0, Math.floor(entryBytes(file) / 20) - 1)
+        this.progress(entryBytes(file))
       }
     }
     const lanes = Math.min(indexFiles.length, runner.threads, INDEX_LANES)
@@ -299,7 +299,8 @@ class Verifier {
     const { store, bounds, findings } = this
     if (bounds.behind === 0 || store.use.isInUse) return
     const what = `${bounds.behind} bytes behind the end of the log at ${bounds.end} are no record: ${bounds.problem}`
-    const isTorn = store.isUnclean || bounds.problem !== 'no record'
+    // A recovery leaves something behind the records that it keeps: without any record nobody knows what it was.
+    const isTorn = store.isUnclean || bounds.problem !== 'no record' || bounds.firstTime === 0
     findings.inLog(isTorn ? 'TAIL_TORN' : 'TAIL_LEFTOVERS', what, store.settings, bounds.end)
   }
 
@@ -330,6 +331,11 @@ class Verifier {
     this.done += bytes
     this.options.onProgress?.(this.done, this.total)
   }
+}
+
+/** Of an index file; a damaged header may count anything. */
+function entryBytes({ header, size }: { header: { indexCount: number }; size: number }): number {
+  return Math.min(Math.max(0, header.indexCount) * 20, size)
 }
 
 /** Bytes of a range, whole blocks: all threads are kept busy to the end, and buffers are not made more often than they must be. */

@@ -197,9 +197,11 @@ describe('what is on the other side', () => {
     const ports = ['fastListenPort=0', 'haListenPort=0', 'nameServerInside=never']
     const at = (...set: string[]) => checkPorts(config(...ports, ...set))
     expect(await at('listenPort=0', 'bindAddress=127.0.0.1')).toMatchObject([{ verdict: 'ok' }])
-    expect(await at(`listenPort=${port}`, 'bindAddress=127.0.0.1')).toMatchObject([
-      { verdict: 'bad', what: `listenPort ${port} is taken`, todo: expect.stringContaining('stop whoever has it') },
-    ])
+    // Somebody else may have the ports beside it.
+    expect(await at(`listenPort=${port}`, 'bindAddress=127.0.0.1')).toContainEqual({
+      ...{ check: 'ports', verdict: 'bad', what: `listenPort ${port} is taken` },
+      todo: expect.stringContaining('stop whoever has it'),
+    })
     for (const found of await at('listenPort=0', 'bindAddress=192.0.2.99')) {
       expect(found).toMatchObject({ verdict: 'bad', todo: expect.stringContaining('bindAddress') })
     }

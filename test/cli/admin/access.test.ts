@@ -103,7 +103,12 @@ describe('a broker that checks accounts and asks for TLS', () => {
     const account = join(admin.folder, 'tools.yml')
     const command = resolve(import.meta.dirname, '../../../bin/basaltmq.js')
     const script = `"$0" "$1" admin topic list --account "$2" --tls-ca "$3" -n "$4" & pid=$!
-      tr '\\0' ' ' < /proc/$pid/cmdline; wait $pid; echo "status $?"`
+      for i in 1 2 3 4 5 6 7 8 9; do
+        line=$(tr '\\0' ' ' < /proc/$pid/cmdline)
+        case "$line" in "$0 "*) break;; esac
+        sleep 0.01
+      done
+      echo "$line"; wait $pid; echo "status $?"`
     const { stdout, stderr } = spawnSync('sh', ['-c', script, process.execPath, command, account, ca, '127.0.0.1:1'], {
       encoding: 'utf8',
     })

@@ -1,0 +1,33 @@
+/**
+ * Is what stands in the log an entry, and is its body what was written? Headers as the original judges them (spec/dledger.md §2.6);
+ * bodies, which it does not look at, by whatever says something about them: the CRC of the header, or the CRC of the record.
+ */
+import { crcOfBody, DLEDGER_LAYOUT, RecordView } from '../../store/commitlog/index.ts'
+import { ENTRY_HEADER_SIZE, ENTRY_MAGIC } from '../wire/index.ts'
+import { readLong } from './longs.ts'
+
+export interface EntryHead {
+  index: number
+  term: number
+  pos: number
+  size: number
+}
+
+/** The header at `at` of bytes that begin at position `start`; undefined when no entry can stand there. */
+export function readHead(view: DataView, at: number, start: number): EntryHead | undefined {
+  const size = view.getInt32(at + 4)
+  const pos = readLong(view, at + 24)
+  if (view.getInt32(at) !== ENTRY_MAGIC || size < ENTRY_HEADER_SIZE) return undefined
+  if (view.getInt32(at + 44) !== size - ENTRY_HEADER_SIZE || pos !== start + at) return undefined
+  return { index: readLong(view, at + 8), term: readLong(view, at + 16), pos, size }
+}
+
+const record = new RecordView()
+
+/** False when the body is torn. True where nothing speaks against it, which is all that can be said of foreign bodies. */
+export function bodyIsIntact(bytes: Buffer, view: DataView, at: number, size: number): boolean {
+  const crc = view.getInt32(at + 40)
+  if (crc !== 0) return crc === crcOfBody(bytes, at + ENTRY_HEADER_SIZE, at + size)
+  if (DLEDGER_LAYOUT.read(record, bytes, view, at, at + size) !== 'record') return true
+  return record.bodyIsIntact(bytes)
+}

@@ -57,6 +57,11 @@ export class DLedgerLog {
     return this.data.endPos
   }
 
+  /** Whether an entry with so long a body can ever be stored. */
+  holds(bodyLength: number): boolean {
+    return this.data.holds(ENTRY_HEADER_SIZE + bodyLength)
+  }
+
   get isDirty(): boolean {
     return this.data.isDirty
   }

@@ -25,8 +25,8 @@ export function removeScratch(): void {
 /** Small files, as those of the vectors. */
 export const SMALL: Partial<LogSettings> = { fileSize: 65_536, indexFileSize: 8192 }
 
-export function settingsIn(folder: string, changes: Partial<LogSettings> = {}): LogSettings {
-  return logSettings(join(folder, 'dledger-n0'), { ...SMALL, ...changes })
+export function settingsIn(folder: string, changes: Partial<LogSettings> = {}, id = 'n0'): LogSettings {
+  return logSettings(join(folder, `dledger-${id}`), { ...SMALL, ...changes })
 }
 
 export function openLog(settings: LogSettings): DLedgerLog {

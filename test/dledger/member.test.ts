@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CODES, FAST_TIMERS, REQUEST_CODES } from '../../src/dledger/core/index.ts'
 import { Member } from '../../src/dledger/member.ts'
+import { StoreError } from '../../src/errors.ts'
 import { digests, openLog, removeScratch, SMALL, scratch, settingsIn } from './log/support.ts'
 import { appendMany, DLedgerClient, eventually, GROUP, peersOf, peersText } from './support.ts'
 
@@ -150,4 +151,31 @@ test('after a clean stop the checkpoint says what is committed, and a start beli
   expect(log.state.loadCheckpoint()).toEqual({ committedIndex: committed, endIndex: committed })
   log.close()
   expect((await start('n0')).commitIndex).toBeGreaterThanOrEqual(committed)
+})
+
+test('a leader whose disk fails acknowledges nothing more and gives up; the others go on', async () => {
+  const leader = await startAll(true)
+  await appendMany(client, 'a', 20)
+  const member = members.get(leader)!
+  member.log.sync = () => Promise.reject(new Error('EIO: i/o error, fdatasync'))
+  const answer = await client.tryAppend(leader, 'not on disk')
+  expect(answer?.code).not.toBe(CODES.SUCCESS)
+  expect(String(await member.failed)).toContain('EIO')
+  members.delete(leader)
+  const acknowledged = await client.append('on two disks')
+  expect((await client.get(await client.findLeader(), acknowledged.index)).code).toBe(CODES.SUCCESS)
+})
+
+test('a full disk at the leader is said, and appends go on when there is room', async () => {
+  const leader = await startAll()
+  const { log } = members.get(leader)!
+  const files = (log as unknown as { data: { ensure(pos: number): void } }).data
+  const ensure = files.ensure.bind(files)
+  files.ensure = () => {
+    throw new StoreError('DISK_FULL', { what: 'no room' })
+  }
+  expect((await client.tryAppend(leader, 'no room'))?.code).toBe(CODES.DISK_FULL)
+  files.ensure = ensure
+  await appendMany(client, 'a', 20)
+  await eventually(endsAgree, 'all have caught up')
 })

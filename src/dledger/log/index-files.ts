@@ -5,8 +5,8 @@
  *
  * Owns:      the index files and their descriptors. Files have their full size at once and blocks only where units are, a MiB ahead
  *            of them: a full disk is an error of ensure() then, before the entry is written.
- * Invariant: only a help: every unit can be made again from the data, and is where recovery finds another one. It is synced by close()
- *            and when a data file is full, not with each entry.
+ * Invariant: only a help: every unit can be made again from the data, and is where recovery finds another one. It is synced
+ *            when a data file is full and at the end, not with each entry.
  * Format:    spec/dledger.md §2.3. Blocks on: the disk.
  */
 import {
@@ -20,6 +20,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StoreError } from '../../errors.ts'
 import { fallocate, fdatasync, nextData, pageSize, punchHole, syncFolder } from '../../native/index.ts'
@@ -45,7 +46,7 @@ export class IndexFiles {
   private readonly ownFolder: string
   private readonly fileSize: number
   private readonly files = new Set<number>()
-  private readonly open = new Map<number, number>()
+  private readonly opened = new Map<number, number>()
   private readonly dirty = new Set<number>()
   private readonly staged = Buffer.alloc(STAGED_MAX * INDEX_UNIT_SIZE)
   private readonly stagedView = new DataView(this.staged.buffer, this.staged.byteOffset, this.staged.length)
@@ -162,10 +163,24 @@ export class IndexFiles {
     this.dirty.clear()
   }
 
+  /** The same by the pool, of what was flushed by now. */
+  async syncSoon(): Promise<void> {
+    const starts = [...this.dirty]
+    this.dirty.clear()
+    for (const start of starts) {
+      const handle = await open(join(this.folder, segmentName(start)), 'r+').catch((error: NodeJS.ErrnoException) => {
+        // A truncation has removed it.
+        if (error.code === 'ENOENT' && !this.files.has(start)) return undefined
+        throw error
+      })
+      await handle?.datasync().finally(() => handle.close())
+    }
+  }
+
   close(): void {
     this.sync()
-    for (const fd of this.open.values()) closeSync(fd)
-    this.open.clear()
+    for (const fd of this.opened.values()) closeSync(fd)
+    this.opened.clear()
   }
 
   private startOf(index: number): number {
@@ -189,25 +204,25 @@ export class IndexFiles {
   }
 
   private remove(start: number): void {
-    const fd = this.open.get(start)
+    const fd = this.opened.get(start)
     if (fd !== undefined) closeSync(fd)
-    this.open.delete(start)
+    this.opened.delete(start)
     this.dirty.delete(start)
     this.files.delete(start)
     unlinkSync(join(this.folder, segmentName(start)))
   }
 
   private fd(start: number): number {
-    const known = this.open.get(start)
+    const known = this.opened.get(start)
     if (known !== undefined) return known
-    if (this.open.size >= OPEN_MAX) {
-      const [oldest, fd] = this.open.entries().next().value!
+    if (this.opened.size >= OPEN_MAX) {
+      const [oldest, fd] = this.opened.entries().next().value!
       if (this.dirty.delete(oldest)) fdatasync(fd)
       closeSync(fd)
-      this.open.delete(oldest)
+      this.opened.delete(oldest)
     }
     const fd = openSync(join(this.folder, segmentName(start)), 'r+')
-    this.open.set(start, fd)
+    this.opened.set(start, fd)
     return fd
   }
 }

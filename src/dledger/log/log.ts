@@ -11,8 +11,10 @@
  * Called by: the one thread that drives the core. Blocks on: the disk (all but sync()).
  */
 import { mkdirSync, readdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { StoreError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import { syncFolder } from '../../native/index.ts'
 import { crcOfBody } from '../../store/commitlog/index.ts'
 import { removeUnfinishedSegments } from '../../store/commitlog/segment-allocator.ts'
 import { type DLedgerEntry, ENTRY_HEADER_SIZE, ENTRY_MAGIC, isSameEntry, WireBatch } from '../wire/index.ts'
@@ -20,7 +22,7 @@ import { DataFiles } from './data-files.ts'
 import { IndexFiles } from './index-files.ts'
 import { readEntries } from './read-entries.ts'
 import { recover } from './recover.ts'
-import { doesNotFit, isTooLong, isUnequal } from './refusals.ts'
+import { doesNotFit, isTooLong, isUnequal, isUnreadable } from './refusals.ts'
 import type { LogSettings } from './settings.ts'
 import { StateFiles } from './state-files.ts'
 
@@ -36,11 +38,16 @@ export class DLedgerLog {
   private readonly data: DataFiles
   private readonly index: IndexFiles
   private beginPos: number
+  /** A data file was begun since the last sync: the units of those before it are synced with the next. */
+  private hasNewFile = false
 
   /** Recovers. Throws StoreError when the files are not to be trusted. */
   constructor(settings: LogSettings, log: Log) {
     const { ownFolder, dataFolder, indexFolder, fileSize, indexFileSize } = settings
     mkdirSync(ownFolder, { recursive: true })
+    // A vote in a folder that a power loss takes away would be none.
+    for (const folder of [settings.folder, dirname(settings.folder), dirname(dirname(settings.folder))])
+      syncFolder(folder)
     removeUnfinishedSegments(ownFolder, readdirSync(ownFolder))
     this.settings = settings
     this.state = new StateFiles(settings.folder, ownFolder)
@@ -147,13 +154,16 @@ export class DLedgerLog {
     })
   }
 
-  /** Entries from `from` to at most `to`, at most `bytesMax` bytes but at least one; undefined when they are not there. */
+  /**
+   * Entries from `from` to at most `to`, at most `bytesMax` bytes but at least one; undefined when the log does not go there.
+   * Throws StoreError ENTRY_UNREADABLE where it does, and the file says otherwise.
+   */
   read(from: number, to: number, bytesMax: number): WireBatch | undefined {
     if (from < this.beginIndex || from > this.endIndex || this.endIndex < 0) return undefined
     const unit = this.index.read(from)
-    if (unit === undefined) return undefined
-    const entries = readEntries(this.data, unit, Math.min(to, this.endIndex), bytesMax)
-    return entries.length === 0 ? undefined : new WireBatch(entries)
+    const entries = unit === undefined ? [] : readEntries(this.data, unit, Math.min(to, this.endIndex), bytesMax)
+    if (entries.length === 0) throw isUnreadable(from, this.settings.folder)
+    return new WireBatch(entries)
   }
 
   entryAt(index: number): DLedgerEntry | undefined {
@@ -161,8 +171,11 @@ export class DLedgerLog {
   }
 
   /** One at a time. A failure is final: what was written is not to be believed. */
-  sync(): Promise<void> {
-    return this.data.sync()
+  async sync(): Promise<void> {
+    const { hasNewFile } = this
+    this.hasNewFile = false
+    await this.data.sync()
+    if (hasNewFile) await this.index.syncSoon()
   }
 
   close(): void {
@@ -190,6 +203,7 @@ export class DLedgerLog {
     }
     this.data.write(entry, size)
     this.index.put(index, term, pos, size)
+    if (pos % this.settings.fileSize === 0) this.hasNewFile = true
     if (this.endIndex < 0) {
       this.beginIndex = index
       this.beginPos = pos

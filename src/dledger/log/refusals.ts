@@ -1,4 +1,4 @@
-/** Why the log does not take an entry, in words for whoever reads the log of the process. */
+/** Why the log does not take or give an entry, in words for whoever reads the log of the process. */
 import { StoreError } from '../../errors.ts'
 import type { DLedgerEntry } from '../wire/index.ts'
 
@@ -24,5 +24,13 @@ export function isTooLong(size: number, fileSize: number): StoreError {
   return new StoreError('ENTRY_TOO_LONG', {
     what: `an entry of ${size} bytes does not fit in a data file of ${fileSize} (8 of them are kept for its end)`,
     todo: 'send less, or make mappedFileSizeCommitLog larger at all members of a new group',
+  })
+}
+
+export function isUnreadable(index: number, folder: string): StoreError {
+  return new StoreError('ENTRY_UNREADABLE', {
+    what: `entry ${index} of the DLedger log is not where the index says, or is damaged`,
+    where: folder,
+    todo: 'restart this member, which makes the index again; if that does not help, remove its whole folder, so that it is filled again',
   })
 }

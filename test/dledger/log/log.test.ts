@@ -14,6 +14,7 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { DLedgerLog } from '../../../src/dledger/log/index.ts'
 import type { DLedgerEntry } from '../../../src/dledger/wire/index.ts'
+import { recordSize, writeRecord } from '../../../src/store/commitlog/index.ts'
 import { digests, entry, openLog, removeScratch, scratch, settingsIn } from './support.ts'
 
 afterEach(removeScratch)
@@ -296,4 +297,28 @@ test('term and vote are the largest that any whole file of them says', async () 
   expect(log.state.loadTerm()).toEqual({ term: 11, voteFor: undefined })
   expect(existsSync(join(settings.folder, 'checkpoint'))).toBe(false)
   log.close()
+})
+
+test('a record that is torn is found without the CRC of its entry, in its body and in its properties', () => {
+  const settings = settingsIn(scratch(), { fillsBodyCrc: false })
+  const log = openLog(settings)
+  const host = { address: new Uint8Array([127, 0, 0, 1]), port: 1 }
+  const properties = `KEYS\u0001${'k'.repeat(200)}`
+  const record = Buffer.alloc(recordSize(100, 5, properties.length))
+  const view = new DataView(record.buffer, record.byteOffset, record.length)
+  const fields = { queueId: 0, bornTimestamp: 1, bornHost: host, storeHost: host, topic: 'Topic', properties }
+  writeRecord(record, view, 0, { ...fields, body: body(100) })
+  log.appendOwn(1, [record, record, record])
+  const second = log.entryAt(1)!
+  log.close()
+  const path = join(settings.dataFolder, '0'.repeat(20))
+  const whole = readFileSync(path)
+  for (const at of [100, second.size - 30, second.size - 1]) {
+    const torn = Buffer.from(whole)
+    torn.fill(0, second.pos + at, second.pos + second.size)
+    writeFileSync(path, torn)
+    const again = openLog(settings)
+    expect(again.endIndex, `zeros from ${at} on`).toBe(0)
+    again.close()
+  }
 })

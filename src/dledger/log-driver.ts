@@ -81,6 +81,7 @@ export class LogDriver {
         })
         return
       case 'openGate':
+        this.epoch = effect.epoch
         this.gateTerm = effect.term
         return
       case 'closeGate':

@@ -25,14 +25,14 @@ afterEach(async () => {
   removeScratch()
 })
 
-async function start(selfId: string, flushBeforeAck = false): Promise<Member> {
+async function start(selfId: string, flushBeforeAck = false, timers = FAST_TIMERS): Promise<Member> {
   const member = new Member({
     group: GROUP,
     selfId,
     peers: peersText(peers),
     storeBaseDir: join(folder, selfId),
     flushBeforeAck,
-    timers: FAST_TIMERS,
+    timers,
     files: SMALL,
   })
   members.set(selfId, member)
@@ -178,4 +178,22 @@ test('a full disk at the leader is said, and appends go on when there is room', 
   files.ensure = ensure
   await appendMany(client, 'a', 20)
   await eventually(endsAgree, 'all have caught up')
+})
+
+test('an append that no majority takes in time is answered 502, and may be committed later all the same', async () => {
+  // A leader that waits long for its followers.
+  const patient = { ...FAST_TIMERS, leaderLeakMs: 20_000 }
+  for (const id of Object.keys(peers)) await start(id, false, patient)
+  const leader = await client.findLeader()
+  const followers = Object.keys(peers).filter((it) => it !== leader)
+  for (const id of followers) await stop(id)
+  const began = performance.now()
+  const answer = await client.tryAppend(leader, 'late')
+  expect(answer).toMatchObject({ code: CODES.WAIT_QUORUM_ACK_TIMEOUT, pos: -1, leaderId: leader, group: GROUP })
+  expect(performance.now() - began).toBeGreaterThan(2400)
+  const index = answer!.index!
+  await start(followers[0]!, false, patient)
+  await eventually(() => members.get(leader)!.commitIndex >= index, 'it is committed')
+  const { entries } = await client.get(leader, index)
+  expect(entries![0]!.body).toBe(Buffer.from('late').toString('base64'))
 })

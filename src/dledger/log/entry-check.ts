@@ -21,13 +21,18 @@ export interface EntryHead {
   size: number
 }
 
+/** Its place in the index is a number that Node can count to. */
+const INDEX_MAX = 2 ** 48
+
 /** The header at `at` of bytes that begin at position `start`; undefined when no entry can stand there. */
 export function readHead(view: DataView, at: number, start: number): EntryHead | undefined {
   const size = view.getInt32(at + 4)
   const pos = readLong(view, at + 24)
   if (view.getInt32(at) !== ENTRY_MAGIC || size < ENTRY_HEADER_SIZE) return undefined
   if (view.getInt32(at + 44) !== size - ENTRY_HEADER_SIZE || pos !== start + at) return undefined
-  return { index: readLong(view, at + 8), term: readLong(view, at + 16), pos, size }
+  const index = readLong(view, at + 8)
+  const term = readLong(view, at + 16)
+  return index >= 0 && index <= INDEX_MAX && term >= 0 ? { index, term, pos, size } : undefined
 }
 
 const record = new RecordView()

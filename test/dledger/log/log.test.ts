@@ -322,3 +322,28 @@ test('a record that is torn is found without the CRC of its entry, in its body a
     again.close()
   }
 })
+
+test('whatever the index holds, it is that of the data after a start', () => {
+  const { settings, log } = filled(500)
+  const whole = digests(settings.indexFolder)
+  log.close()
+  const names = Object.keys(whole)
+  const damage = fc.record({ name: fc.nat(names.length), at: fc.nat(8100), bytes: fc.uint8Array({ maxLength: 90 }) })
+  fc.assert(
+    fc.property(fc.array(damage, { minLength: 1, maxLength: 4 }), (list) => {
+      for (const { name, at, bytes } of list) {
+        // One more than there are: a file that nobody made.
+        const path = join(settings.indexFolder, names[name] ?? String(8192 * names.length).padStart(20, '0'))
+        const content = existsSync(path) ? readFileSync(path) : Buffer.alloc(8192)
+        content.set(bytes, at)
+        writeFileSync(path, content)
+      }
+      const again = openLog(settings)
+      expect(again.endIndex).toBe(499)
+      expect(again.entryAt(321)?.index).toBe(321)
+      again.close()
+      expect(digests(settings.indexFolder)).toEqual(whole)
+    }),
+    { numRuns: 30 },
+  )
+})

@@ -7,6 +7,7 @@ const LONGEST = [
   'migration',
   'bench-modes',
   'replication-kills',
+  'dledger-members',
   'replication',
   'everything',
   'delay',

@@ -1,7 +1,4 @@
-/** DLedger's files: entries in data files, index units, the two state files. Formats only; the log itself is the store's. */
-export type { IndexUnit } from './index-unit.ts'
-export { INDEX_UNIT_SIZE, readIndexUnit, writeIndexUnit } from './index-unit.ts'
-export type { ScanEnd } from './scan.ts'
-export { scanFile } from './scan.ts'
-export type { Checkpoint, TermAndVote } from './state-files.ts'
-export { formatCheckpoint, formatCurrTerm, parseCheckpoint, parseCurrTerm } from './state-files.ts'
+/** The files of a DLedger member: data, index, term and vote, checkpoint. */
+export { type AppendFailure, DLedgerLog } from './log.ts'
+export { DATA_FILE_SIZE, INDEX_FILE_SIZE, type LogSettings, logSettings } from './settings.ts'
+export { type BeginState, type Checkpoint, StateFiles, type TermState } from './state-files.ts'

@@ -1,0 +1,185 @@
+/**
+ * The core's effects on the log, carried out in order, and what became of them, as inputs of the core.
+ *
+ *   append, appendNoop, truncate, compare, read ─▶ done when take() returns, the input behind it in the queue
+ *   flush                                         ─▶ by the pool; what is written meanwhile shares the next one (group commit)
+ *
+ * Owns:      the epoch of the log, the gate of local writers, the flush.
+ * Invariant: the contract in core/effects.ts: no entry of an epoch that has failed, none of a term whose gate is closed.
+ * Blocks on: the disk, for reads and writes of the page cache; for the sync of a truncation.
+ */
+import { assert } from '../assert.ts'
+import type { StoreError } from '../errors.ts'
+import type { Effect, EntryBatch, Input, LogEnd } from './core/index.ts'
+import type { DLedgerLog } from './log/index.ts'
+import { type DLedgerEntry, WireBatch } from './wire/index.ts'
+
+export interface LogDriverOptions {
+  log: DLedgerLog
+  /** SYNC_FLUSH: the flush begins as soon as there is something; else `flushMs` after it. */
+  flushBeforeAck: boolean
+  flushMs: number
+  /** The body of a leader's first entry; its position is given to `patch`. */
+  noop: () => Uint8Array
+  patchNoop: (body: Uint8Array, pos: number) => void
+  input: (input: Input) => void
+  /** The disk failed: nothing may be acknowledged any more. */
+  fatal: (error: unknown) => void
+  /** Entries of a leader that were refused, and why. */
+  refused: (failure: StoreError) => void
+}
+
+export type LogEffect = Extract<
+  Effect,
+  { kind: 'append' | 'appendNoop' | 'truncate' | 'compare' | 'read' | 'openGate' | 'closeGate' }
+>
+
+/** Batches that other peers may ask for next: their JSON is made once. */
+const SHARED_MAX = 16
+
+export class LogDriver {
+  private readonly options: LogDriverOptions
+  private readonly log: DLedgerLog
+  private epoch = 0
+  private gateTerm = -1
+  private isFlushing = false
+  private flushTimer: NodeJS.Timeout | undefined
+  private isClosed = false
+  private shared: WireBatch[] = []
+
+  constructor(options: LogDriverOptions) {
+    this.options = options
+    this.log = options.log
+  }
+
+  /** The term that local writers append under; −1: they may not. */
+  get openTerm(): number {
+    return this.gateTerm
+  }
+
+  take(effect: LogEffect): void {
+    switch (effect.kind) {
+      case 'append':
+        this.append(effect.epoch, () => this.log.appendBatch(listOf(effect.entries)))
+        return
+      case 'appendNoop': {
+        const { noop, patchNoop } = this.options
+        this.append(effect.epoch, () => this.log.appendOwn(effect.term, [noop()], patchNoop).failure)
+        return
+      }
+      case 'truncate':
+        this.truncate(effect.epoch, effect.entry, effect.mustEqual)
+        return
+      case 'compare':
+        this.options.input({ kind: 'compared', ticket: effect.ticket, equal: this.log.isEqual(listOf(effect.entries)) })
+        return
+      case 'read':
+        this.options.input({
+          kind: 'read',
+          ticket: effect.ticket,
+          entries: this.read(effect.from, effect.to, effect.bytesMax),
+        })
+        return
+      case 'openGate':
+        this.epoch = effect.epoch
+        this.gateTerm = effect.term
+        return
+      case 'closeGate':
+        this.gateTerm = -1
+        this.options.input({ kind: 'gateClosed', ...this.end() })
+        return
+    }
+  }
+
+  /** Appends of local writers, while the gate is open. Fewer entries than bodies when `failure` is set. `written` before any commit. */
+  appendLocal(
+    bodies: readonly Uint8Array[],
+    written: (entry: DLedgerEntry, i: number) => void,
+  ): { entries: DLedgerEntry[]; failure: StoreError | undefined } {
+    assert(this.gateTerm >= 0, 'local writers append while the gate is open')
+    const appended = this.log.appendOwn(this.gateTerm, bodies)
+    appended.entries.forEach(written)
+    this.options.input({ kind: 'localEnd', epoch: this.epoch, ...this.end() })
+    this.flushSoon()
+    return appended
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+    clearTimeout(this.flushTimer)
+    while (this.isFlushing) await new Promise((done) => setTimeout(done, 1))
+  }
+
+  private end(): LogEnd {
+    return { endIndex: this.log.endIndex, endTerm: this.log.endTerm }
+  }
+
+  private append(epoch: number, write: () => StoreError | undefined): void {
+    if (epoch < this.epoch) return
+    this.epoch = epoch
+    const failure = write()
+    this.flushSoon()
+    if (failure === undefined) {
+      this.options.input({ kind: 'appended', epoch, ...this.end() })
+      return
+    }
+    this.epoch++
+    this.options.refused(failure)
+    this.options.input({ kind: 'appendFailed', epoch, ...this.end() })
+  }
+
+  private truncate(epoch: number, entry: EntryBatch, mustEqual: boolean): void {
+    this.epoch = epoch
+    this.shared = []
+    const failure = this.log.truncate(listOf(entry)[0]!, mustEqual)
+    if (failure !== undefined) this.options.refused(failure)
+    const beginIndex = Math.max(0, this.log.beginIndex)
+    const kind = failure === undefined ? 'truncated' : 'truncateFailed'
+    this.options.input({ kind, epoch, beginIndex, ...this.end() })
+  }
+
+  private read(from: number, to: number, bytesMax: number): WireBatch | undefined {
+    const known = this.shared.find((it) => it.firstIndex === from && from + it.count - 1 <= to && it.bytes <= bytesMax)
+    if (known !== undefined) return known
+    const batch = this.log.read(from, to, bytesMax)
+    if (batch === undefined || bytesMax <= 1) return batch
+    this.shared.unshift(batch)
+    if (this.shared.length > SHARED_MAX) this.shared.pop()
+    return batch
+  }
+
+  private flushSoon(): void {
+    if (this.isFlushing || this.isClosed || this.flushTimer !== undefined || !this.log.isDirty) return
+    if (this.options.flushBeforeAck) {
+      this.flush()
+      return
+    }
+    this.flushTimer = setTimeout(() => {
+      this.flushTimer = undefined
+      this.flush()
+    }, this.options.flushMs)
+  }
+
+  private flush(): void {
+    this.isFlushing = true
+    const { epoch } = this
+    const index = this.log.endIndex
+    this.log.sync().then(
+      () => {
+        this.isFlushing = false
+        if (this.isClosed) return
+        this.options.input({ kind: 'flushed', epoch, index })
+        this.flushSoon()
+      },
+      (error: unknown) => {
+        this.isFlushing = false
+        this.options.fatal(error)
+      },
+    )
+  }
+}
+
+function listOf(batch: EntryBatch): readonly DLedgerEntry[] {
+  assert(batch instanceof WireBatch, 'entries come from the wire or the log')
+  return batch.entries
+}

@@ -1,0 +1,203 @@
+/**
+ * The data files: entries one behind the other, each file of full size from its first byte on.
+ *
+ *   place(size) ─▶ pos        the file's rest becomes a blank where the entry does not fit
+ *   write(entry) … flush()    one write for all of a batch
+ *   sync()                    fdatasync by the pool, for all files written since the last one
+ *
+ * Owns:      the files, the tail, descriptors for reading, and which files are not synced yet.
+ * Invariant: everything behind the end is zero, in the last file; there is no file behind it (recovery and cut() see to it).
+ * Format:    spec/dledger.md §2.1, §2.2. Blocks on: the disk (all but sync()).
+ */
+import { closeSync, mkdirSync, openSync, readSync, unlinkSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { assert } from '../../assert.ts'
+import { fdatasync, syncFolder } from '../../native/index.ts'
+import { BLANK_SIZE, DLEDGER_LAYOUT, PwriteTail } from '../../store/commitlog/index.ts'
+import { allocateSegment } from '../../store/commitlog/segment-allocator.ts'
+import { type Segment, segmentPath, segmentStart } from '../../store/commitlog/segments.ts'
+import { cutTail } from '../../store/recovery/tail.ts'
+import { type DLedgerEntry, writeEntry } from '../wire/index.ts'
+
+const OPEN_MAX = 16
+
+export class DataFiles {
+  readonly fileSize: number
+  private readonly folder: string
+  private readonly ownFolder: string
+  /** Oldest first, one behind the other. */
+  private segments: Segment[]
+  private end: number
+  private tail: PwriteTail
+  /** Start of the file that the tail is in; −1: none yet. */
+  private tailStart = -1
+  private readonly reading = new Map<number, number>()
+  private dirty = new Set<number>()
+  /** Files whose sync is under way. */
+  private syncing = new Set<number>()
+
+  constructor(folder: string, ownFolder: string, fileSize: number, segments: Segment[], end: number) {
+    this.folder = folder
+    this.ownFolder = ownFolder
+    this.fileSize = fileSize
+    this.segments = segments
+    this.end = end
+    mkdirSync(folder, { recursive: true })
+    this.tail = new PwriteTail(folder, fileSize, DLEDGER_LAYOUT)
+  }
+
+  get endPos(): number {
+    return this.end
+  }
+
+  get beginFile(): number {
+    return this.segments[0]?.start ?? segmentStart(this.end, this.fileSize)
+  }
+
+  /** Whether an entry can ever be stored. */
+  holds(size: number): boolean {
+    return size + BLANK_SIZE <= this.fileSize
+  }
+
+  /** Where an entry of `size` bytes goes. */
+  placeOf(size: number): number {
+    const left = this.fileSize - (this.end % this.fileSize)
+    return DLEDGER_LAYOUT.fits(size, left) ? this.end : this.nextFile()
+  }
+
+  /** First position behind the file of the end. */
+  nextFile(): number {
+    return segmentStart(this.end, this.fileSize) + this.fileSize
+  }
+
+  /** Makes the file of `pos`. Throws StoreError DISK_FULL: nothing was changed. */
+  ensure(pos: number): void {
+    const start = segmentStart(pos, this.fileSize)
+    const last = this.segments[this.segments.length - 1]
+    if (last !== undefined && start <= last.start) return
+    assert(last === undefined || start === last.start + this.fileSize, 'data files are one behind the other')
+    const { folder, ownFolder, fileSize: size } = this
+    this.segments.push(allocateSegment({ folder, ownFolder, start, size }))
+  }
+
+  /** Behind ensure(), at the end or the start of the next file. In the page cache after flush(). */
+  write(entry: DLedgerEntry, size: number): void {
+    const start = segmentStart(entry.pos, this.fileSize)
+    if (start !== this.tailStart) {
+      const endsIn = segmentStart(this.end, this.fileSize)
+      if (entry.pos !== this.end) {
+        assert(entry.pos === this.nextFile(), 'an entry goes to the end, or to the next file')
+        if (this.tailStart !== endsIn) this.tail.open(endsIn, this.end - endsIn)
+        this.dirty.add(endsIn)
+        this.tail.blank(this.fileSize - (this.end - endsIn))
+      }
+      this.tail.open(start, entry.pos - start)
+      this.tailStart = start
+    }
+    assert(entry.pos === this.end || entry.pos === start, 'entries leave no gap')
+    this.dirty.add(start)
+    const at = this.tail.place(size)
+    writeEntry(this.tail.view, this.tail.bytes, at, entry)
+    this.end = entry.pos + size
+  }
+
+  flush(): void {
+    this.tail.flushBatch()
+  }
+
+  /** Reads up to `length` bytes at `pos`, within one file. */
+  read(pos: number, into: Buffer, length: number): number {
+    const start = segmentStart(pos, this.fileSize)
+    const part = Math.min(length, start + this.fileSize - pos)
+    return readSync(this.fd(start), into, 0, part, pos - start)
+  }
+
+  /** Everything from `pos` on is erased, and that is on disk. */
+  cut(pos: number): void {
+    this.tail.flushBatch()
+    this.tailStart = -1
+    for (const { start } of this.segments) if (start > pos) this.forget(start)
+    this.segments = cutTail(this.folder, this.fileSize, this.segments, pos)
+    this.end = pos
+  }
+
+  /** The log begins anew at `pos`, in a file of its own or behind its end; the caller writes there next. */
+  jump(pos: number): void {
+    const start = segmentStart(pos, this.fileSize)
+    this.tail.flushBatch()
+    const { folder, ownFolder, fileSize: size } = this
+    if (!this.segments.some((it) => it.start === start))
+      this.segments.push(allocateSegment({ folder, ownFolder, start, size }))
+    this.tail.open(start, pos - start)
+    this.tailStart = start
+    this.end = pos
+  }
+
+  /** All files before the one of `pos` go. */
+  dropBefore(pos: number): void {
+    const start = segmentStart(pos, this.fileSize)
+    const dropped = this.segments.filter((it) => it.start !== start)
+    for (const it of dropped) {
+      this.forget(it.start)
+      unlinkSync(it.path)
+    }
+    this.segments = this.segments.filter((it) => it.start === start)
+    syncFolder(this.folder)
+  }
+
+  get isDirty(): boolean {
+    return this.dirty.size > 0
+  }
+
+  /** All that is written now is on disk when it resolves. A failure is final. One at a time. */
+  async sync(): Promise<void> {
+    assert(this.syncing.size === 0, 'one sync at a time')
+    this.syncing = this.dirty
+    this.dirty = new Set()
+    for (const start of this.syncing) {
+      const path = segmentPath(this.folder, start)
+      const handle = await open(path, 'r+').catch((error: NodeJS.ErrnoException) => {
+        // A truncation has removed it, and has synced what it left.
+        if (error.code === 'ENOENT' && !this.segments.some((it) => it.start === start)) return undefined
+        throw error
+      })
+      await handle?.datasync().finally(() => handle.close())
+    }
+    this.syncing = new Set()
+  }
+
+  /** The same at once, for truncations: of a sync under way nobody knows how far it is. */
+  syncNow(): void {
+    this.tail.flushBatch()
+    for (const start of new Set([...this.dirty, ...this.syncing]))
+      if (this.segments.some((it) => it.start === start)) fdatasync(this.fd(start))
+    this.dirty.clear()
+  }
+
+  close(): void {
+    this.syncNow()
+    this.tail.close()
+    for (const fd of this.reading.values()) closeSync(fd)
+    this.reading.clear()
+  }
+
+  private forget(start: number): void {
+    const fd = this.reading.get(start)
+    if (fd !== undefined) closeSync(fd)
+    this.reading.delete(start)
+    this.dirty.delete(start)
+  }
+
+  private fd(start: number): number {
+    const known = this.reading.get(start)
+    if (known !== undefined) return known
+    if (this.reading.size >= OPEN_MAX) {
+      const [oldest, fd] = this.reading.entries().next().value!
+      closeSync(fd)
+      this.reading.delete(oldest)
+    }
+    const fd = openSync(segmentPath(this.folder, start), 'r+')
+    this.reading.set(start, fd)
+    return fd
+  }
+}

@@ -10,6 +10,7 @@ import {
   RECORD_MAGIC_V2,
   RECORD_SIZE_MIN,
   RecordView,
+  bodyIsIntact as recordBodyIsIntact,
 } from '../../store/commitlog/index.ts'
 import { ENTRY_HEADER_SIZE, ENTRY_MAGIC } from '../wire/index.ts'
 import { readLong } from './longs.ts'
@@ -46,7 +47,7 @@ export function bodyIsIntact(bytes: Buffer, view: DataView, at: number, size: nu
   const magic = view.getInt32(at + MAGIC_AT)
   if (magic !== RECORD_MAGIC && magic !== RECORD_MAGIC_V2) return true
   if (DLEDGER_LAYOUT.read(record, bytes, view, at, at + size) !== 'record') return false
-  return !endsInZeros(bytes) && record.bodyIsIntact(bytes)
+  return !endsInZeros(bytes) && recordBodyIsIntact(record, bytes)
 }
 
 /** Neither text ends in a zero byte, unless its end was never written: no checksum of the record covers these two. */

@@ -74,7 +74,7 @@ export class Connection {
   private output: Output
   private readonly pending: PendingAnswers
   /** Who waits for the output to be taken. */
-  private draining: { bytes: number; resolve(): void }[] = []
+  private draining: { bytes: number; length: number; resolve(): void }[] = []
   private readonly taker: FrameTaker = {
     frame: (bytes, start, end) => this.take(bytes, start, end),
     broken: (error) => this.fail(error),
@@ -178,10 +178,18 @@ export class Connection {
     else this.pending.expect(opaque, code, timeoutMs, this.owner.now(), waiter)
   }
 
-  /** Resolves when at most so many bytes wait for the peer, or the connection is closed. */
-  drained(bytes: number): Promise<void> {
+  /** Somebody waits for drained(): whoever writes now goes before them. */
+  get isAwaited(): boolean {
+    return this.draining.length > 0
+  }
+
+  /**
+   * Resolves when at most so many bytes wait for the peer, or the connection is closed. `length`: what the caller will write
+   * then; no more callers are woken at once than have room, in the order in which they came.
+   */
+  drained(bytes: number, length: number): Promise<void> {
     if (this.closed || this.output.pendingBytes <= bytes) return Promise.resolve()
-    return new Promise((resolve) => this.draining.push({ bytes, resolve }))
+    return new Promise((resolve) => this.draining.push({ bytes, length, resolve }))
   }
 
   /** The clock was moved: requests of ours whose time is over by it fail now. */
@@ -313,11 +321,15 @@ export class Connection {
 
   private wakeDrained(): void {
     const waiting = this.draining
-    this.draining = []
-    for (const one of waiting) {
-      if (this.closed || this.output.pendingBytes <= one.bytes) one.resolve()
-      else this.draining.push(one)
+    let woken = 0
+    for (let bytes = this.output.pendingBytes; woken < waiting.length; woken++) {
+      if (!this.closed && bytes > waiting[woken].bytes) break
+      bytes += waiting[woken].length
     }
+    this.draining = waiting.slice(woken)
+    for (let i = 0; i < woken; i++) waiting[i].resolve()
+    // Whoever was woken may have given up meanwhile, and write nothing: then nothing else would wake the next.
+    if (woken > 0 && this.draining.length > 0) setImmediate(() => this.wakeDrained())
   }
 
   private gone(): void {

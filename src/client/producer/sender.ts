@@ -132,7 +132,7 @@ export class Sender {
     const sending = new Sending(this, out, began, timeoutMs, fixed)
     const queue = fixed ?? this.nextQueue(out.topic, undefined, began)
     const connection = queue === undefined ? undefined : this.openTo(queue.brokerName)
-    if (queue === undefined || connection === undefined || connection.pendingBytes > ROOM) {
+    if (queue === undefined || connection === undefined || connection.isAwaited || isFull(connection)) {
       this.go(sending, queue)
       return sending.promise
     }
@@ -170,7 +170,8 @@ export class Sender {
     const { sendMsgTimeout } = this.options
     const queue = fixed ?? (await this.queueFor(out.topic, undefined))
     const connection = await this.connect(queue, sendMsgTimeout)
-    await this.room(connection, queue, this.instance.now() + sendMsgTimeout)
+    const deadline = this.instance.now() + sendMsgTimeout
+    while (isFull(connection)) await this.room(connection, out, queue, deadline)
     if (this.isPlain) this.frames.write(connection, out, queue.queueId, nextOpaque(), FLAG_ONEWAY)
     else connection.oneway(this.instance.remoting.prepared(this.frames.command(out, queue.queueId)))
   }
@@ -209,7 +210,7 @@ export class Sender {
       let connection: Connection | undefined
       try {
         connection = await this.connect(queue, left)
-        await this.room(connection, queue, sending.deadline)
+        while (isFull(connection)) await this.room(connection, out, queue, sending.deadline)
         const timeoutMs = Math.max(1, sending.deadline - this.instance.now())
         const answer = await this.answerOf(connection, out, queue.queueId, timeoutMs)
         const result = this.judge(sending, queue, connection, answer)
@@ -325,17 +326,15 @@ export class Sender {
     }
   }
 
-  /** Whoever is woken first may have filled it again: then the others wait on. */
-  private async room(connection: Connection, { brokerName }: MessageQueue, deadline: number): Promise<void> {
-    while (connection.pendingBytes > ROOM && !connection.closed) {
-      const late = () =>
-        new RemotingError('TIMEOUT', {
-          what: `the connection to ${brokerName} takes no more bytes: ${connection.pendingBytes} wait to be written`,
-          where: connection.remoteAddress,
-          retriable: true,
-        })
-      await inTime(connection.drained(ROOM), deadline - this.instance.now(), late)
-    }
+  /** Somebody else may have filled it again: whoever writes looks once more, with no wait between. */
+  private room(connection: Connection, out: Outgoing, { brokerName }: MessageQueue, deadline: number): Promise<void> {
+    const late = () =>
+      new RemotingError('TIMEOUT', {
+        what: `the connection to ${brokerName} takes no more bytes: ${connection.pendingBytes} wait to be written`,
+        where: connection.remoteAddress,
+        retriable: true,
+      })
+    return inTime(connection.drained(ROOM, out.body.length), deadline - this.instance.now(), late)
   }
 
   private portOf(address: string): string {
@@ -366,4 +365,8 @@ export class Sender {
     this.idlers = []
     for (const resolve of idlers) resolve()
   }
+}
+
+function isFull(connection: Connection): boolean {
+  return connection.pendingBytes > ROOM && !connection.closed
 }

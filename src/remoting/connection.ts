@@ -265,7 +265,9 @@ export class Connection {
     try {
       const command = decodeCommand(bytes, start, end)
       if (!isAnswer(command)) return false
-      if (!this.pending.answer(command)) this.owner.unknownAnswer(this)
+      const waiter = this.pending.take(command.opaque)
+      if (waiter === undefined) this.owner.unknownAnswer(this)
+      else waiter.answered(command)
     } catch (error) {
       this.fail(error)
     }

@@ -14,6 +14,7 @@ import { describe, RemotingError } from '../errors.ts'
 import { FLAG_ONEWAY, isAnswer, type RemotingCommand } from './command.ts'
 import { decodeCommand, encodeCommand } from './frame.ts'
 import { hostBytes } from './host.ts'
+import { SentReader } from './hot/index.ts'
 import { Output } from './output.ts'
 import { type AnswerWaiter, mayBeAnswer, nextOpaque, PendingAnswers } from './pending-answers.ts'
 import { readWith } from './read-buffer.ts'
@@ -85,6 +86,8 @@ export class Connection {
     ['end', () => this.ended()],
     ['close', () => this.gone()],
   ]
+  /** Where sends are among our requests. */
+  private sentReader: SentReader | undefined
   /** What is inside a handshake is no second one. */
   private isSecure = false
   private stopped = 0
@@ -175,7 +178,10 @@ export class Connection {
    */
   expect(opaque: number, code: number, timeoutMs: number, waiter: AnswerWaiter): void {
     if (this.closed) waiter.failed(closedError(this.remoteAddress, this.reason))
-    else this.pending.expect(opaque, code, timeoutMs, this.owner.now(), waiter)
+    else {
+      if (waiter.sent !== undefined) this.sentReader ??= new SentReader()
+      this.pending.expect(opaque, code, timeoutMs, this.owner.now(), waiter)
+    }
   }
 
   /** Somebody waits for drained(): whoever writes now goes before them. */
@@ -262,12 +268,23 @@ export class Connection {
   }
 
   private takeAnswer(bytes: Buffer, start: number, end: number): boolean {
+    const reader = this.sentReader
+    if (reader?.read(bytes, start, end) === true) {
+      const waiter = this.pending.take(reader.sent.opaque)
+      if (waiter === undefined) this.owner.unknownAnswer(this)
+      else if (waiter.sent !== undefined) waiter.sent(reader.sent)
+      else waiter.answered(decodeCommand(bytes, start, end))
+      return true
+    }
     try {
       const command = decodeCommand(bytes, start, end)
       if (!isAnswer(command)) return false
       const waiter = this.pending.take(command.opaque)
       if (waiter === undefined) this.owner.unknownAnswer(this)
-      else waiter.answered(command)
+      else {
+        if (waiter.sent !== undefined) reader?.learn(bytes, start, end, command)
+        waiter.answered(command)
+      }
     } catch (error) {
       this.fail(error)
     }

@@ -7,6 +7,7 @@
 import { RemotingError } from '../errors.ts'
 import type { RemotingCommand } from './command.ts'
 import { HEADER_AT } from './frame.ts'
+import type { SentAnswer } from './hot/index.ts'
 import { requestName } from './request-codes.ts'
 
 let lastOpaque = 0
@@ -16,9 +17,11 @@ export function nextOpaque(): number {
   return lastOpaque
 }
 
-/** Who waits for an answer. One of the two is called, once. */
+/** Who waits for an answer. One of them is called, once. */
 export interface AnswerWaiter {
   answered(answer: RemotingCommand): void
+  /** In its place, where the answer is that of a send that was stored. `it` is valid only during the call. */
+  sent?(it: SentAnswer): void
   failed(error: unknown): void
 }
 
@@ -159,8 +162,8 @@ export class PendingAnswers {
   /** All that wait, in the order of their requests. */
   private all(): Entry[] {
     const waiting = this.slots.filter((entry): entry is Entry => entry?.waiter !== undefined)
-    // The difference of two opaques is right over their wrap, too.
-    return [...waiting, ...this.others.values()].sort((a, b) => (a.opaque - b.opaque) | 0)
+    // Of 31 bits: shifted, the sign of their difference is right over their wrap, too.
+    return [...waiting, ...this.others.values()].sort((a, b) => (a.opaque - b.opaque) << 1)
   }
 
   private arm(due: number): void {

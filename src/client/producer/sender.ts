@@ -13,6 +13,7 @@
 import { RemotingError } from '../../errors.ts'
 import { FLAG_ONEWAY, type RemotingCommand } from '../../remoting/command.ts'
 import type { Connection } from '../../remoting/connection.ts'
+import type { SentAnswer } from '../../remoting/hot/index.ts'
 import { inTime } from '../../remoting/in-time.ts'
 import { type AnswerWaiter, nextOpaque } from '../../remoting/pending-answers.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
@@ -25,7 +26,7 @@ import type { ResolvedProducerOptions } from './options.ts'
 import type { Outgoing } from './outgoing.ts'
 import { QueueChoice } from './queue-choice.ts'
 import { CODE, SendFrames } from './send-frame.ts'
-import { resultOf, type SendResult, statusOf } from './send-result.ts'
+import { resultOf, resultOfSent, type SendResult, statusOf } from './send-result.ts'
 
 export type SenderOptions = Pick<
   ResolvedProducerOptions,
@@ -54,6 +55,13 @@ const LOOK_EVERY_MS = 1000
 
 const FINAL: ReadonlySet<string> = new Set(['REFUSED', 'SEND_FAILED', 'CLIENT_CLOSED'])
 
+/** The ends of the promise that was made last: one closure for all sends. */
+const ends: { resolve(result: SendResult): void; reject(error: unknown): void } = { resolve() {}, reject() {} }
+function keepEnds(resolve: (result: SendResult) => void, reject: (error: unknown) => void): void {
+  ends.resolve = resolve
+  ends.reject = reject
+}
+
 /** One send over its tries. Waits for the answer to its first, where that was written at once. */
 class Sending implements AnswerWaiter {
   readonly out: Outgoing
@@ -62,8 +70,8 @@ class Sending implements AnswerWaiter {
   /** Given: no other queue is tried. */
   readonly fixed: MessageQueue | undefined
   readonly promise: Promise<SendResult>
-  resolve!: (result: SendResult) => void
-  reject!: (error: unknown) => void
+  readonly resolve: (result: SendResult) => void
+  readonly reject: (error: unknown) => void
   tries = 0
   failedBroker: string | undefined = undefined
   error: ClientError | undefined = undefined
@@ -78,14 +86,17 @@ class Sending implements AnswerWaiter {
     this.began = began
     this.deadline = began + timeoutMs
     this.fixed = fixed
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve
-      this.reject = reject
-    })
+    this.promise = new Promise(keepEnds)
+    this.resolve = ends.resolve
+    this.reject = ends.reject
   }
 
   answered(answer: RemotingCommand): void {
     this.sender.answered(this, answer)
+  }
+
+  sent(it: SentAnswer): void {
+    this.sender.sent(this, it)
   }
 
   failed(error: unknown): void {
@@ -156,6 +167,18 @@ export class Sender {
     } catch (error) {
       sending.reject(error)
     }
+    this.end()
+  }
+
+  /** The first try is stored: what answered() makes of it, in one step. */
+  sent(sending: Sending, it: SentAnswer): void {
+    const queue = sending.queue as MessageQueue
+    const { faults } = this.choice
+    if (faults !== undefined) {
+      const now = this.instance.now()
+      faults.took(queue.brokerName, now - sending.began, false, now)
+    }
+    sending.resolve(resultOfSent(it, sending.out.msgId, this.shown(queue)))
     this.end()
   }
 

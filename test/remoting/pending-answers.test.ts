@@ -30,7 +30,7 @@ test('whatever comes in whatever order goes to who waits for it, once', () => {
       const model = new Map<number, number>()
       const heard: [number, 'answered' | 'failed'][] = []
       const expected: [number, 'answered' | 'failed'][] = []
-      let opaque = first
+      let opaque: number = first
       for (const one of steps) {
         if (one.do === 'ask') {
           opaque = (opaque + one.gap) & 0x7fff_ffff || 1

@@ -2,12 +2,12 @@
 /**
  * How fast does a producer send: ours against the Java client of 4.9.7 and ali-ons, to the same broker?
  *
- *     npm run build && node bench/client/send.mjs [--brokers apache,basalt] [--clients ours,java,ali-ons] [--rounds 3]
+ *     npm run build && node bench/client/send.mjs [--brokers apache,basalt] [--clients ours,java,java-threads,ali-ons] [--rounds 3]
  *                                                 [--flights 1,64,256] [--seconds 3] [--size 1024]
  *
  * Setup: one broker at a time; every client is a process of its own, the clients in turn; loopback, one machine of few cores for
  * client and broker. The first round is not counted: it warms the broker. Bodies of `size` bytes, 4 queues, asynchronous flush. Each number in flight is warmed up before it is counted
- * (Java longer: its compilers). In flight: asynchronous sends under a semaphore for Java (--java sync: threads that wait), promises
+ * (Java longer: its compilers). In flight: asynchronous sends under a semaphore (java), threads that wait (java-threads), promises
  * for the others. Prints medians over the rounds and the ratios of ours to the others; writes bench/results/client-send-*.json.
  */
 import { spawn } from 'node:child_process'
@@ -28,13 +28,12 @@ import { table, thousands, writeResult } from '../load/table.mjs'
 const { values } = parseArgs({
   options: {
     brokers: { type: 'string', default: 'apache,basalt' },
-    clients: { type: 'string', default: 'ours,java,ali-ons' },
+    clients: { type: 'string', default: 'ours,java,java-threads,ali-ons' },
     rounds: { type: 'string', default: '3' },
     flights: { type: 'string', default: '1,64,256' },
     seconds: { type: 'string', default: '3' },
     size: { type: 'string', default: '1024' },
     version: { type: 'string', default: '4.9.7' },
-    java: { type: 'string', default: 'async' },
     folder: { type: 'string', default: tmpdir() },
   },
 })
@@ -71,7 +70,7 @@ async function startBroker(kind) {
     await names.kill()
     rmSync(options.store, { recursive: true, force: true })
   }
-  return { namesrv, close }
+  return { namesrv, close, pid: broker.pid }
 }
 
 /** @param {() => Promise<unknown>} run */
@@ -90,15 +89,24 @@ async function routed(namesrv, address) {
   if (header.code !== 0 || !body.toString().includes(address)) throw new Error('not yet')
 }
 
+/** @param {Omit<Cell, 'flight'>[]} cells @param {'client' | 'broker'} who */
+function coresOf(cells, who) {
+  const list = cells.map(({ cores }) => cores?.[who]).filter((it) => it !== undefined)
+  return list.length === 0 ? '-' : median(list).toFixed(2)
+}
+
+/** @typedef {{flight: number, rate: number, failed: number, cpuUs?: number, cores?: {client: number, broker: number}}} Cell */
+
 /**
  * Sends a second by number in flight.
- * @param {string} client @param {string} namesrv
- * @returns {Promise<{flight: number, rate: number, failed: number, cpuUs?: number}[]>}
+ * @param {string} client @param {{namesrv: string, pid: number}} broker
+ * @returns {Promise<Cell[]>}
  */
-async function run(client, namesrv) {
+async function run(client, { namesrv, pid }) {
   const seconds = Number(values.seconds)
-  if (client === 'java') {
-    const options = { namesrv, topic: TOPIC, size: values.size, flights: values.flights, seconds, mode: values.java }
+  if (client.startsWith('java')) {
+    const mode = client === 'java' ? 'async' : 'sync'
+    const options = { namesrv, topic: TOPIC, size: values.size, flights: values.flights, seconds, mode }
     const args = Object.entries({ ...options, warm: WARM_MS.java }).map(([name, value]) => `${name}=${value}`)
     // As a producer in production: all compilers, 512 MiB.
     const java = ['-Xmx512m', '-XX:-UseSerialGC', '-XX:+UseG1GC', '-XX:TieredStopAtLevel=4']
@@ -113,7 +121,16 @@ async function run(client, namesrv) {
   }
   const script = fileURLToPath(new URL('./send-process.mjs', import.meta.url))
   const flags = (process.env.SEND_FLAGS ?? '').split(' ').filter((flag) => flag !== '')
-  const options = { client, namesrv, topic: TOPIC, size: Number(values.size), flights, warm: WARM_MS.others, seconds }
+  const options = {
+    client,
+    namesrv,
+    topic: TOPIC,
+    size: Number(values.size),
+    flights,
+    warm: WARM_MS.others,
+    seconds,
+    brokerPid: pid,
+  }
   const child = spawn(process.execPath, [...flags, script, JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -123,12 +140,13 @@ async function run(client, namesrv) {
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
-    .map(({ flight, sent, failed, ms, cpuMs }) => {
-      return { flight, rate: (sent / ms) * 1000, failed, cpuUs: (cpuMs * 1000) / Math.max(1, sent) }
+    .map(({ flight, sent, failed, ms, cpuMs, brokerCpuMs }) => {
+      const cores = { client: cpuMs / ms, broker: brokerCpuMs / ms }
+      return { flight, rate: (sent / ms) * 1000, failed, cpuUs: (cpuMs * 1000) / Math.max(1, sent), cores }
     })
 }
 
-/** @type {Record<string, Record<string, Record<string, {rate: number, failed: number, cpuUs?: number}[]>>>} */
+/** @type {Record<string, Record<string, Record<string, Omit<Cell, 'flight'>[]>>>} */
 const measured = {}
 console.log(
   `node ${process.version}, ${machine().cores} cores, ${rounds} rounds of ${values.seconds} s, ${values.size} bytes, ${QUEUES} queues`,
@@ -141,7 +159,7 @@ for (const kind of values.brokers.split(',')) {
   try {
     for (let round = 0; round <= rounds; round++) {
       for (const client of clients) {
-        for (const { flight, ...one } of await run(client, broker.namesrv)) {
+        for (const { flight, ...one } of await run(client, broker)) {
           if (round > 0) measured[kind][client][flight].push(one)
         }
       }
@@ -159,12 +177,15 @@ for (const kind of values.brokers.split(',')) {
         ...[client, String(flight), thousands(rate(client, flight))],
         client === 'ours' ? '' : `${(rate('ours', flight) / rate(client, flight)).toFixed(2)}`,
         cpu.length === 0 ? '-' : median(cpu).toFixed(1),
+        ...['client', 'broker'].map((who) => coresOf(cells, /** @type {'client' | 'broker'} */ (who))),
         String(cells.reduce((sum, { failed }) => sum + failed, 0)),
       ]
     }),
   )
   console.log(`\n${kind}`)
-  console.log(table(['client', 'in flight', 'sends/s', 'ours / it', 'CPU us', 'failed'], rows))
+  console.log(
+    table(['client', 'in flight', 'sends/s', 'ours / it', 'CPU us', 'cores', 'of the broker', 'failed'], rows),
+  )
 }
 console.log(`\nwritten: ${writeResult('client-send', { machine: machine(), values, measured })}`)
 process.exit(0)

@@ -14,6 +14,7 @@ import { describe, RemotingError } from '../errors.ts'
 import { FLAG_ONEWAY, isAnswer, type RemotingCommand } from './command.ts'
 import { decodeCommand, encodeCommand } from './frame.ts'
 import { hostBytes } from './host.ts'
+import { SentReader } from './hot/index.ts'
 import { Output } from './output.ts'
 import { type AnswerWaiter, mayBeAnswer, nextOpaque, PendingAnswers } from './pending-answers.ts'
 import { readWith } from './read-buffer.ts'
@@ -74,7 +75,7 @@ export class Connection {
   private output: Output
   private readonly pending: PendingAnswers
   /** Who waits for the output to be taken. */
-  private draining: { bytes: number; resolve(): void }[] = []
+  private draining: { bytes: number; length: number; resolve(): void }[] = []
   private readonly taker: FrameTaker = {
     frame: (bytes, start, end) => this.take(bytes, start, end),
     broken: (error) => this.fail(error),
@@ -85,6 +86,8 @@ export class Connection {
     ['end', () => this.ended()],
     ['close', () => this.gone()],
   ]
+  /** Where sends are among our requests. */
+  private sentReader: SentReader | undefined
   /** What is inside a handshake is no second one. */
   private isSecure = false
   private stopped = 0
@@ -175,13 +178,24 @@ export class Connection {
    */
   expect(opaque: number, code: number, timeoutMs: number, waiter: AnswerWaiter): void {
     if (this.closed) waiter.failed(closedError(this.remoteAddress, this.reason))
-    else this.pending.expect(opaque, code, timeoutMs, this.owner.now(), waiter)
+    else {
+      if (waiter.sent !== undefined) this.sentReader ??= new SentReader()
+      this.pending.expect(opaque, code, timeoutMs, this.owner.now(), waiter)
+    }
   }
 
-  /** Resolves when at most so many bytes wait for the peer, or the connection is closed. */
-  drained(bytes: number): Promise<void> {
+  /** Somebody waits for drained(): whoever writes now goes before them. */
+  get isAwaited(): boolean {
+    return this.draining.length > 0
+  }
+
+  /**
+   * Resolves when at most so many bytes wait for the peer, or the connection is closed. `length`: what the caller will write
+   * then; no more callers are woken at once than have room, in the order in which they came.
+   */
+  drained(bytes: number, length: number): Promise<void> {
     if (this.closed || this.output.pendingBytes <= bytes) return Promise.resolve()
-    return new Promise((resolve) => this.draining.push({ bytes, resolve }))
+    return new Promise((resolve) => this.draining.push({ bytes, length, resolve }))
   }
 
   /** The clock was moved: requests of ours whose time is over by it fail now. */
@@ -254,10 +268,23 @@ export class Connection {
   }
 
   private takeAnswer(bytes: Buffer, start: number, end: number): boolean {
+    const reader = this.sentReader
+    if (reader?.read(bytes, start, end) === true) {
+      const waiter = this.pending.take(reader.sent.opaque)
+      if (waiter === undefined) this.owner.unknownAnswer(this)
+      else if (waiter.sent !== undefined) waiter.sent(reader.sent)
+      else waiter.answered(decodeCommand(bytes, start, end))
+      return true
+    }
     try {
       const command = decodeCommand(bytes, start, end)
       if (!isAnswer(command)) return false
-      if (!this.pending.answer(command)) this.owner.unknownAnswer(this)
+      const waiter = this.pending.take(command.opaque)
+      if (waiter === undefined) this.owner.unknownAnswer(this)
+      else {
+        if (waiter.sent !== undefined) reader?.learn(bytes, start, end, command)
+        waiter.answered(command)
+      }
     } catch (error) {
       this.fail(error)
     }
@@ -313,11 +340,15 @@ export class Connection {
 
   private wakeDrained(): void {
     const waiting = this.draining
-    this.draining = []
-    for (const one of waiting) {
-      if (this.closed || this.output.pendingBytes <= one.bytes) one.resolve()
-      else this.draining.push(one)
+    let woken = 0
+    for (let bytes = this.output.pendingBytes; woken < waiting.length; woken++) {
+      if (!this.closed && bytes > waiting[woken].bytes) break
+      bytes += waiting[woken].length
     }
+    this.draining = waiting.slice(woken)
+    for (let i = 0; i < woken; i++) waiting[i].resolve()
+    // Whoever was woken may have given up meanwhile, and write nothing: then nothing else would wake the next.
+    if (woken > 0 && this.draining.length > 0) setImmediate(() => this.wakeDrained())
   }
 
   private gone(): void {

@@ -7,6 +7,7 @@
 import { RemotingError } from '../errors.ts'
 import type { RemotingCommand } from './command.ts'
 import { HEADER_AT } from './frame.ts'
+import type { SentAnswer } from './hot/index.ts'
 import { requestName } from './request-codes.ts'
 
 let lastOpaque = 0
@@ -16,9 +17,11 @@ export function nextOpaque(): number {
   return lastOpaque
 }
 
-/** Who waits for an answer. One of the two is called, once. */
+/** Who waits for an answer. One of them is called, once. */
 export interface AnswerWaiter {
   answered(answer: RemotingCommand): void
+  /** In its place, where the answer is that of a send that was stored. `it` is valid only during the call. */
+  sent?(it: SentAnswer): void
   failed(error: unknown): void
 }
 
@@ -36,22 +39,36 @@ class PromiseWaiter implements AnswerWaiter {
   }
 }
 
-interface Entry {
-  readonly waiter: AnswerWaiter
-  readonly code: number
-  readonly timeoutMs: number
+/** One request; used again for the next that falls into its slot. */
+class Entry {
+  opaque = 0
+  /** Undefined: the slot is free. */
+  waiter: AnswerWaiter | undefined = undefined
+  code = 0
+  timeoutMs = 0
   /** Of the owner's clock. */
-  readonly deadline: number
+  deadline = 0
   /** Of the machine's, which goes on whatever a test does with the other. */
-  readonly due: number
+  due = 0
 }
 
 /** A timer may be late by as much as it can be early. */
 const EARLY_MS = 1
+const SLOTS_MIN = 16
+/** Beyond half of it in flight, requests are kept the slower way. */
+const SLOTS_MAX = 65_536
+const NO_SLOTS: (Entry | undefined)[] = []
 
 export class PendingAnswers {
   private readonly address: string
-  private entries: Map<number, Entry> | undefined
+  /**
+   * By the low bits of the opaque, which counts up: as a ring. No Map: one whose entries come and go leaves its tables behind,
+   * and each of them holds what was in flight until the next full collection (a quarter of a send's CPU).
+   */
+  private slots = NO_SLOTS
+  private taken = 0
+  /** Those whose slot a slower request has. */
+  private readonly others = new Map<number, Entry>()
   /** One for all: at the earliest time that is over, or at one that has been answered since. */
   private timer: NodeJS.Timeout | undefined
   private timerDue = 0
@@ -61,7 +78,7 @@ export class PendingAnswers {
   }
 
   get count(): number {
-    return this.entries?.size ?? 0
+    return this.taken + this.others.size
   }
 
   add(opaque: number, code: number, timeoutMs: number, now: number): Promise<RemotingCommand> {
@@ -71,27 +88,39 @@ export class PendingAnswers {
   }
 
   expect(opaque: number, code: number, timeoutMs: number, now: number, waiter: AnswerWaiter): void {
-    this.entries ??= new Map()
     const due = performance.now() + timeoutMs
-    this.entries.set(opaque, { waiter, code, timeoutMs, deadline: now + timeoutMs, due })
+    const entry = this.place(opaque)
+    entry.opaque = opaque
+    entry.waiter = waiter
+    entry.code = code
+    entry.timeoutMs = timeoutMs
+    entry.deadline = now + timeoutMs
+    entry.due = due
     if (this.timer === undefined || due < this.timerDue - EARLY_MS) this.arm(due)
   }
 
   /** The clock may have been moved: whoever should have been answered by `now` fails. */
   expire(now: number): void {
-    if (this.entries === undefined) return
-    for (const [opaque, entry] of [...this.entries]) if (entry.deadline <= now) this.fail(opaque, this.late(entry))
+    for (const entry of this.all()) if (entry.deadline <= now) this.fail(entry.opaque, this.late(entry))
   }
 
-  /** False when nobody waits for it (any more). */
-  answer(command: RemotingCommand): boolean {
-    const waiter = this.remove(command.opaque)
-    waiter?.answered(command)
-    return waiter !== undefined
+  /** Who waits for that answer, and waits no more; undefined: nobody (any more). */
+  take(opaque: number): AnswerWaiter | undefined {
+    const { slots } = this
+    const entry = slots[opaque & (slots.length - 1)]
+    if (entry !== undefined && entry.opaque === opaque && entry.waiter !== undefined) {
+      const { waiter } = entry
+      entry.waiter = undefined
+      this.taken -= 1
+      return waiter
+    }
+    const other = this.others.size === 0 ? undefined : this.others.get(opaque)
+    if (other !== undefined) this.others.delete(opaque)
+    return other?.waiter
   }
 
   fail(opaque: number, error: unknown): void {
-    this.remove(opaque)?.failed(error)
+    this.take(opaque)?.failed(error)
   }
 
   /** close() follows. */
@@ -102,14 +131,39 @@ export class PendingAnswers {
 
   close(error: RemotingError): void {
     this.stopTimer()
-    for (const opaque of [...(this.entries?.keys() ?? [])]) this.fail(opaque, error)
+    for (const { opaque } of this.all()) this.fail(opaque, error)
   }
 
-  private remove(opaque: number): AnswerWaiter | undefined {
-    const entry = this.entries?.get(opaque)
-    if (entry === undefined) return undefined
-    this.entries?.delete(opaque)
-    return entry.waiter
+  /** The entry for a new request. */
+  private place(opaque: number): Entry {
+    if (this.taken * 2 >= this.slots.length && this.slots.length < SLOTS_MAX) this.grow()
+    const at = opaque & (this.slots.length - 1)
+    let entry = this.slots[at]
+    if (entry === undefined) {
+      entry = new Entry()
+      this.slots[at] = entry
+    } else if (entry.waiter !== undefined) {
+      entry = new Entry()
+      this.others.set(opaque, entry)
+      return entry
+    }
+    this.taken += 1
+    return entry
+  }
+
+  /** Those of different slots stay so. */
+  private grow(): void {
+    const length = Math.max(SLOTS_MIN, this.slots.length * 2)
+    const slots: (Entry | undefined)[] = new Array(length).fill(undefined)
+    for (const entry of this.slots) if (entry?.waiter !== undefined) slots[entry.opaque & (length - 1)] = entry
+    this.slots = slots
+  }
+
+  /** All that wait, in the order of their requests. */
+  private all(): Entry[] {
+    const waiting = this.slots.filter((entry): entry is Entry => entry?.waiter !== undefined)
+    // Of 31 bits: shifted, the sign of their difference is right over their wrap, too.
+    return [...waiting, ...this.others.values()].sort((a, b) => (a.opaque - b.opaque) << 1)
   }
 
   private arm(due: number): void {
@@ -123,8 +177,8 @@ export class PendingAnswers {
     this.timer = undefined
     const now = performance.now() + EARLY_MS
     let next = Number.POSITIVE_INFINITY
-    for (const [opaque, entry] of [...(this.entries ?? [])]) {
-      if (entry.due <= now) this.fail(opaque, this.late(entry))
+    for (const entry of this.all()) {
+      if (entry.due <= now) this.fail(entry.opaque, this.late(entry))
       else if (entry.due < next) next = entry.due
     }
     if (next < Number.POSITIVE_INFINITY && this.count > 0) this.arm(next)

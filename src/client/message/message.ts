@@ -79,8 +79,8 @@ export function bodyBytes(message: Message, maxMessageSize: number): Uint8Array 
   return bytes
 }
 
-/** The text of the properties, those of the client itself last. Throws ClientError BAD_MESSAGE. */
-export function propertiesText(message: Message, own: readonly (readonly [string, string])[]): string {
+/** The text of the properties, the id and what else the client itself sets last. Throws ClientError BAD_MESSAGE. */
+export function propertiesText(message: Message, msgId: string, own: readonly (readonly [string, string])[]): string {
   const { properties, tags, keys, delayTimeLevel, waitStoreMsgOK } = message
   let text = ''
   if (properties !== undefined) {
@@ -94,10 +94,13 @@ export function propertiesText(message: Message, own: readonly (readonly [string
     }
     text += pair(PROPERTY.delay, String(delayTimeLevel))
   }
-  text += pair(PROPERTY.wait, waitStoreMsgOK === false ? 'false' : 'true')
-  for (const [name, value] of own) text += pair(name, value)
-  return text.slice(0, -1)
+  text += (waitStoreMsgOK === false ? NO_WAIT_AND_ID : WAIT_AND_ID) + msgId
+  for (const [name, value] of own) if (value !== '') text += `\u0002${name}\u0001${value}`
+  return text
 }
+
+const WAIT_AND_ID = `${pair(PROPERTY.wait, 'true')}${PROPERTY.uniqueKey}\u0001`
+const NO_WAIT_AND_ID = `${pair(PROPERTY.wait, 'false')}${PROPERTY.uniqueKey}\u0001`
 
 function pair(name: string, value: string): string {
   return value === '' ? '' : `${name}\u0001${value}\u0002`

@@ -9,7 +9,7 @@ import { badMessage, bodyBytes, checkTopic, type Message, propertiesText } from 
 import { PROPERTY } from '../message/property-names.ts'
 import { wrapNamespace } from '../namespace.ts'
 import type { ResolvedProducerOptions } from './options.ts'
-import { checkProperties, flagOf, type Outgoing } from './outgoing.ts'
+import { checkProperties, flagOf, type Outgoing, ownProperties } from './outgoing.ts'
 
 const ITEM_FIXED = 22
 /** The answer lists the place of every item, 33 characters each. */
@@ -72,9 +72,7 @@ function itemOf(
   }
   if (DLQ_OR_RETRY.test(message.topic)) throw badMessage(`topic ${message.topic} takes no batches`, 'send one by one')
   const msgId = uniqueId(now)
-  const own: [string, string][] = [[PROPERTY.uniqueKey, msgId]]
-  if (options.namespace !== '') own.push([PROPERTY.instanceId, options.namespace])
-  const text = propertiesText(message, own)
+  const text = propertiesText(message, msgId, ownProperties(options.namespace))
   checkProperties(message.topic, text)
   const body = bodyBytes(message, options.maxMessageSize)
   return { body, properties: Buffer.from(text), flag: flagOf(message), msgId, message }

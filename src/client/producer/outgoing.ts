@@ -48,10 +48,7 @@ export function pack(message: Message, options: PackOptions, now: number, extra:
   checkTopic(message.topic)
   const plain = bodyBytes(message, options.maxMessageSize)
   const msgId = uniqueId(now)
-  const own: (readonly [string, string])[] = [[PROPERTY.uniqueKey, msgId]]
-  if (extra.own !== undefined) own.push(...extra.own)
-  if (options.namespace !== '') own.push([PROPERTY.instanceId, options.namespace])
-  const properties = propertiesText(message, own)
+  const properties = propertiesText(message, msgId, ownProperties(options.namespace, extra.own))
   checkProperties(message.topic, properties)
   const packed = packBody(plain, options)
   return {
@@ -69,6 +66,14 @@ export function pack(message: Message, options: PackOptions, now: number, extra:
     reconsumeTimes: 0,
     maxReconsumeTimes: undefined,
   }
+}
+
+type Pairs = readonly (readonly [string, string])[]
+const NO_PAIRS: Pairs = []
+
+/** What only the client sets, beside the id. */
+export function ownProperties(namespace: string, own: Pairs = NO_PAIRS): Pairs {
+  return namespace === '' ? own : [...own, [PROPERTY.instanceId, namespace]]
 }
 
 /** Undefined: it stays as it is, being small, or not getting smaller. */

@@ -1,5 +1,6 @@
 /** What a send came to. */
 import type { RemotingCommand } from '../../remoting/command.ts'
+import type { SentAnswer } from '../../remoting/hot/index.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
 import type { MessageQueue } from '../route.ts'
 
@@ -53,5 +54,20 @@ export function resultOf(
     transactionId: ext?.transactionId,
     regionId: ext?.MSG_REGION ?? 'DefaultRegion',
     traceOn: ext?.TRACE_ON !== 'false',
+  }
+}
+
+/** The same of an answer that was read without the decoder. */
+export function resultOfSent(it: SentAnswer, msgId: string, queue: MessageQueue): SendResult {
+  const { queueId } = it
+  return {
+    sendStatus: 'SEND_OK',
+    msgId,
+    offsetMsgId: it.msgId,
+    messageQueue: queueId === queue.queueId ? queue : { topic: queue.topic, brokerName: queue.brokerName, queueId },
+    queueOffset: it.queueOffset,
+    transactionId: it.transactionId,
+    regionId: it.region ?? 'DefaultRegion',
+    traceOn: it.traceOn !== 'false',
   }
 }

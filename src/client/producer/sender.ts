@@ -13,6 +13,7 @@
 import { RemotingError } from '../../errors.ts'
 import { FLAG_ONEWAY, type RemotingCommand } from '../../remoting/command.ts'
 import type { Connection } from '../../remoting/connection.ts'
+import type { SentAnswer } from '../../remoting/hot/index.ts'
 import { inTime } from '../../remoting/in-time.ts'
 import { type AnswerWaiter, nextOpaque } from '../../remoting/pending-answers.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
@@ -25,7 +26,7 @@ import type { ResolvedProducerOptions } from './options.ts'
 import type { Outgoing } from './outgoing.ts'
 import { QueueChoice } from './queue-choice.ts'
 import { CODE, SendFrames } from './send-frame.ts'
-import { resultOf, type SendResult, statusOf } from './send-result.ts'
+import { resultOf, resultOfSent, type SendResult, statusOf } from './send-result.ts'
 
 export type SenderOptions = Pick<
   ResolvedProducerOptions,
@@ -54,6 +55,13 @@ const LOOK_EVERY_MS = 1000
 
 const FINAL: ReadonlySet<string> = new Set(['REFUSED', 'SEND_FAILED', 'CLIENT_CLOSED'])
 
+/** The ends of the promise that was made last: one closure for all sends. */
+const ends: { resolve(result: SendResult): void; reject(error: unknown): void } = { resolve() {}, reject() {} }
+function keepEnds(resolve: (result: SendResult) => void, reject: (error: unknown) => void): void {
+  ends.resolve = resolve
+  ends.reject = reject
+}
+
 /** One send over its tries. Waits for the answer to its first, where that was written at once. */
 class Sending implements AnswerWaiter {
   readonly out: Outgoing
@@ -62,8 +70,8 @@ class Sending implements AnswerWaiter {
   /** Given: no other queue is tried. */
   readonly fixed: MessageQueue | undefined
   readonly promise: Promise<SendResult>
-  resolve!: (result: SendResult) => void
-  reject!: (error: unknown) => void
+  readonly resolve: (result: SendResult) => void
+  readonly reject: (error: unknown) => void
   tries = 0
   failedBroker: string | undefined = undefined
   error: ClientError | undefined = undefined
@@ -78,14 +86,17 @@ class Sending implements AnswerWaiter {
     this.began = began
     this.deadline = began + timeoutMs
     this.fixed = fixed
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve
-      this.reject = reject
-    })
+    this.promise = new Promise(keepEnds)
+    this.resolve = ends.resolve
+    this.reject = ends.reject
   }
 
   answered(answer: RemotingCommand): void {
     this.sender.answered(this, answer)
+  }
+
+  sent(it: SentAnswer): void {
+    this.sender.sent(this, it)
   }
 
   failed(error: unknown): void {
@@ -132,7 +143,7 @@ export class Sender {
     const sending = new Sending(this, out, began, timeoutMs, fixed)
     const queue = fixed ?? this.nextQueue(out.topic, undefined, began)
     const connection = queue === undefined ? undefined : this.openTo(queue.brokerName)
-    if (queue === undefined || connection === undefined || connection.pendingBytes > ROOM) {
+    if (queue === undefined || connection === undefined || connection.isAwaited || isFull(connection)) {
       this.go(sending, queue)
       return sending.promise
     }
@@ -159,6 +170,18 @@ export class Sender {
     this.end()
   }
 
+  /** The first try is stored: what answered() makes of it, in one step. */
+  sent(sending: Sending, it: SentAnswer): void {
+    const queue = sending.queue as MessageQueue
+    const { faults } = this.choice
+    if (faults !== undefined) {
+      const now = this.instance.now()
+      faults.took(queue.brokerName, now - sending.began, false, now)
+    }
+    sending.resolve(resultOfSent(it, sending.out.msgId, this.shown(queue)))
+    this.end()
+  }
+
   /** The first try has none. */
   lost(sending: Sending, error: unknown): void {
     this.note(sending, sending.queue as MessageQueue, sending.connection, error)
@@ -170,7 +193,8 @@ export class Sender {
     const { sendMsgTimeout } = this.options
     const queue = fixed ?? (await this.queueFor(out.topic, undefined))
     const connection = await this.connect(queue, sendMsgTimeout)
-    await this.room(connection, queue, this.instance.now() + sendMsgTimeout)
+    const deadline = this.instance.now() + sendMsgTimeout
+    while (isFull(connection)) await this.room(connection, out, queue, deadline)
     if (this.isPlain) this.frames.write(connection, out, queue.queueId, nextOpaque(), FLAG_ONEWAY)
     else connection.oneway(this.instance.remoting.prepared(this.frames.command(out, queue.queueId)))
   }
@@ -209,7 +233,7 @@ export class Sender {
       let connection: Connection | undefined
       try {
         connection = await this.connect(queue, left)
-        await this.room(connection, queue, sending.deadline)
+        while (isFull(connection)) await this.room(connection, out, queue, sending.deadline)
         const timeoutMs = Math.max(1, sending.deadline - this.instance.now())
         const answer = await this.answerOf(connection, out, queue.queueId, timeoutMs)
         const result = this.judge(sending, queue, connection, answer)
@@ -325,17 +349,15 @@ export class Sender {
     }
   }
 
-  /** Whoever is woken first may have filled it again: then the others wait on. */
-  private async room(connection: Connection, { brokerName }: MessageQueue, deadline: number): Promise<void> {
-    while (connection.pendingBytes > ROOM && !connection.closed) {
-      const late = () =>
-        new RemotingError('TIMEOUT', {
-          what: `the connection to ${brokerName} takes no more bytes: ${connection.pendingBytes} wait to be written`,
-          where: connection.remoteAddress,
-          retriable: true,
-        })
-      await inTime(connection.drained(ROOM), deadline - this.instance.now(), late)
-    }
+  /** Somebody else may have filled it again: whoever writes looks once more, with no wait between. */
+  private room(connection: Connection, out: Outgoing, { brokerName }: MessageQueue, deadline: number): Promise<void> {
+    const late = () =>
+      new RemotingError('TIMEOUT', {
+        what: `the connection to ${brokerName} takes no more bytes: ${connection.pendingBytes} wait to be written`,
+        where: connection.remoteAddress,
+        retriable: true,
+      })
+    return inTime(connection.drained(ROOM, out.body.length), deadline - this.instance.now(), late)
   }
 
   private portOf(address: string): string {
@@ -366,4 +388,8 @@ export class Sender {
     this.idlers = []
     for (const resolve of idlers) resolve()
   }
+}
+
+function isFull(connection: Connection): boolean {
+  return connection.pendingBytes > ROOM && !connection.closed
 }

@@ -24,20 +24,22 @@ class Paper {
 
 const name = fc.stringMatching(/^[%|a-zA-Z0-9_-]{1,40}$/)
 const outgoing: fc.Arbitrary<Outgoing> = fc.record({
-  kind: fc.constantFrom('message' as const, 'batch' as const),
+  kind: fc.constantFrom('message' as const, 'batch' as const, 'reply' as const),
   topic: fc.constantFrom('T', 'ns%Topic', '%RETRY%g'),
   body: fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.constant(new Uint8Array(40_000))),
   sysFlag: fc.constantFrom(0, 4, 0x301),
   flag: fc.integer(),
-  bornTimestamp: fc.integer({ min: 0, max: 2 ** 45 }),
+  bornTimestamp: fc.oneof(fc.integer({ min: 0, max: 2 ** 45 }), fc.constantFrom(1_764_000_000_000, 1_764_000_000_001)),
   properties: fc.oneof(
     fc.string({ unit: 'grapheme' }),
     fc.string({ unit: 'binary' }),
+    fc.string({ unit: fc.constantFrom('\u0001', '\u0002', '\u0003', 'a', ' ', '~', '"', '\\', '\u007f', 'é') }),
+    fc.string({ unit: fc.constantFrom('\u0001', '\u0002', 'a', ' ', '~') }),
     fc.constant('KEYS\u0001a\u0002WAIT\u0001true'),
   ),
   msgId: fc.constant('id'),
-  reconsumeTimes: fc.nat(20),
-  maxReconsumeTimes: fc.option(fc.nat(20), { nil: undefined }),
+  reconsumeTimes: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, fc.nat(20)),
+  maxReconsumeTimes: fc.option(fc.nat(20), { nil: undefined, freq: 1 }),
 })
 
 test('any send', () => {

@@ -17,7 +17,9 @@ export interface ClientTlsOptions {
   trustCertPath?: string
   /** PEM files of this client's own certificate and key, where servers ask for one. */
   certPath?: string
+  /** PEM file of its key. @default none */
   keyPath?: string
+  /** Of that key, where it is encrypted. @default none */
   keyPassword?: string
 }
 

@@ -7,7 +7,7 @@ import type { SubscriptionExpression } from './subscription.ts'
 export interface LitePullConsumerOptions extends ClientOptions {
   /** Topics whose queues the members of the group share. More by subscribe(); or none of it, and assign(). */
   subscriptions?: Readonly<Record<string, SubscriptionExpression>>
-  /** @default 'CLUSTERING' */
+  /** CLUSTERING: the members of the group share the queues. BROADCASTING: each gets every message. @default 'CLUSTERING' */
   messageModel?: MessageModel
   /** Where a group begins that has no offset of a queue. @default 'CONSUME_FROM_LAST_OFFSET' */
   consumeFromWhere?: ConsumeFromWhere
@@ -19,7 +19,7 @@ export interface LitePullConsumerOptions extends ClientOptions {
   pullBatchSize?: number
   /** Whether what was polled is committed by itself, every `autoCommitIntervalMillis`, with the next poll. @default true */
   autoCommit?: boolean
-  /** @default 5000 */
+  /** Milliseconds between two commits of what was polled. @default 5000 */
   autoCommitIntervalMillis?: number
   /** How long poll() waits for messages unless told. @default 5000 */
   pollTimeoutMillis?: number

@@ -22,6 +22,7 @@ import type { ReceivedMessage } from './received-message.ts'
 import type { SubscriptionExpression } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
 
+/** Of one poll. */
 export interface PollOptions {
   /** Milliseconds that it waits for messages; 0: only what is here. @default pollTimeoutMillis, 5000 */
   timeout?: number
@@ -29,8 +30,11 @@ export interface PollOptions {
   signal?: AbortSignal
 }
 
+/** A consumer that is asked for messages: by poll(), or as an AsyncIterable. */
 export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDisposable {
+  /** As brokers know it. */
   readonly clientId: string
+  /** Name of its group. */
   readonly group: string
   private readonly given: LitePullConsumerOptions
   private readonly options: ResolvedClientOptions
@@ -61,6 +65,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     await this.engine?.subscriptionsChanged(data)
   }
 
+  /** Shares the topic's queues no more. */
   async unsubscribe(topic: string): Promise<void> {
     if (this.subscriptions.remove(this.wire(topic))) await this.engine?.subscriptionsChanged()
   }
@@ -121,6 +126,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     }
   }
 
+  /** messages(), for `for await`. */
   [Symbol.asyncIterator](): AsyncGenerator<ReceivedMessage, void, undefined> {
     return this.messages()
   }
@@ -154,6 +160,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     this.running().seek(this.assigned(wired), offset)
   }
 
+  /** To the first message that the queue still has. */
   async seekToBegin(queue: MessageQueue): Promise<void> {
     const { calls } = this.running()
     const wired = this.wireQueue(queue)
@@ -161,6 +168,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     this.running().seek(this.assigned(wired), offset)
   }
 
+  /** Behind the last message of the queue. */
   async seekToEnd(queue: MessageQueue): Promise<void> {
     const { calls } = this.running()
     const wired = this.wireQueue(queue)
@@ -178,6 +186,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     for (const queue of queues) this.running().setPaused(this.wireQueue(queue), true)
   }
 
+  /** Ends pause(). */
   resume(queues: readonly MessageQueue[]): void {
     for (const queue of queues) this.running().setPaused(this.wireQueue(queue), false)
   }
@@ -210,6 +219,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     return this.closing
   }
 
+  /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

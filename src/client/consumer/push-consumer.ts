@@ -28,6 +28,7 @@ import { Subscriptions } from './subscriptions.ts'
 
 /** One queue of ours and how far it is. */
 export interface QueueProgress {
+  /** Which queue. */
   readonly queue: MessageQueue
   /** Next offset to consume, as it is stored for the group; -1: nothing is consumed yet. */
   readonly offset: number
@@ -35,9 +36,11 @@ export interface QueueProgress {
   readonly cached: number
 }
 
+/** A consumer that calls a listener with every message of its topics. */
 export class PushConsumer implements AsyncDisposable {
   /** As brokers know it. */
   readonly clientId: string
+  /** Name of its group. */
   readonly group: string
   private readonly options: ResolvedClientOptions
   private readonly given: PushConsumerOptions
@@ -88,10 +91,12 @@ export class PushConsumer implements AsyncDisposable {
     this.running().pause()
   }
 
+  /** Ends pause(). */
   resume(): void {
     this.running().resume()
   }
 
+  /** Whether pause() holds. */
   get isPaused(): boolean {
     return this.engine?.isPaused ?? false
   }
@@ -115,6 +120,7 @@ export class PushConsumer implements AsyncDisposable {
     return this.closing
   }
 
+  /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -4,7 +4,9 @@ import { type AllocateMessageQueueStrategy, allocateAveragely } from './allocati
 import type { MessageListenerConcurrently, MessageListenerOrderly } from './listener.ts'
 import type { SubscriptionExpression } from './subscription.ts'
 
+/** Whether the members of a group share the queues, or each gets every message. */
 export type MessageModel = 'CLUSTERING' | 'BROADCASTING'
+/** Where a group begins that has no offset of a queue. */
 export type ConsumeFromWhere = 'CONSUME_FROM_LAST_OFFSET' | 'CONSUME_FROM_FIRST_OFFSET' | 'CONSUME_FROM_TIMESTAMP'
 
 export interface PushConsumerOptions extends ClientOptions {
@@ -36,7 +38,7 @@ export interface PushConsumerOptions extends ClientOptions {
   pullThresholdSizeForQueue?: number
   /** The same of all our queues of a topic, divided among them; -1: as each queue's own. @default -1 */
   pullThresholdForTopic?: number
-  /** @default -1 */
+  /** The same in MiB of bodies; -1: as each queue's own. @default -1 */
   pullThresholdSizeForTopic?: number
   /** From the lowest offset that is not consumed to the highest; not in order. @default 2000 */
   consumeConcurrentlyMaxSpan?: number
@@ -56,7 +58,7 @@ export interface PushConsumerOptions extends ClientOptions {
   offsetStoreFolder?: string
   /** What is consumed is told to the trace topic. @default false */
   enableMsgTrace?: boolean
-  /** @default 'RMQ_SYS_TRACE_TOPIC' */
+  /** Where these records go. @default 'RMQ_SYS_TRACE_TOPIC' */
   customizedTraceTopic?: string
 }
 

@@ -12,10 +12,13 @@ import { ClientError } from '../errors.ts'
 import { compressionOf, decompress } from './compression.ts'
 import { PROPERTY } from './property-names.ts'
 
+/** A message as a consumer gets it. Its body is decompressed when it is first asked for. */
 export class MessageExt {
   /** As its consumer knows it: of a retried message the topic that it was sent to. */
   topic: string
+  /** Name of the broker that has it. */
   readonly brokerName: string
+  /** Number of its queue at that broker. */
   readonly queueId: number
   /** Place in its queue. */
   readonly queueOffset: number
@@ -23,6 +26,7 @@ export class MessageExt {
   readonly commitLogOffset: number
   /** What the producer put there. */
   readonly flag: number
+  /** Bits of RocketMQ: compression, transaction, kinds of hosts. */
   readonly sysFlag: number
   /** Milliseconds since 1970, by the producer's clock. */
   readonly bornTimestamp: number
@@ -30,7 +34,9 @@ export class MessageExt {
   readonly storeTimestamp: number
   /** How often it was consumed in vain. */
   reconsumeTimes: number
+  /** Of a committed message: where its half message was in the CommitLog. */
   readonly preparedTransactionOffset: number
+  /** CRC-32 of the body as it was stored. */
   readonly bodyCRC: number
   /** Bytes of the record in the broker's CommitLog. */
   readonly storeSize: number
@@ -41,6 +47,7 @@ export class MessageExt {
   private readBody: Buffer | undefined
   private readProperties: Record<string, string> | undefined
 
+  /** @internal */
   constructor(bytes: Buffer, view: RecordView, topic: string, brokerName: string) {
     this.topic = topic
     this.brokerName = brokerName
@@ -92,10 +99,12 @@ export class MessageExt {
     return this.readProperties
   }
 
+  /** What its producer gave it to be selected by. */
   get tags(): string | undefined {
     return this.properties[PROPERTY.tags]
   }
 
+  /** What its producer gave it to be found by. */
   get keys(): string[] {
     return this.properties[PROPERTY.keys]?.split(' ').filter((key) => key !== '') ?? []
   }
@@ -116,10 +125,12 @@ export class MessageExt {
     return properties[PROPERTY.transactionPrepared] === 'true' ? properties[PROPERTY.uniqueKey] : undefined
   }
 
+  /** Whether its transaction has not ended. */
   get isHalf(): boolean {
     return (this.sysFlag & SYS_FLAG.transactionMask) === SYS_FLAG.prepared
   }
 
+  /** Delay level that it was sent with; 0: none. */
   get delayTimeLevel(): number {
     return Number(this.properties[PROPERTY.delay] ?? 0)
   }

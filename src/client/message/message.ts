@@ -7,6 +7,7 @@ import { ClientError } from '../errors.ts'
 import { TOPIC_LENGTH_MAX } from '../options.ts'
 import { PROPERTY } from './property-names.ts'
 
+/** A message as a producer is given it. */
 export interface Message {
   /** Where it goes. */
   topic: string

@@ -15,6 +15,7 @@
 import { randomUUID } from 'node:crypto'
 import { BasaltError } from '../../errors.ts'
 
+/** What a claim came to. */
 export type ClaimState = 'claimed' | 'completed' | 'busy'
 
 /** What it needs of a database. Each call is atomic, against all consumers that share it. */
@@ -30,16 +31,19 @@ export interface OnceStore {
   release(key: string, token: string): Promise<void> | void
 }
 
+/** Of one effect. */
 export interface OnceOptions {
-  /** How long others believe that we are at it: longer than `fn` ever takes. 60 s */
+  /** How long others believe that we are at it: in milliseconds: longer than `fn` ever takes. @default 60_000 */
   leaseMs?: number
 }
 
 /** An effect that could not be had now. `code`: ONCE_BUSY (retriable) or ONCE_LEASE_LOST. */
 export class OnceError extends BasaltError {
+  /** Always OnceError. */
   override name = 'OnceError'
 }
 
+/** Whether `fn` has run now, and what it gave. */
 export type OnceResult<T> = { readonly isFirst: true; readonly value: T } | { readonly isFirst: false }
 
 const LEASE_MS = 60_000

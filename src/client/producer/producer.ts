@@ -31,6 +31,7 @@ import {
   type TransactionSendResult,
 } from './transaction.ts'
 
+/** Of one send. */
 export interface SendOptions {
   /** Milliseconds for all tries. @default sendMsgTimeout of the producer */
   timeout?: number
@@ -38,6 +39,7 @@ export interface SendOptions {
   signal?: AbortSignal
 }
 
+/** Of one transaction. */
 export interface TransactionOptions extends SendOptions {
   /** Seconds before the broker asks about it for the first time. @default the broker's transactionTimeOut */
   checkImmunityTime?: number
@@ -46,14 +48,18 @@ export interface TransactionOptions extends SendOptions {
 /** Picks the queue of a message among those of its topic. */
 export type MessageQueueSelector = (queues: readonly MessageQueue[], message: Message) => MessageQueue
 
+/** Does what the message is about, and says whether consumers are to see it. Throwing, or giving nothing, is UNKNOW. */
 export type LocalTransaction = (
   message: Message,
   /** Of the half message. */
   result: SendResult,
 ) => LocalTransactionState | undefined | Promise<LocalTransactionState | undefined>
 
+/** Sends messages: alone, in batches, in order, in transactions, as requests. Connects when it is first used. */
 export class Producer implements AsyncDisposable {
+  /** Name of its group. */
   readonly group: string
+  /** As brokers know it. */
   readonly clientId: string
   private readonly options: ResolvedProducerOptions
   private readonly instance: ClientInstance
@@ -286,6 +292,7 @@ export class Producer implements AsyncDisposable {
     return this.closing
   }
 
+  /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -31,6 +31,8 @@ export const CLIENT_ERRORS = {
   ABORTED: 'the AbortSignal was aborted: see cause for its reason',
   BAD_ANSWER: 'an answer that does not hold what it must',
   COMPRESSION: 'a body cannot be compressed or decompressed',
+  ONCE_BUSY: 'once(): somebody else is at the key',
+  ONCE_LEASE_LOST: 'once(): the effect took longer than its lease, and the key has another holder',
 } as const
 /** Codes of ClientError. */
 export type ClientErrorCode = keyof typeof CLIENT_ERRORS

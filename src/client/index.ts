@@ -37,14 +37,14 @@ export { MessageExt } from './message/message-ext.ts'
 export * from './once/index.ts'
 export type { ClientOptions, ClientTlsOptions } from './options.ts'
 export type { ProducerOptions } from './producer/options.ts'
-export {
-  type LocalTransaction,
-  type MessageQueueSelector,
-  Producer,
-  type SendOptions,
-  type TransactionOptions,
-} from './producer/producer.ts'
+export { Producer } from './producer/producer.ts'
 export type { Reply } from './producer/request-reply.ts'
+export type {
+  LocalTransaction,
+  MessageQueueSelector,
+  SendOptions,
+  TransactionOptions,
+} from './producer/send-options.ts'
 export type { SendResult, SendStatus } from './producer/send-result.ts'
 export type { LocalTransactionState, TransactionSendResult } from './producer/transaction.ts'
 export type { MessageQueue } from './route.ts'

@@ -37,7 +37,7 @@ import { tlsOf } from '../instances.ts'
 import { decodeMessages, type MessageExt } from '../message/message-ext.ts'
 import { PROPERTY } from '../message/property-names.ts'
 import { unwrapNamespace, wrapNamespace } from '../namespace.ts'
-import { badOption, type ClientOptions, checkName, resolveOptions, TOPIC_LENGTH_MAX } from '../options.ts'
+import { badOption, type ClientOptions, checkName, integer, resolveOptions, TOPIC_LENGTH_MAX } from '../options.ts'
 import { asAdminErrors } from './errors.ts'
 
 /** Options of an Admin: those of every client that it needs. */
@@ -108,13 +108,15 @@ export class Admin implements AsyncDisposable {
   private readonly admin: AdminClient
   private readonly tls: ClientTls | undefined
   private readonly namespace: string
+  private isClosed = false
 
   /** Throws ClientError BAD_OPTION. */
   constructor(options: AdminOptions = {}) {
+    const timeoutMs = integer('timeout', options.timeout ?? 5000, 1)
     const { nameservers, acl, tls, log, namespace } = resolveOptions({ ...options, group: 'TOOLS_ADMIN' })
     this.namespace = namespace
     this.tls = tlsOf(tls, log)
-    this.admin = new AdminClient({ namesrv: nameservers, account: acl, tls: this.tls, timeoutMs: options.timeout })
+    this.admin = new AdminClient({ namesrv: nameservers, account: acl, tls: this.tls, timeoutMs })
   }
 
   /** Creates the topic on every master, or changes it; resolves when producers and consumers find it. */
@@ -271,8 +273,8 @@ export class Admin implements AsyncDisposable {
   }
 
   /** The message at the place that an offsetMsgId names. */
-  viewMessage(offsetMsgId: string): Promise<MessageExt> {
-    const place = placeOfId(offsetMsgId)
+  async viewMessage(offsetMsgId: string): Promise<MessageExt> {
+    const place = typeof offsetMsgId === 'string' ? placeOfId(offsetMsgId) : undefined
     if (place === undefined) throw badOption('offsetMsgId', offsetMsgId, '32 or 56 hexadecimal digits')
     return this.run(async (admin) => {
       const { address, physicalOffset: offset } = place
@@ -295,6 +297,7 @@ export class Admin implements AsyncDisposable {
 
   /** Closes its connections. May be called again. */
   async close(): Promise<void> {
+    this.isClosed = true
     await this.admin.close()
     this.tls?.close()
   }
@@ -343,6 +346,7 @@ export class Admin implements AsyncDisposable {
   }
 
   private run<T>(work: (admin: AdminClient) => Promise<T>): Promise<T> {
+    if (this.isClosed) return Promise.reject(new ClientError('CLIENT_CLOSED', { what: 'the admin is closed' }))
     return work(this.admin).catch(asAdminErrors)
   }
 }

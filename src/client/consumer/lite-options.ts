@@ -1,7 +1,7 @@
 /** The options of a lite pull consumer: RocketMQ's names and defaults (spec/client-behaviour.md §7), checked once. */
 import { type ClientOptions, integer, oneOf } from '../options.ts'
-import { type AllocateMessageQueueStrategy, allocateAveragely } from './allocation/index.ts'
-import { type ConsumeFromWhere, FROM_WHERE, type MessageModel, timestampOf } from './push-options.ts'
+import type { AllocateMessageQueueStrategy } from './allocation/index.ts'
+import { type ConsumeFromWhere, FROM_WHERE, type MessageModel, strategyOf, timestampOf } from './push-options.ts'
 import type { SubscriptionExpression } from './subscription.ts'
 
 export interface LitePullConsumerOptions extends ClientOptions {
@@ -61,7 +61,7 @@ export function liteSettings(options: LitePullConsumerOptions, now: number): Lit
     isBroadcast: model === 'BROADCASTING',
     consumeFromWhere: oneOf('consumeFromWhere', options.consumeFromWhere ?? FROM_WHERE[0], FROM_WHERE),
     consumeTimestamp: timestampOf(options.consumeTimestamp, now),
-    strategy: options.allocateMessageQueueStrategy ?? allocateAveragely(),
+    strategy: strategyOf(options.allocateMessageQueueStrategy),
     pullBatchSize: count('pullBatchSize', 10, 1, 1024),
     autoCommit: options.autoCommit ?? true,
     autoCommitIntervalMillis: count('autoCommitIntervalMillis', 5000, 0, 2 ** 31 - 1),

@@ -44,11 +44,13 @@ export class MessageExt {
   readonly bodySize: number
   private readonly record: Buffer
   private readonly places: RecordPlaces
+  private readonly range: QueueRange | undefined
   private readBody: Buffer | undefined
   private readProperties: Record<string, string> | undefined
 
   /** @internal */
-  constructor(bytes: Buffer, view: RecordView, topic: string, brokerName: string) {
+  constructor(bytes: Buffer, view: RecordView, topic: string, brokerName: string, range?: QueueRange) {
+    this.range = range
     this.topic = topic
     this.brokerName = brokerName
     this.queueId = view.queueId
@@ -90,12 +92,22 @@ export class MessageExt {
     return this.record.subarray(this.places.body, this.places.body + this.bodySize)
   }
 
-  /** All properties, the client's own among them; may be added to. */
+  /**
+   * All properties, the client's own among them; may be added to. Of a pulled message MIN_OFFSET and MAX_OFFSET say what its queue held
+   * then: MAX_OFFSET − queueOffset is how far behind it is.
+   */
   get properties(): Record<string, string> {
-    this.readProperties ??= Object.assign(
-      Object.create(null) as Record<string, string>,
-      Object.fromEntries(parseProperties(this.propertiesText)),
-    )
+    if (this.readProperties === undefined) {
+      const properties = Object.assign(
+        Object.create(null) as Record<string, string>,
+        Object.fromEntries(parseProperties(this.propertiesText)),
+      )
+      if (this.range !== undefined) {
+        properties[PROPERTY.minOffset] = String(this.range.minOffset)
+        properties[PROPERTY.maxOffset] = String(this.range.maxOffset)
+      }
+      this.readProperties = properties
+    }
     return this.readProperties
   }
 
@@ -158,6 +170,12 @@ export class MessageExt {
   }
 }
 
+/** What a queue held when a message was pulled of it. */
+export interface QueueRange {
+  readonly minOffset: number
+  readonly maxOffset: number
+}
+
 interface RecordPlaces {
   readonly bornHost: number
   readonly bornHostLength: number
@@ -172,7 +190,7 @@ interface RecordPlaces {
  * The records side by side in an answer's body, all of its bytes. Throws ClientError BAD_ANSWER where something else lies
  * between them.
  */
-export function decodeMessages(body: Uint8Array | undefined, brokerName: string): MessageExt[] {
+export function decodeMessages(body: Uint8Array | undefined, brokerName: string, range?: QueueRange): MessageExt[] {
   const messages: MessageExt[] = []
   if (body === undefined) return messages
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length)
@@ -192,7 +210,7 @@ export function decodeMessages(body: Uint8Array | undefined, brokerName: string)
       topicBytes = bytes.subarray(topicStart, topicStart + topicLength)
       topic = topicBytes.toString('utf8')
     }
-    messages.push(new MessageExt(bytes, view, topic, brokerName))
+    messages.push(new MessageExt(bytes, view, topic, brokerName, range))
   }
   return messages
 }

@@ -3,6 +3,7 @@
  * A broken invariant is not an operating error: see assert.ts.
  */
 
+/** What an error is made of. */
 export interface ErrorDetails {
   /** What happened, with the numbers: "CommitLog segment is 4096 bytes, expected 1073741824". */
   what: string
@@ -12,15 +13,23 @@ export interface ErrorDetails {
   todo?: string
   /** Whether the same request may succeed later without anybody's help. */
   retriable?: boolean
+  /** The error below it. */
   cause?: unknown
 }
 
+/** What all errors of this package have. */
 export class BasaltError extends Error {
+  /** Name of its class. */
   override name = 'BasaltError'
+  /** Stable for machines. */
   readonly code: string
+  /** What happened, with names and numbers. */
   readonly what: string
+  /** File, offset or address that it concerns. */
   readonly where: string | undefined
+  /** What the reader can do about it. */
   readonly todo: string | undefined
+  /** Whether the same may succeed later without anybody's help. */
   readonly retriable: boolean
 
   constructor(code: string, details: ErrorDetails) {

@@ -3,8 +3,11 @@
  * main thread (stages/messages.ts); tests give it an array.
  */
 export interface Log {
+  /** What has happened. */
   info(message: string, fields?: Record<string, unknown>): void
+  /** What went wrong and was mended. */
   warn(message: string, fields?: Record<string, unknown>): void
+  /** What went wrong and was not. */
   error(message: string, fields?: Record<string, unknown>): void
 }
 

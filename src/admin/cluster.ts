@@ -8,10 +8,13 @@ import { AdminError } from './admin-error.ts'
 import { bodyOf, compareText, type Json, listOf, member, numberAt, pairsOf, textAt, textOf } from './json.ts'
 
 export interface BrokerAddress {
+  /** Name of its cluster. */
   cluster: string
+  /** Its name, shared with its slaves. */
   name: string
   /** 0: the master. */
   id: number
+  /** "host:port" */
   address: string
 }
 
@@ -72,16 +75,25 @@ function pick(all: readonly BrokerAddress[], word: string): BrokerAddress {
   })
 }
 
+/** The queues of a topic at one broker. */
 export interface RouteQueue {
+  /** Name of the broker. */
   brokerName: string
+  /** Queues that consumers see. */
   readQueues: number
+  /** Queues that producers see. */
   writeQueues: number
+  /** 6: read and write, 4: read, 2: write. */
   perm: number
+  /** Bits of RocketMQ: units. */
   sysFlag: number
 }
 
+/** Where a topic is. */
 export interface Route {
+  /** How many queues each broker has. */
   queues: RouteQueue[]
+  /** Masters and slaves that have it. */
   brokers: BrokerAddress[]
   /** "brokerA:4;brokerB:4", of ordered topics where the NameServer gives it. */
   order: string | undefined

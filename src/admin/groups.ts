@@ -66,16 +66,25 @@ export async function deleteGroup(admin: AdminClient, address: string, group: st
   await admin.call(address, DELETE_SUBSCRIPTIONGROUP, { groupName: group, removeOffset: true, cleanOffset: true })
 }
 
+/** A member of a group that is connected. */
 export interface Consumer {
+  /** As brokers know it. */
   clientId: string
+  /** "ip:port" of its connection. */
   address: string
+  /** Of its client. */
   language: string
+  /** Of its client, as RocketMQ numbers releases. */
   version: number
 }
 
+/** Who of a group is connected. */
 export interface OnlineGroup {
+  /** Its members. */
   consumers: Consumer[]
+  /** CONSUME_PASSIVELY: by a listener. CONSUME_ACTIVELY: by polls. */
   consumeType: string
+  /** CLUSTERING or BROADCASTING. */
   messageModel: string
   /** Topic → expression. */
   subscriptions: { topic: string; expression: string; type: string }[]
@@ -117,7 +126,9 @@ export async function onlineGroup(
 }
 
 export interface QueueProgress extends MessageQueue {
+  /** Offset that the next message of the queue will get. */
   brokerOffset: number
+  /** Offset of the next message that the group gets. */
   consumerOffset: number
   /** Store time of the message before the consumer's offset; 0 where there is none. */
   lastTimestamp: number

@@ -49,9 +49,13 @@ export function boolAt(of: Json, name: string, fallback = false): boolean {
   return typeof value === 'boolean' ? value : fallback
 }
 
+/** One queue of a topic at one broker. */
 export interface MessageQueue {
+  /** Name of the topic. */
   topic: string
+  /** Name of the broker. */
   brokerName: string
+  /** From 0 up. */
   queueId: number
 }
 

@@ -31,22 +31,35 @@ export const CLIENT_ERRORS = {
   ABORTED: 'the AbortSignal was aborted: see cause for its reason',
   BAD_ANSWER: 'an answer that does not hold what it must',
   COMPRESSION: 'a body cannot be compressed or decompressed',
+  ONCE_BUSY: 'once(): somebody else is at the key',
+  ONCE_LEASE_LOST: 'once(): the effect took longer than its lease, and the key has another holder',
 } as const
+/** Codes of ClientError. */
 export type ClientErrorCode = keyof typeof CLIENT_ERRORS
 
+/** What a ClientError is made of. */
 export interface ClientErrorDetails {
   /** What happened, with names and numbers. */
   what: string
+  /** Of the broker or NameServer, "host:port". */
   address?: string | undefined
+  /** What the reader can do about it. */
   hint?: string | undefined
+  /** Whether the same may succeed later. */
   retriable?: boolean
+  /** What the broker answered. */
   answerCode?: number
+  /** The error below it. */
   cause?: unknown
+  /** Of a batch that failed in part: what is stored. */
   sent?: readonly SendResult[]
 }
 
+/** The one error of the client: `code` is stable for machines, `address` says where, `hint` what to do, `retriable` whether again may help. */
 export class ClientError extends BasaltError {
+  /** Always ClientError. */
   override name = 'ClientError'
+  /** What went wrong: CLIENT_ERRORS says what each means. */
   declare readonly code: ClientErrorCode
   /** What the broker answered (RESPONSE), where it did. */
   readonly answerCode: number | undefined
@@ -66,10 +79,12 @@ export class ClientError extends BasaltError {
     this.sent = details.sent
   }
 
+  /** Of the broker or NameServer that it concerns, "host:port". */
   get address(): string | undefined {
     return this.where
   }
 
+  /** What the reader can do about it. */
   get hint(): string | undefined {
     return this.todo
   }

@@ -6,7 +6,7 @@
 import { type Log, silentLog } from '../log.ts'
 import { parseAddress } from '../remoting/host.ts'
 import type { Account } from '../remoting/signature.ts'
-import { clientIdOf, DEFAULT_INSTANCE, localIp, ownInstanceName } from './client-id.ts'
+import { clientIdOf, DEFAULT_INSTANCE, isUsableIp, localIp, ownInstanceName } from './client-id.ts'
 import { ClientError } from './errors.ts'
 import { namespaceIn, namesrvAddresses } from './namespace.ts'
 import { type ClientClock, clientClock } from './timers.ts'
@@ -17,7 +17,9 @@ export interface ClientTlsOptions {
   trustCertPath?: string
   /** PEM files of this client's own certificate and key, where servers ask for one. */
   certPath?: string
+  /** PEM file of its key. @default none */
   keyPath?: string
+  /** Of that key, where it is encrypted. @default none */
   keyPassword?: string
 }
 
@@ -97,6 +99,8 @@ export interface ResolvedClientOptions {
 
 /** Java gives a broadcasting consumer the name DEFAULT, so that its offsets stay in one file: `keepsName`. */
 export function resolveOptions(options: ClientOptions, keepsName = false): ResolvedClientOptions {
+  checkObject('options', options)
+  checkAddresses(options.nameserver)
   const nameservers = namesrvAddresses(options.nameserver ?? process.env.NAMESRV_ADDR)
   if (nameservers.length === 0) {
     throw new ClientError('BAD_OPTION', {
@@ -112,7 +116,10 @@ export function resolveOptions(options: ClientOptions, keepsName = false): Resol
   const isOwnName = options.instanceName === undefined || options.instanceName === DEFAULT_INSTANCE
   const instanceName = isOwnName ? (keepsName ? DEFAULT_INSTANCE : ownInstanceName()) : (options.instanceName as string)
   const clientIP = options.clientIP ?? localIp()
+  if (!isUsableIp(clientIP)) throw badOption('clientIP', clientIP, 'an IPv4 address')
   const { acl, unitName } = options
+  const tls = options.tls ?? false
+  if (typeof tls !== 'boolean') checkObject('tls', tls)
   if (acl !== undefined) checkAccount(acl)
   return {
     nameservers,
@@ -124,7 +131,7 @@ export function resolveOptions(options: ClientOptions, keepsName = false): Resol
     unitName,
     unitMode: options.unitMode ?? false,
     acl,
-    tls: options.tls ?? false,
+    tls,
     vipChannel: options.vipChannel ?? false,
     headers: oneOf('headers', options.headers ?? 'JSON', ['JSON', 'ROCKETMQ']),
     pollNameServerInterval: integer('pollNameServerInterval', options.pollNameServerInterval ?? 30_000, 10),
@@ -166,6 +173,17 @@ export function checkName(name: string, value: unknown, lengthMax: number): asse
   if (!NAME.test(value)) throw badOption(name, value, 'letters, digits and the characters % | _ - only')
 }
 
+/** What a caller without types may give where an object with options belongs. */
+export function checkObject(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) throw badOption(name, value, 'an object')
+}
+
+function checkAddresses(given: unknown): void {
+  if (given === undefined || typeof given === 'string') return
+  if (Array.isArray(given) && given.every((one) => typeof one === 'string')) return
+  throw badOption('nameserver', given, "'host:9876', or a list of such texts")
+}
+
 function checkAddress(address: string): void {
   try {
     parseAddress(address)
@@ -178,7 +196,9 @@ function checkAddress(address: string): void {
   }
 }
 
-function checkAccount({ accessKey, secretKey }: Account): void {
+function checkAccount(account: Account): void {
+  checkObject('acl', account)
+  const { accessKey, secretKey } = account
   if (typeof accessKey !== 'string' || accessKey === '') throw badOption('acl.accessKey', accessKey, 'a text')
   // Not the secret itself: errors end in logs.
   if (typeof secretKey !== 'string' || secretKey === '') throw badOption('acl.secretKey', typeof secretKey, 'a text')

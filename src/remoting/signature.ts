@@ -8,7 +8,9 @@ import type { RemotingCommand } from './command.ts'
 
 /** Who asks; requests are signed with it where servers check access rules. */
 export interface Account {
+  /** Its name. */
   readonly accessKey: string
+  /** What requests are signed with; it does not travel. */
   readonly secretKey: string
   /** Of a temporary account. */
   readonly securityToken?: string | undefined

@@ -67,7 +67,7 @@ test('messages are found by their ids and by key', async () => {
     sent.offsetMsgId,
   ])
   expect(await admin.queryMessage('found', 'hay')).toEqual([])
-  expect(() => admin.viewMessage('nonsense')).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }))
+  await expect(admin.viewMessage('nonsense')).rejects.toMatchObject({ code: 'BAD_OPTION' })
 })
 
 test('a namespace is put on and taken off', async () => {

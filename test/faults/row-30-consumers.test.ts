@@ -1,6 +1,6 @@
 /**
  * Row 30, a client's part: a group whose members come and go each second, some of them killed, answers to what is sent back lost on
- * the way.
+ * the way; a producer that dies before its transactions end.
  *
  * Every message is consumed, what comes twice is bounded, and no queue stays behind for a minute. 12 members for 8 s, in the long form
  * 50 for a minute.
@@ -21,6 +21,7 @@ const ROUNDS = isLong ? 60 : 8
 const QUEUES = isLong ? 64 : 16
 const STUCK_MS_MAX = 60_000
 const PROGRAM = fileURLToPath(new URL('../client/consumer/consumer-program.mjs', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 test(`a group of ${MEMBERS} of whom one leaves, one comes and one is killed each second`, async () => {
@@ -172,4 +173,65 @@ test('answers of the broker are lost, to pulls, commits and what is sent back: e
   const all = [...seen.values()].reduce((sum, times) => sum + times, 0)
   // A lost connection leaves at most those that were with the listener, and as many again that were on their way.
   expect(all).toBeLessThan(2 * COUNT + 40 * proxy.lost)
+}, 120_000)
+
+const DIES = `
+  import { Producer } from 'basaltmq/client'
+  const producer = new Producer({ nameserver: process.argv[1], group: 'TP', checkLocalTransaction: () => 'UNKNOW' })
+  for (const body of ['commit', 'rollback', 'commit-2']) {
+    producer.sendInTransaction({ topic: 'Halves', body, keys: body }, () => {
+      console.log(body)
+      return new Promise(() => {})
+    })
+  }
+`
+
+test('a producer dies in its local transactions: another of its group is asked, and every half message ends', async () => {
+  const broker = await startTestBroker()
+  onTestFinished(() => broker.close())
+  const args = ['--input-type=module', '-e', DIES, broker.namesrv]
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  let said = ''
+  child.stdout.on('data', (chunk) => {
+    said += chunk
+  })
+  await vi.waitFor(() => expect(said.trim().split('\n')).toHaveLength(3), { timeout: 20_000 })
+  child.kill('SIGKILL')
+  const asked: string[] = []
+  const other = new Producer({
+    nameserver: broker.namesrv,
+    group: 'TP',
+    checkLocalTransaction: ({ keys: [key] }) => {
+      asked.push(key)
+      return key.startsWith('commit') ? 'COMMIT_MESSAGE' : 'ROLLBACK_MESSAGE'
+    },
+  })
+  onTestFinished(() => other.close())
+  await other.start('Halves')
+  const seen: string[] = []
+  const consumer = new PushConsumer({
+    nameserver: broker.namesrv,
+    group: 'TC',
+    subscriptions: { Halves: '*' },
+    consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET',
+    listener: ([message]) => void seen.push(message.body.toString()),
+  })
+  onTestFinished(() => consumer.close())
+  await consumer.start()
+  await vi.waitFor(
+    () => {
+      broker.advance('1m')
+      expect(new Set(asked)).toEqual(new Set(['commit', 'rollback', 'commit-2']))
+      expect(seen.sort()).toEqual(['commit', 'commit-2'])
+    },
+    { timeout: STUCK_MS_MAX, interval: 500 },
+  )
+  // Ended: nobody is asked again.
+  const before = asked.length
+  for (let i = 0; i < 3; i++) {
+    broker.advance('2m')
+    await wait(300)
+  }
+  expect(asked).toHaveLength(before)
 }, 120_000)

@@ -37,14 +37,16 @@ import { tlsOf } from '../instances.ts'
 import { decodeMessages, type MessageExt } from '../message/message-ext.ts'
 import { PROPERTY } from '../message/property-names.ts'
 import { unwrapNamespace, wrapNamespace } from '../namespace.ts'
-import { badOption, type ClientOptions, checkName, resolveOptions, TOPIC_LENGTH_MAX } from '../options.ts'
+import { badOption, type ClientOptions, checkName, integer, resolveOptions, TOPIC_LENGTH_MAX } from '../options.ts'
 import { asAdminErrors } from './errors.ts'
 
+/** Options of an Admin: those of every client that it needs. */
 export type AdminOptions = Pick<ClientOptions, 'nameserver' | 'namespace' | 'acl' | 'tls' | 'log'> & {
   /** Milliseconds until a request fails. @default 5000 */
   timeout?: number
 }
 
+/** Of a topic that is created or changed. */
 export interface TopicOptions {
   /** Queues that can be read and written, on every broker. @default 8 */
   queues?: number
@@ -58,14 +60,15 @@ export interface TopicOptions {
   wait?: number
 }
 
+/** Of a group of consumers that is created or changed. */
 export interface GroupOptions {
   /** Retries before a message goes to the dead letters. @default 16 */
   retryMaxTimes?: number
-  /** @default 1 */
+  /** Queues of the group's retry topic, on every broker. @default 1 */
   retryQueueNums?: number
-  /** @default true */
+  /** Whether the group may consume at all. @default true */
   consumeEnable?: boolean
-  /** @default true */
+  /** Whether it may consume in BROADCASTING. @default true */
   consumeBroadcastEnable?: boolean
   /** Only the brokers of this cluster. @default all */
   cluster?: string
@@ -74,24 +77,46 @@ export interface GroupOptions {
 /** The beginning, the end, the first message from a time on, or one offset of every queue. */
 export type OffsetTarget = 'earliest' | 'latest' | Date | number
 
+/** What a queue holds. */
 export interface QueueOffsets extends MessageQueue {
+  /** Offset of the first message that is still there. */
   readonly min: number
+  /** Offset that the next message will get. */
   readonly max: number
+}
+
+/** An offset in a queue. */
+export interface QueueOffset extends MessageQueue {
+  /** Place in the queue. */
+  readonly offset: number
+}
+
+/** Which messages are looked for, and how many. */
+export interface QueryOptions {
+  /** Stored from then on. @default the beginning */
+  begin?: Date
+  /** Stored until then. @default now */
+  end?: Date
+  /** At most so many a broker. @default 64 */
+  count?: number
 }
 
 const ROUTE_LOOK_MS = 50
 
+/** What a test or a script needs: topics, groups, offsets, messages by id and key. Every method rejects with ClientError. */
 export class Admin implements AsyncDisposable {
   private readonly admin: AdminClient
   private readonly tls: ClientTls | undefined
   private readonly namespace: string
+  private isClosed = false
 
   /** Throws ClientError BAD_OPTION. */
   constructor(options: AdminOptions = {}) {
+    const timeoutMs = integer('timeout', options.timeout ?? 5000, 1)
     const { nameservers, acl, tls, log, namespace } = resolveOptions({ ...options, group: 'TOOLS_ADMIN' })
     this.namespace = namespace
     this.tls = tlsOf(tls, log)
-    this.admin = new AdminClient({ namesrv: nameservers, account: acl, tls: this.tls, timeoutMs: options.timeout })
+    this.admin = new AdminClient({ namesrv: nameservers, account: acl, tls: this.tls, timeoutMs })
   }
 
   /** Creates the topic on every master, or changes it; resolves when producers and consumers find it. */
@@ -165,7 +190,7 @@ export class Admin implements AsyncDisposable {
   }
 
   /** The offset of the first message from that time on, in every queue. */
-  searchOffsets(topic: string, time: Date): Promise<(MessageQueue & { offset: number })[]> {
+  searchOffsets(topic: string, time: Date): Promise<QueueOffset[]> {
     return this.run(async (admin) => {
       const queues = await queuesOfTopic(admin, this.wrap(topic))
       return eachOf(queues, async (queue) => {
@@ -248,8 +273,8 @@ export class Admin implements AsyncDisposable {
   }
 
   /** The message at the place that an offsetMsgId names. */
-  viewMessage(offsetMsgId: string): Promise<MessageExt> {
-    const place = placeOfId(offsetMsgId)
+  async viewMessage(offsetMsgId: string): Promise<MessageExt> {
+    const place = typeof offsetMsgId === 'string' ? placeOfId(offsetMsgId) : undefined
     if (place === undefined) throw badOption('offsetMsgId', offsetMsgId, '32 or 56 hexadecimal digits')
     return this.run(async (admin) => {
       const { address, physicalOffset: offset } = place
@@ -261,11 +286,7 @@ export class Admin implements AsyncDisposable {
   }
 
   /** Messages with that key, the oldest first; at most `count` a broker. */
-  queryMessage(
-    topic: string,
-    key: string,
-    options: { begin?: Date; end?: Date; count?: number } = {},
-  ): Promise<MessageExt[]> {
+  queryMessage(topic: string, key: string, options: QueryOptions = {}): Promise<MessageExt[]> {
     return this.query(topic, key, false, options)
   }
 
@@ -274,11 +295,14 @@ export class Admin implements AsyncDisposable {
     return this.query(topic, msgId, true, {})
   }
 
+  /** Closes its connections. May be called again. */
   async close(): Promise<void> {
+    this.isClosed = true
     await this.admin.close()
     this.tls?.close()
   }
 
+  /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -287,7 +311,7 @@ export class Admin implements AsyncDisposable {
     topic: string,
     key: string,
     isUnique: boolean,
-    { begin, end, count = 64 }: { begin?: Date; end?: Date; count?: number },
+    { begin, end, count = 64 }: QueryOptions,
   ): Promise<MessageExt[]> {
     return this.run(async (admin) => {
       const name = this.wrap(topic)
@@ -322,6 +346,7 @@ export class Admin implements AsyncDisposable {
   }
 
   private run<T>(work: (admin: AdminClient) => Promise<T>): Promise<T> {
+    if (this.isClosed) return Promise.reject(new ClientError('CLIENT_CLOSED', { what: 'the admin is closed' }))
     return work(this.admin).catch(asAdminErrors)
   }
 }

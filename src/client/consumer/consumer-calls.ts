@@ -110,7 +110,7 @@ export class ConsumerCalls implements OffsetCalls {
     if (status === undefined) throw refusedBy(place.address, PULL_MESSAGE.code, answer)
     const { suggestWhichBrokerId, ...offsets } = decodeHeader(PULL_MESSAGE_ANSWER, answer.ext)
     this.suggested.set(queue, suggestWhichBrokerId)
-    return { status, ...offsets, messages: decodeMessages(answer.body, queue.brokerName) }
+    return { status, ...offsets, messages: decodeMessages(answer.body, queue.brokerName, offsets) }
   }
 
   async queryConsumerOffset(queue: MessageQueue): Promise<number | undefined> {

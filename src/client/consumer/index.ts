@@ -14,6 +14,7 @@ export type {
   ConsumeOrderlyStatus,
   MessageListenerConcurrently,
   MessageListenerOrderly,
+  Nothing,
 } from './listener.ts'
 export type { LitePullConsumerOptions } from './lite-options.ts'
 export { LitePullConsumer, type PollOptions } from './lite-pull-consumer.ts'

@@ -1,13 +1,13 @@
 /** The options of a lite pull consumer: RocketMQ's names and defaults (spec/client-behaviour.md §7), checked once. */
 import { type ClientOptions, integer, oneOf } from '../options.ts'
-import { type AllocateMessageQueueStrategy, allocateAveragely } from './allocation/index.ts'
-import { type ConsumeFromWhere, FROM_WHERE, type MessageModel, timestampOf } from './push-options.ts'
+import type { AllocateMessageQueueStrategy } from './allocation/index.ts'
+import { type ConsumeFromWhere, FROM_WHERE, type MessageModel, strategyOf, timestampOf } from './push-options.ts'
 import type { SubscriptionExpression } from './subscription.ts'
 
 export interface LitePullConsumerOptions extends ClientOptions {
   /** Topics whose queues the members of the group share. More by subscribe(); or none of it, and assign(). */
   subscriptions?: Readonly<Record<string, SubscriptionExpression>>
-  /** @default 'CLUSTERING' */
+  /** CLUSTERING: the members of the group share the queues. BROADCASTING: each gets every message. @default 'CLUSTERING' */
   messageModel?: MessageModel
   /** Where a group begins that has no offset of a queue. @default 'CONSUME_FROM_LAST_OFFSET' */
   consumeFromWhere?: ConsumeFromWhere
@@ -19,7 +19,7 @@ export interface LitePullConsumerOptions extends ClientOptions {
   pullBatchSize?: number
   /** Whether what was polled is committed by itself, every `autoCommitIntervalMillis`, with the next poll. @default true */
   autoCommit?: boolean
-  /** @default 5000 */
+  /** Milliseconds between two commits of what was polled. @default 5000 */
   autoCommitIntervalMillis?: number
   /** How long poll() waits for messages unless told. @default 5000 */
   pollTimeoutMillis?: number
@@ -61,7 +61,7 @@ export function liteSettings(options: LitePullConsumerOptions, now: number): Lit
     isBroadcast: model === 'BROADCASTING',
     consumeFromWhere: oneOf('consumeFromWhere', options.consumeFromWhere ?? FROM_WHERE[0], FROM_WHERE),
     consumeTimestamp: timestampOf(options.consumeTimestamp, now),
-    strategy: options.allocateMessageQueueStrategy ?? allocateAveragely(),
+    strategy: strategyOf(options.allocateMessageQueueStrategy),
     pullBatchSize: count('pullBatchSize', 10, 1, 1024),
     autoCommit: options.autoCommit ?? true,
     autoCommitIntervalMillis: count('autoCommitIntervalMillis', 5000, 0, 2 ** 31 - 1),

@@ -12,7 +12,14 @@ import { abortedBy, asClientError, ClientError } from '../errors.ts'
 import type { ClientInstance } from '../instance.ts'
 import { obtainInstance, releaseInstance } from '../instances.ts'
 import { unwrapNamespace, wrapNamespace } from '../namespace.ts'
-import { checkName, type ResolvedClientOptions, resolveOptions, TOPIC_LENGTH_MAX } from '../options.ts'
+import {
+  badOption,
+  checkName,
+  integer,
+  type ResolvedClientOptions,
+  resolveOptions,
+  TOPIC_LENGTH_MAX,
+} from '../options.ts'
 import type { AssignedQueue } from './assigned-queue.ts'
 import { LiteEngine } from './lite-engine.ts'
 import { type LitePullConsumerOptions, type LiteSettings, liteSettings } from './lite-options.ts'
@@ -22,6 +29,7 @@ import type { ReceivedMessage } from './received-message.ts'
 import type { SubscriptionExpression } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
 
+/** Of one poll. */
 export interface PollOptions {
   /** Milliseconds that it waits for messages; 0: only what is here. @default pollTimeoutMillis, 5000 */
   timeout?: number
@@ -29,8 +37,11 @@ export interface PollOptions {
   signal?: AbortSignal
 }
 
+/** A consumer that is asked for messages: by poll(), or as an AsyncIterable. */
 export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDisposable {
+  /** As brokers know it. */
   readonly clientId: string
+  /** Name of its group. */
   readonly group: string
   private readonly given: LitePullConsumerOptions
   private readonly options: ResolvedClientOptions
@@ -47,7 +58,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
   /** Throws ClientError BAD_OPTION. */
   constructor(options: LitePullConsumerOptions) {
     this.given = options
-    this.options = resolveOptions(options, options.messageModel === 'BROADCASTING')
+    this.options = resolveOptions(options, options?.messageModel === 'BROADCASTING')
     this.settings = liteSettings(options, this.options.clock.now())
     this.clientId = this.options.clientId
     this.group = this.options.group
@@ -57,10 +68,18 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
   /** Shares the topic's queues with the other members of the group. */
   async subscribe(topic: string, expression: SubscriptionExpression = '*'): Promise<void> {
     if (this.assignedByUser !== undefined) throw eitherOr()
+    if (this.closing !== undefined) throw this.closedError()
+    const restore = this.subscriptions.kept(this.wire(topic))
     const data = this.add(topic, expression)
-    await this.engine?.subscriptionsChanged(data)
+    try {
+      await this.engine?.subscriptionsChanged(data)
+    } catch (error) {
+      restore()
+      throw error
+    }
   }
 
+  /** Shares the topic's queues no more. */
   async unsubscribe(topic: string): Promise<void> {
     if (this.subscriptions.remove(this.wire(topic))) await this.engine?.subscriptionsChanged()
   }
@@ -68,13 +87,14 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
   /** Takes exactly these queues, whoever else consumes them: fetchMessageQueues() says which there are. */
   async assign(queues: readonly MessageQueue[]): Promise<void> {
     if ([...this.subscriptions.topics()].length > 0) throw eitherOr()
+    if (!Array.isArray(queues)) throw badOption('queues', queues, 'a list of queues')
     this.assignedByUser = queues.map((queue) => this.wireQueue(queue))
     await this.engine?.assign(this.assignedByUser)
   }
 
-  /** Throws ClientError NO_NAMESRV, GROUP_IN_USE, REFUSED. */
+  /** Throws ClientError NO_NAMESRV, GROUP_IN_USE, REFUSED. It may be called again then. */
   start(): Promise<void> {
-    if (this.closing !== undefined) return Promise.reject(this.notRunning())
+    if (this.closing !== undefined) return Promise.reject(this.closedError())
     this.starting ??= this.begin()
     return this.starting
   }
@@ -85,6 +105,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
    */
   async poll({ timeout = this.settings.pollTimeoutMillis, signal }: PollOptions = {}): Promise<ReceivedMessage[]> {
     const engine = this.running()
+    integer('timeout', timeout, 0)
     if (isAborted(signal)) throw abortedBy(signal!)
     engine.polled.acknowledge()
     const handed = await this.next(engine, this.settings.pullBatchSize, timeout, signal)
@@ -121,6 +142,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     }
   }
 
+  /** messages(), for `for await`. */
   [Symbol.asyncIterator](): AsyncGenerator<ReceivedMessage, void, undefined> {
     return this.messages()
   }
@@ -154,6 +176,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     this.running().seek(this.assigned(wired), offset)
   }
 
+  /** To the first message that the queue still has. */
   async seekToBegin(queue: MessageQueue): Promise<void> {
     const { calls } = this.running()
     const wired = this.wireQueue(queue)
@@ -161,6 +184,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     this.running().seek(this.assigned(wired), offset)
   }
 
+  /** Behind the last message of the queue. */
   async seekToEnd(queue: MessageQueue): Promise<void> {
     const { calls } = this.running()
     const wired = this.wireQueue(queue)
@@ -169,7 +193,8 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
   }
 
   /** Of the first message stored at that time or after. */
-  offsetForTimestamp(queue: MessageQueue, timestamp: Date | number): Promise<number> {
+  async offsetForTimestamp(queue: MessageQueue, timestamp: Date | number): Promise<number> {
+    integer('timestamp', Number(timestamp), 0)
     return this.running().calls.searchOffset(this.wireQueue(queue), Number(timestamp))
   }
 
@@ -178,6 +203,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     for (const queue of queues) this.running().setPaused(this.wireQueue(queue), true)
   }
 
+  /** Ends pause(). */
   resume(queues: readonly MessageQueue[]): void {
     for (const queue of queues) this.running().setPaused(this.wireQueue(queue), false)
   }
@@ -210,6 +236,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     return this.closing
   }
 
+  /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -223,27 +250,36 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     }
     signal?.addEventListener('abort', this.onAbort)
     this.instance = obtainInstance(options)
-    this.engine = new LiteEngine({
-      instance: this.instance,
-      settings,
-      subscriptions,
-      group: this.wire(this.group),
-      offsetStoreFolder: this.given.offsetStoreFolder,
-    })
     try {
+      this.engine = new LiteEngine({
+        instance: this.instance,
+        settings,
+        subscriptions,
+        group: this.wire(this.group),
+        offsetStoreFolder: this.given.offsetStoreFolder,
+      })
       await this.engine.start()
       if (this.assignedByUser !== undefined) await this.engine.assign(this.assignedByUser)
     } catch (error) {
-      await this.close()
+      if (this.closing !== undefined) throw this.closedError()
+      // All is as before: it may be started again.
+      await this.leave()
+      this.starting = undefined
       throw error
     }
   }
 
   private async end(): Promise<void> {
-    this.options.signal?.removeEventListener('abort', this.onAbort)
     this.closed.abort()
-    await this.engine?.close()
-    if (this.instance !== undefined) await releaseInstance(this.instance)
+    await this.leave()
+  }
+
+  private async leave(): Promise<void> {
+    const { engine, instance } = this
+    this.engine = this.instance = undefined
+    this.options.signal?.removeEventListener('abort', this.onAbort)
+    await engine?.close()
+    if (instance !== undefined) await releaseInstance(instance)
   }
 
   /** The next messages of one queue; undefined: none within `timeout`, or the consumer was closed, or the signal aborted. */
@@ -289,7 +325,12 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     throw this.notRunning()
   }
 
+  private closedError(): ClientError {
+    return new ClientError('CLIENT_CLOSED', { what: `consumer ${this.group} is closed` })
+  }
+
   private notRunning(): ClientError {
+    if (this.closing !== undefined) return this.closedError()
     return new ClientError('CLIENT_CLOSED', {
       what: `consumer ${this.group} is not running`,
       hint: 'call start() first',

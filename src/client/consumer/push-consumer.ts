@@ -11,7 +11,7 @@
  *   …
  *   await consumer.close()        // or: await using
  */
-import { ClientError } from '../errors.ts'
+import { abortedBy, ClientError } from '../errors.ts'
 import type { ClientInstance } from '../instance.ts'
 import { obtainInstance, releaseInstance } from '../instances.ts'
 import { unwrapNamespace, wrapNamespace } from '../namespace.ts'
@@ -28,6 +28,7 @@ import { Subscriptions } from './subscriptions.ts'
 
 /** One queue of ours and how far it is. */
 export interface QueueProgress {
+  /** Which queue. */
   readonly queue: MessageQueue
   /** Next offset to consume, as it is stored for the group; -1: nothing is consumed yet. */
   readonly offset: number
@@ -35,9 +36,11 @@ export interface QueueProgress {
   readonly cached: number
 }
 
+/** A consumer that calls a listener with every message of its topics. */
 export class PushConsumer implements AsyncDisposable {
   /** As brokers know it. */
   readonly clientId: string
+  /** Name of its group. */
   readonly group: string
   private readonly options: ResolvedClientOptions
   private readonly given: PushConsumerOptions
@@ -53,7 +56,7 @@ export class PushConsumer implements AsyncDisposable {
   /** Throws ClientError BAD_OPTION. */
   constructor(options: PushConsumerOptions) {
     this.given = options
-    this.options = resolveOptions(options, options.messageModel === 'BROADCASTING')
+    this.options = resolveOptions(options, options?.messageModel === 'BROADCASTING')
     this.settings = pushSettings(options, this.options.clock.now())
     this.clientId = this.options.clientId
     this.group = this.options.group
@@ -62,8 +65,15 @@ export class PushConsumer implements AsyncDisposable {
 
   /** Consumes the topic too: `'*'`, tags as `'a || b'`, or `{ sql }`. While it runs: resolves when its queues are allocated. */
   async subscribe(topic: string, expression: SubscriptionExpression = '*'): Promise<void> {
+    if (this.closing !== undefined) throw this.closedError()
+    const restore = this.subscriptions.kept(this.wire(topic))
     const data = this.add(topic, expression)
-    await this.engine?.subscriptionsChanged(data)
+    try {
+      await this.engine?.subscriptionsChanged(data)
+    } catch (error) {
+      restore()
+      throw error
+    }
   }
 
   /** Consumes the topic no more; what is with the listener ends. */
@@ -73,11 +83,11 @@ export class PushConsumer implements AsyncDisposable {
 
   /**
    * Resolves when the brokers know the consumer and its first queues are allocated. Throws ClientError: NO_NAMESRV, GROUP_IN_USE,
-   * REFUSED (an SQL92 expression that the broker does not take), BAD_OPTION (no topic).
+   * REFUSED (an SQL92 expression that the broker does not take), BAD_OPTION (no topic). It may be called again then.
    */
   start(): Promise<void> {
     if (this.closing !== undefined) {
-      return Promise.reject(new ClientError('CLIENT_CLOSED', { what: `consumer ${this.group} is closed` }))
+      return Promise.reject(this.closedError())
     }
     this.starting ??= this.begin()
     return this.starting
@@ -88,10 +98,12 @@ export class PushConsumer implements AsyncDisposable {
     this.running().pause()
   }
 
+  /** Ends pause(). */
   resume(): void {
     this.running().resume()
   }
 
+  /** Whether pause() holds. */
   get isPaused(): boolean {
     return this.engine?.isPaused ?? false
   }
@@ -108,13 +120,14 @@ export class PushConsumer implements AsyncDisposable {
 
   /**
    * Waits for listeners that run (at most awaitTerminationMillisWhenShutdown), stores offsets, gives locks back, leaves the group and
-   * closes its connections. Never rejects.
+   * closes its connections. Never rejects. Not to be awaited in a listener: it waits for that.
    */
   close(): Promise<void> {
     this.closing ??= this.end()
     return this.closing
   }
 
+  /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -130,35 +143,40 @@ export class PushConsumer implements AsyncDisposable {
     const { signal } = options
     if (signal?.aborted === true) {
       await this.close()
-      throw new ClientError('ABORTED', { what: 'the signal is aborted already', cause: signal.reason })
+      throw abortedBy(signal)
     }
     signal?.addEventListener('abort', this.onAbort)
     const group = this.wire(this.group)
     if (!settings.isBroadcast) subscriptions.add(retryTopicOf(group), '*', options.clock.now())
     const instance = obtainInstance(options)
     this.instance = instance
-    if (this.given.enableMsgTrace === true) this.trace = this.makeTrace(instance)
-    this.engine = new PushEngine({
-      instance,
-      settings,
-      subscriptions,
-      group,
-      offsetStoreFolder: this.given.offsetStoreFolder,
-      observer: this.trace,
-    })
     try {
+      if (this.given.enableMsgTrace === true) this.trace = this.makeTrace(instance)
+      this.engine = new PushEngine({
+        instance,
+        settings,
+        subscriptions,
+        group,
+        offsetStoreFolder: this.given.offsetStoreFolder,
+        observer: this.trace,
+      })
       await this.engine.start()
     } catch (error) {
-      await this.close()
+      if (this.closing !== undefined) throw this.closedError()
+      // All is as before: it may be started again.
+      await this.end()
+      this.starting = undefined
       throw error
     }
   }
 
   private async end(): Promise<void> {
+    const { engine, trace, instance } = this
+    this.engine = this.trace = this.instance = undefined
     this.options.signal?.removeEventListener('abort', this.onAbort)
-    await this.engine?.close()
-    await this.trace?.close()
-    if (this.instance !== undefined) await releaseInstance(this.instance)
+    await engine?.close()
+    await trace?.close()
+    if (instance !== undefined) await releaseInstance(instance)
   }
 
   private makeTrace(instance: ClientInstance): ConsumeTrace {
@@ -169,6 +187,10 @@ export class PushConsumer implements AsyncDisposable {
     const options = { group, topic: send.traceTopic, kind: 'CONSUME' } as const
     const dispatcher = new TraceDispatcher(instance, options, { ...this.options, ...send })
     return new ConsumeTrace(dispatcher, group, () => instance.now())
+  }
+
+  private closedError(): ClientError {
+    return new ClientError('CLIENT_CLOSED', { what: `consumer ${this.group} is closed` })
   }
 
   private running(): PushEngine {

@@ -4,7 +4,9 @@ import { type AllocateMessageQueueStrategy, allocateAveragely } from './allocati
 import type { MessageListenerConcurrently, MessageListenerOrderly } from './listener.ts'
 import type { SubscriptionExpression } from './subscription.ts'
 
+/** Whether the members of a group share the queues, or each gets every message. */
 export type MessageModel = 'CLUSTERING' | 'BROADCASTING'
+/** Where a group begins that has no offset of a queue. */
 export type ConsumeFromWhere = 'CONSUME_FROM_LAST_OFFSET' | 'CONSUME_FROM_FIRST_OFFSET' | 'CONSUME_FROM_TIMESTAMP'
 
 export interface PushConsumerOptions extends ClientOptions {
@@ -36,7 +38,7 @@ export interface PushConsumerOptions extends ClientOptions {
   pullThresholdSizeForQueue?: number
   /** The same of all our queues of a topic, divided among them; -1: as each queue's own. @default -1 */
   pullThresholdForTopic?: number
-  /** @default -1 */
+  /** The same in MiB of bodies; -1: as each queue's own. @default -1 */
   pullThresholdSizeForTopic?: number
   /** From the lowest offset that is not consumed to the highest; not in order. @default 2000 */
   consumeConcurrentlyMaxSpan?: number
@@ -56,7 +58,7 @@ export interface PushConsumerOptions extends ClientOptions {
   offsetStoreFolder?: string
   /** What is consumed is told to the trace topic. @default false */
   enableMsgTrace?: boolean
-  /** @default 'RMQ_SYS_TRACE_TOPIC' */
+  /** Where these records go. @default 'RMQ_SYS_TRACE_TOPIC' */
   customizedTraceTopic?: string
 }
 
@@ -91,6 +93,9 @@ export const FROM_WHERE = ['CONSUME_FROM_LAST_OFFSET', 'CONSUME_FROM_FIRST_OFFSE
 
 export function pushSettings(options: PushConsumerOptions, now: number): PushSettings {
   const { listener, orderlyListener } = options
+  for (const [name, given] of Object.entries({ listener, orderlyListener })) {
+    if (given !== undefined && typeof given !== 'function') throw badOption(name, given, 'a function')
+  }
   if ((listener === undefined) === (orderlyListener === undefined)) {
     throw badOption(
       'listener',
@@ -109,7 +114,7 @@ export function pushSettings(options: PushConsumerOptions, now: number): PushSet
     isOrdered: orderlyListener !== undefined,
     consumeFromWhere: oneOf('consumeFromWhere', options.consumeFromWhere ?? FROM_WHERE[0], FROM_WHERE),
     consumeTimestamp: timestampOf(options.consumeTimestamp, now),
-    strategy: options.allocateMessageQueueStrategy ?? allocateAveragely(),
+    strategy: strategyOf(options.allocateMessageQueueStrategy),
     consumeThreadMax: count('consumeThreadMax', 20, 1, 100_000),
     consumeMessageBatchMaxSize: count('consumeMessageBatchMaxSize', 1, 1, 1024),
     pullBatchSize: count('pullBatchSize', 32, 1, 1024),
@@ -126,6 +131,12 @@ export function pushSettings(options: PushConsumerOptions, now: number): PushSet
     rebalanceInterval: count('rebalanceInterval', 20_000, 10, 2 ** 31 - 1),
     awaitTerminationMillisWhenShutdown: count('awaitTerminationMillisWhenShutdown', 30_000, 0, 2 ** 31 - 1),
   }
+}
+
+export function strategyOf(given: AllocateMessageQueueStrategy | undefined): AllocateMessageQueueStrategy {
+  if (given === undefined) return allocateAveragely()
+  if (typeof given?.allocate === 'function') return given
+  throw badOption('allocateMessageQueueStrategy', given, 'a strategy, such as allocateAveragelyByCircle()')
 }
 
 type Counted =
@@ -148,7 +159,7 @@ type Counted =
 /** Java writes yyyyMMddHHmmss in the local time of the machine. */
 export function timestampOf(given: Date | string | undefined, now: number): number {
   if (given === undefined) return now - HALF_AN_HOUR
-  if (given instanceof Date) return given.getTime()
+  if (given instanceof Date) return integer('consumeTimestamp', given.getTime(), 0)
   const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(given)?.slice(1).map(Number)
   if (parts === undefined) throw badOption('consumeTimestamp', given, 'a Date, or a text such as 20261127083000')
   const [year, month, day, hour, minute, second] = parts

@@ -26,12 +26,15 @@ export interface SubscriptionData {
 }
 
 export function subscriptionOf(topic: string, expression: SubscriptionExpression, now: number): SubscriptionData {
-  if (typeof expression === 'object' && 'sql' in expression) {
-    const subString = expression.sql.trim()
+  const parts: { sql?: unknown; tags?: unknown } =
+    typeof expression === 'string' ? { tags: expression } : (expression ?? {})
+  if (typeof parts.sql === 'string') {
+    const subString = parts.sql.trim()
     if (subString === '') throw badExpression(topic, 'an empty SQL92 expression')
     return dataOf(topic, 'SQL92', subString, [], now)
   }
-  const text = typeof expression === 'string' ? expression : expression.tags
+  if (typeof parts.tags !== 'string') throw badExpression(topic, String(expression))
+  const text = parts.tags
   if (text.trim() === '' || text.trim() === ALL_TAGS) return dataOf(topic, 'TAG', ALL_TAGS, [], now)
   const tags = text
     .split('||')

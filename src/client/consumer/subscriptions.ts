@@ -22,6 +22,15 @@ export class Subscriptions {
     return data
   }
 
+  /** The topic as it is now; calling it makes it so again. */
+  kept(topic: string): () => void {
+    const before = this.byTopic.get(topic)
+    return () => {
+      if (before === undefined) this.byTopic.delete(topic)
+      else this.byTopic.set(topic, before)
+    }
+  }
+
   remove(topic: string): boolean {
     return this.byTopic.delete(topic)
   }

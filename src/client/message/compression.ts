@@ -10,6 +10,7 @@ import { describe } from '../../errors.ts'
 import { SYS_FLAG } from '../../store/commitlog/record-view.ts'
 import { ClientError } from '../errors.ts'
 
+/** How a body is compressed. */
 export type CompressType = 'ZLIB' | 'LZ4' | 'ZSTD'
 export const COMPRESS_TYPES: readonly CompressType[] = ['ZLIB', 'LZ4', 'ZSTD']
 

@@ -12,10 +12,13 @@ import { ClientError } from '../errors.ts'
 import { compressionOf, decompress } from './compression.ts'
 import { PROPERTY } from './property-names.ts'
 
+/** A message as a consumer gets it. Its body is decompressed when it is first asked for. */
 export class MessageExt {
   /** As its consumer knows it: of a retried message the topic that it was sent to. */
   topic: string
+  /** Name of the broker that has it. */
   readonly brokerName: string
+  /** Number of its queue at that broker. */
   readonly queueId: number
   /** Place in its queue. */
   readonly queueOffset: number
@@ -23,6 +26,7 @@ export class MessageExt {
   readonly commitLogOffset: number
   /** What the producer put there. */
   readonly flag: number
+  /** Bits of RocketMQ: compression, transaction, kinds of hosts. */
   readonly sysFlag: number
   /** Milliseconds since 1970, by the producer's clock. */
   readonly bornTimestamp: number
@@ -30,7 +34,9 @@ export class MessageExt {
   readonly storeTimestamp: number
   /** How often it was consumed in vain. */
   reconsumeTimes: number
+  /** Of a committed message: where its half message was in the CommitLog. */
   readonly preparedTransactionOffset: number
+  /** CRC-32 of the body as it was stored. */
   readonly bodyCRC: number
   /** Bytes of the record in the broker's CommitLog. */
   readonly storeSize: number
@@ -38,10 +44,13 @@ export class MessageExt {
   readonly bodySize: number
   private readonly record: Buffer
   private readonly places: RecordPlaces
+  private readonly range: QueueRange | undefined
   private readBody: Buffer | undefined
   private readProperties: Record<string, string> | undefined
 
-  constructor(bytes: Buffer, view: RecordView, topic: string, brokerName: string) {
+  /** @internal */
+  constructor(bytes: Buffer, view: RecordView, topic: string, brokerName: string, range?: QueueRange) {
+    this.range = range
     this.topic = topic
     this.brokerName = brokerName
     this.queueId = view.queueId
@@ -83,19 +92,31 @@ export class MessageExt {
     return this.record.subarray(this.places.body, this.places.body + this.bodySize)
   }
 
-  /** All properties, the client's own among them; may be added to. */
+  /**
+   * All properties, the client's own among them; may be added to. Of a pulled message MIN_OFFSET and MAX_OFFSET say what its queue held
+   * then: MAX_OFFSET − queueOffset is how far behind it is.
+   */
   get properties(): Record<string, string> {
-    this.readProperties ??= Object.assign(
-      Object.create(null) as Record<string, string>,
-      Object.fromEntries(parseProperties(this.propertiesText)),
-    )
+    if (this.readProperties === undefined) {
+      const properties = Object.assign(
+        Object.create(null) as Record<string, string>,
+        Object.fromEntries(parseProperties(this.propertiesText)),
+      )
+      if (this.range !== undefined) {
+        properties[PROPERTY.minOffset] = String(this.range.minOffset)
+        properties[PROPERTY.maxOffset] = String(this.range.maxOffset)
+      }
+      this.readProperties = properties
+    }
     return this.readProperties
   }
 
+  /** What its producer gave it to be selected by. */
   get tags(): string | undefined {
     return this.properties[PROPERTY.tags]
   }
 
+  /** What its producer gave it to be found by. */
   get keys(): string[] {
     return this.properties[PROPERTY.keys]?.split(' ').filter((key) => key !== '') ?? []
   }
@@ -116,10 +137,12 @@ export class MessageExt {
     return properties[PROPERTY.transactionPrepared] === 'true' ? properties[PROPERTY.uniqueKey] : undefined
   }
 
+  /** Whether its transaction has not ended. */
   get isHalf(): boolean {
     return (this.sysFlag & SYS_FLAG.transactionMask) === SYS_FLAG.prepared
   }
 
+  /** Delay level that it was sent with; 0: none. */
   get delayTimeLevel(): number {
     return Number(this.properties[PROPERTY.delay] ?? 0)
   }
@@ -147,6 +170,12 @@ export class MessageExt {
   }
 }
 
+/** What a queue held when a message was pulled of it. */
+export interface QueueRange {
+  readonly minOffset: number
+  readonly maxOffset: number
+}
+
 interface RecordPlaces {
   readonly bornHost: number
   readonly bornHostLength: number
@@ -161,7 +190,7 @@ interface RecordPlaces {
  * The records side by side in an answer's body, all of its bytes. Throws ClientError BAD_ANSWER where something else lies
  * between them.
  */
-export function decodeMessages(body: Uint8Array | undefined, brokerName: string): MessageExt[] {
+export function decodeMessages(body: Uint8Array | undefined, brokerName: string, range?: QueueRange): MessageExt[] {
   const messages: MessageExt[] = []
   if (body === undefined) return messages
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length)
@@ -181,7 +210,7 @@ export function decodeMessages(body: Uint8Array | undefined, brokerName: string)
       topicBytes = bytes.subarray(topicStart, topicStart + topicLength)
       topic = topicBytes.toString('utf8')
     }
-    messages.push(new MessageExt(bytes, view, topic, brokerName))
+    messages.push(new MessageExt(bytes, view, topic, brokerName, range))
   }
   return messages
 }

@@ -7,6 +7,7 @@ import { ClientError } from '../errors.ts'
 import { TOPIC_LENGTH_MAX } from '../options.ts'
 import { PROPERTY } from './property-names.ts'
 
+/** A message as a producer is given it. */
 export interface Message {
   /** Where it goes. */
   topic: string
@@ -14,7 +15,7 @@ export interface Message {
   body: string | Uint8Array
   /** What consumers select by. */
   tags?: string
-  /** What it is found by; each may hold no blank. */
+  /** What it is found by: a list, or a text in which blanks part them. */
   keys?: string | readonly string[]
   /** Of your own; names that RocketMQ uses are refused. */
   properties?: Readonly<Record<string, string>>
@@ -46,10 +47,10 @@ export function badMessage(what: string, hint?: string): ClientError {
 }
 
 /** Names of topics that were found good: a producer sends to few. */
-let goodTopic = ''
+let goodTopic: string | undefined
 
 export function checkTopic(topic: unknown): asserts topic is string {
-  if (topic === goodTopic) return
+  if (topic === goodTopic && topic !== undefined) return
   if (typeof topic !== 'string' || topic === '') throw badMessage('the message has no topic', 'give topic: a name')
   if (topic.length > TOPIC_LENGTH_MAX) {
     throw badMessage(`topic ${topic} has ${topic.length} characters, at most ${TOPIC_LENGTH_MAX} may be`)
@@ -57,6 +58,13 @@ export function checkTopic(topic: unknown): asserts topic is string {
   if (!TOPIC.test(topic)) throw badMessage(`topic "${topic}" may hold letters, digits and % | _ - only`)
   if (NOT_FOR_SENDING.has(topic)) throw badMessage(`topic ${topic} is the broker's own: nothing is sent to it`)
   goodTopic = topic
+}
+
+/** What a caller without types may give instead of a message. */
+export function checkMessage(message: unknown): asserts message is Message {
+  if (typeof message !== 'object' || message === null) {
+    throw badMessage(`the message is ${String(message)}`, "give an object: { topic: 'T', body: 'text' }")
+  }
 }
 
 /** Throws ClientError BAD_MESSAGE. */
@@ -132,6 +140,10 @@ function plain(message: Message, what: string, value: unknown): string {
 }
 
 function keysText(message: Message, keys: string | readonly string[]): string {
-  if (typeof keys === 'string') return plain(message, 'keys', keys)
-  return keys.map((key) => plain(message, 'keys', key)).join(' ')
+  if (!Array.isArray(keys)) return plain(message, 'keys', keys)
+  for (const key of keys) {
+    if (/^\S+$/.test(plain(message, 'keys', key))) continue
+    throw badMessage(`the key "${key}" of a message to ${message.topic} is empty or holds a blank, which parts keys`)
+  }
+  return keys.join(' ')
 }

@@ -2,9 +2,11 @@
 import { type Clock, steadyClock } from '../../clock.ts'
 import type { ClaimState, OnceStore } from './once.ts'
 
+/** Of a store in memory. */
 export interface MemoryOnceStoreOptions {
-  /** Completed keys that are remembered; the oldest are forgotten first. 100,000 */
+  /** Completed keys that are remembered; the oldest are forgotten first. @default 100_000 */
   max?: number
+  /** Source of time, for tests. @default the machine's */
   clock?: Clock
 }
 
@@ -13,6 +15,7 @@ interface Claim {
   readonly until: number
 }
 
+/** Keys of one process, kept in memory. */
 export class MemoryOnceStore implements OnceStore {
   private readonly claims = new Map<string, Claim>()
   private readonly completed = new Set<string>()

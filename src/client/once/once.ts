@@ -13,8 +13,10 @@
  * (examples/once-sqlite.ts): then it is exactly once.
  */
 import { randomUUID } from 'node:crypto'
-import { BasaltError } from '../../errors.ts'
+import { ClientError } from '../errors.ts'
+import { badOption, integer } from '../options.ts'
 
+/** What a claim came to. */
 export type ClaimState = 'claimed' | 'completed' | 'busy'
 
 /** What it needs of a database. Each call is atomic, against all consumers that share it. */
@@ -30,16 +32,19 @@ export interface OnceStore {
   release(key: string, token: string): Promise<void> | void
 }
 
+/** Of one effect. */
 export interface OnceOptions {
-  /** How long others believe that we are at it: longer than `fn` ever takes. 60 s */
+  /** How long others believe that we are at it: in milliseconds: longer than `fn` ever takes. @default 60_000 */
   leaseMs?: number
 }
 
 /** An effect that could not be had now. `code`: ONCE_BUSY (retriable) or ONCE_LEASE_LOST. */
-export class OnceError extends BasaltError {
+export class OnceError extends ClientError {
+  /** Always OnceError. */
   override name = 'OnceError'
 }
 
+/** Whether `fn` has run now, and what it gave. */
 export type OnceResult<T> = { readonly isFirst: true; readonly value: T } | { readonly isFirst: false }
 
 const LEASE_MS = 60_000
@@ -57,11 +62,13 @@ export async function once<T>(
   store: OnceStore,
   { leaseMs = LEASE_MS }: OnceOptions = {},
 ): Promise<OnceResult<T>> {
+  if (typeof key !== 'string' || key === '') throw badOption('key', key, 'a text: message.keys[0], or message.msgId')
+  integer('leaseMs', leaseMs, 1, 2 ** 31 - 1)
   const token = randomUUID()
   const state = await store.claim(key, leaseMs, token)
   if (state === 'completed') return { isFirst: false }
   if (state === 'busy') {
-    throw new OnceError('ONCE_BUSY', { what: `somebody else is at "${key}"`, todo: 'try again later', retriable: true })
+    throw new OnceError('ONCE_BUSY', { what: `somebody else is at "${key}"`, hint: 'try again later', retriable: true })
   }
   const lease = new AbortController()
   const timer = setTimeout(() => lease.abort(leaseLost(key, leaseMs)), leaseMs)
@@ -81,6 +88,6 @@ export async function once<T>(
 function leaseLost(key: string, leaseMs: number): OnceError {
   return new OnceError('ONCE_LEASE_LOST', {
     what: `"${key}" took longer than its lease of ${leaseMs} ms`,
-    todo: 'raise leaseMs beyond the longest time that the work takes, or give the signal to what it calls',
+    hint: 'raise leaseMs beyond the longest time that the work takes, or give the signal to what it calls',
   })
 }

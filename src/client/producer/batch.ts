@@ -5,7 +5,7 @@
  *   totalSize(4) magic(4)=0 bodyCRC(4)=0 flag(4) bodyLength(4) body propertiesLength(2) properties
  */
 import { uniqueId } from '../../admin/unique-id.ts'
-import { badMessage, bodyBytes, checkTopic, type Message, propertiesText } from '../message/message.ts'
+import { badMessage, bodyBytes, checkMessage, checkTopic, type Message, propertiesText } from '../message/message.ts'
 import { PROPERTY } from '../message/property-names.ts'
 import { wrapNamespace } from '../namespace.ts'
 import type { ResolvedProducerOptions } from './options.ts'
@@ -116,6 +116,7 @@ function batchOf(items: readonly Item[], size: number, options: { namespace: str
 export function runsOf(messages: readonly Message[]): Message[][] {
   const runs = new Map<string, Message[]>()
   for (const message of messages) {
+    checkMessage(message)
     const key = `${message.waitStoreMsgOK !== false} ${message.topic}`
     const run = runs.get(key)
     if (run === undefined) runs.set(key, [message])

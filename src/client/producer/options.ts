@@ -5,6 +5,7 @@ import {
   badOption,
   type ClientOptions,
   checkName,
+  checkObject,
   integer,
   oneOf,
   type ResolvedClientOptions,
@@ -68,6 +69,7 @@ export const TRACE_TOPIC = 'RMQ_SYS_TRACE_TOPIC'
 const MIB = 1024 * 1024
 
 export function resolveProducerOptions(options: ProducerOptions): ResolvedProducerOptions {
+  checkObject('options', options)
   const { customizedTraceTopic, checkLocalTransaction } = options
   if (customizedTraceTopic !== undefined) checkName('customizedTraceTopic', customizedTraceTopic, TOPIC_LENGTH_MAX)
   if (checkLocalTransaction !== undefined && typeof checkLocalTransaction !== 'function') {

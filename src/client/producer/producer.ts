@@ -6,13 +6,14 @@
  *
  * It connects when it is first used. close() waits for what is under way.
  */
-import { ClientError, type ClientErrorDetails, orAborted } from '../errors.ts'
+import { abortedBy, ClientError, orAborted } from '../errors.ts'
 import type { ClientInstance } from '../instance.ts'
 import { obtainInstance, releaseInstance } from '../instances.ts'
-import { checkTopic, type Message } from '../message/message.ts'
+import { badMessage, checkMessage, checkTopic, type Message } from '../message/message.ts'
 import type { MessageExt } from '../message/message-ext.ts'
 import { PROPERTY } from '../message/property-names.ts'
 import { unwrapNamespace, wrapNamespace } from '../namespace.ts'
+import { badOption } from '../options.ts'
 import type { MessageQueue } from '../route.ts'
 import { TraceDispatcher } from '../trace.ts'
 import { batchesOf, runsOf } from './batch.ts'
@@ -21,39 +22,23 @@ import { type Extra, HALF, type Outgoing, pack } from './outgoing.ts'
 import { ProducerTrace } from './producer-trace.ts'
 import { queueByHash } from './queue-choice.ts'
 import { type Reply, repliesFor, replyTo } from './request-reply.ts'
+import { sendBatches } from './send-batches.ts'
+import {
+  checkTimeout,
+  type LocalTransaction,
+  type MessageQueueSelector,
+  type SendOptions,
+  type TransactionOptions,
+} from './send-options.ts'
 import type { SendResult } from './send-result.ts'
 import { Sender } from './sender.ts'
-import {
-  decide,
-  endTransaction,
-  type LocalTransactionState,
-  serveChecks,
-  type TransactionSendResult,
-} from './transaction.ts'
+import { decide, endTransaction, serveChecks, type TransactionSendResult } from './transaction.ts'
 
-export interface SendOptions {
-  /** Milliseconds for all tries. @default sendMsgTimeout of the producer */
-  timeout?: number
-  /** Aborted: the promise rejects at once; whether the message is stored is not known then. */
-  signal?: AbortSignal
-}
-
-export interface TransactionOptions extends SendOptions {
-  /** Seconds before the broker asks about it for the first time. @default the broker's transactionTimeOut */
-  checkImmunityTime?: number
-}
-
-/** Picks the queue of a message among those of its topic. */
-export type MessageQueueSelector = (queues: readonly MessageQueue[], message: Message) => MessageQueue
-
-export type LocalTransaction = (
-  message: Message,
-  /** Of the half message. */
-  result: SendResult,
-) => LocalTransactionState | undefined | Promise<LocalTransactionState | undefined>
-
+/** Sends messages: alone, in batches, in order, in transactions, as requests. Connects when it is first used. */
 export class Producer implements AsyncDisposable {
+  /** Name of its group. */
   readonly group: string
+  /** As brokers know it. */
   readonly clientId: string
   private readonly options: ResolvedProducerOptions
   private readonly instance: ClientInstance
@@ -70,7 +55,7 @@ export class Producer implements AsyncDisposable {
   constructor(options: ProducerOptions) {
     this.options = resolveProducerOptions(options)
     const { group, namespace, clientId, signal, checkLocalTransaction } = this.options
-    signal?.throwIfAborted()
+    if (signal?.aborted === true) throw abortedBy(signal)
     this.group = group
     this.clientId = clientId
     this.groupOnWire = wrapNamespace(namespace, group)
@@ -116,24 +101,32 @@ export class Producer implements AsyncDisposable {
   /** Resolves when it is written to the socket. Nobody knows whether the broker took it; nothing is tried again. */
   async sendOneway(message: Message, queue?: MessageQueue): Promise<void> {
     this.checkOpen()
+    checkMessage(message)
     const out = pack(message, this.options, this.instance.now())
-    await this.track(this.sender.oneway(out, queue === undefined ? undefined : this.onWire(queue)))
+    await this.track(this.sender.oneway(out, queue === undefined ? undefined : this.queueOnWire(message, queue)))
   }
 
   /** To that queue, with one try. */
   sendToQueue(message: Message, queue: MessageQueue, options?: SendOptions): Promise<SendResult> {
-    return this.closing === undefined ? this.sendTo(message, this.onWire(queue), options) : this.refused()
+    return this.closing === undefined ? this.sendTo(message, queue, options, undefined, true) : this.refused()
   }
 
   /** Messages with the same key go to the same queue, one after the other if each send is awaited. One try. */
   sendOrderly(message: Message, shardingKey: string, options?: SendOptions): Promise<SendResult> {
+    if (typeof shardingKey !== 'string') {
+      return Promise.reject(badOption('shardingKey', shardingKey, 'a text: what belongs together has the same'))
+    }
     return this.sendBySelector(message, (queues) => queueByHash(queues, shardingKey), options)
   }
 
   /** To the queue that the selector picks, with one try. */
   async sendBySelector(message: Message, selector: MessageQueueSelector, options?: SendOptions): Promise<SendResult> {
     this.checkOpen()
+    checkMessage(message)
     checkTopic(message.topic)
+    if (typeof selector !== 'function') {
+      throw new ClientError('BAD_LISTENER', { what: `the selector is ${typeof selector}`, hint: 'give a function' })
+    }
     return this.track(this.select(message, selector, options))
   }
 
@@ -146,7 +139,7 @@ export class Producer implements AsyncDisposable {
         hint: 'give one of the queues that it was given',
       })
     }
-    return await this.sendTo(message, this.onWire(queue), options)
+    return await this.sendTo(message, queue, options)
   }
 
   /**
@@ -159,39 +152,20 @@ export class Producer implements AsyncDisposable {
     options: SendOptions & { queue?: MessageQueue } = {},
   ): Promise<SendResult[]> {
     this.checkOpen()
-    return this.track(this.batches(messages, options))
-  }
-
-  private async batches(
-    messages: readonly Message[],
-    options: SendOptions & { queue?: MessageQueue },
-  ): Promise<SendResult[]> {
     const { timeout, signal, queue } = options
+    if (!Array.isArray(messages)) throw badMessage(`the messages of a batch are ${typeof messages}`, 'give a list')
+    checkTimeout(timeout)
     const batches = runsOf(messages).flatMap((run) => batchesOf(run, this.options, this.instance.now()))
-    const results = new Map<Message, SendResult[]>()
-    const sent = () => messages.flatMap((message) => results.get(message)?.shift() ?? [])
-    for (const batch of batches) {
-      try {
-        const sending = this.sendOut(batch.outgoing, queue === undefined ? undefined : this.onWire(queue), timeout)
-        const result = await orAborted(sending, signal)
-        const places = result.offsetMsgId.split(',')
-        batch.messages.forEach((message, i) => {
-          const one: SendResult = {
-            ...result,
-            msgId: batch.msgIds[i],
-            offsetMsgId: places[i] ?? '',
-            queueOffset: result.queueOffset + i,
-          }
-          const list = results.get(message)
-          if (list === undefined) results.set(message, [one])
-          else list.push(one)
-          this.trace?.sent(message, one, batch.outgoing)
-        })
-      } catch (error) {
-        throw partial(error, sent(), messages.length)
-      }
-    }
-    return sent()
+    const at = new Map(
+      queue === undefined ? [] : messages.map((message) => [message.topic, this.queueOnWire(message, queue)]),
+    )
+    return this.track(
+      sendBatches(messages, batches, {
+        send: ({ outgoing, messages: [{ topic }] }) => this.sender.send(outgoing, timeout, at.get(topic)),
+        sent: (message, result, out) => this.trace?.sent(message, result, out),
+        signal,
+      }),
+    )
   }
 
   /**
@@ -204,6 +178,7 @@ export class Producer implements AsyncDisposable {
     options: TransactionOptions = {},
   ): Promise<TransactionSendResult> {
     this.checkOpen()
+    checkMessage(message)
     if (this.options.checkLocalTransaction === undefined || typeof executeLocalTransaction !== 'function') {
       throw new ClientError('BAD_LISTENER', {
         what: `producer ${this.group} has no ${typeof executeLocalTransaction === 'function' ? 'checkLocalTransaction' : 'local transaction'}`,
@@ -229,8 +204,10 @@ export class Producer implements AsyncDisposable {
   }
 
   private async ask(message: Message, options: SendOptions): Promise<Reply> {
+    checkMessage(message)
     checkTopic(message.topic)
     const { timeout = this.options.sendMsgTimeout, signal } = options
+    checkTimeout(timeout)
     const isNew = this.instance.routes.known(wrapNamespace(this.options.namespace, message.topic)) === undefined
     await this.queuesOf(message.topic)
     // The broker pushes the reply to a client that it knows.
@@ -253,6 +230,7 @@ export class Producer implements AsyncDisposable {
     options?: SendOptions,
   ): Promise<SendResult> {
     this.checkOpen()
+    checkMessage(request)
     const { topic, own } = replyTo(request)
     const message: Message =
       typeof reply === 'string' || reply instanceof Uint8Array ? { topic, body: reply } : { ...reply, topic }
@@ -262,6 +240,7 @@ export class Producer implements AsyncDisposable {
   /** The queues that can be written to. Rejects with ClientError NO_ROUTE or NO_NAMESRV. */
   async fetchPublishMessageQueues(topic: string): Promise<MessageQueue[]> {
     this.checkOpen()
+    checkTopic(topic)
     return this.queuesOf(topic)
   }
 
@@ -273,7 +252,10 @@ export class Producer implements AsyncDisposable {
       : queues.map((queue) => ({ ...queue, topic: unwrapNamespace(namespace, queue.topic) }))
   }
 
-  /** Waits for sends, local transactions and traces under way, leaves the group, closes connections. Never rejects. */
+  /**
+   * Waits for sends, requests, local transactions and traces under way, leaves the group, closes connections. Never rejects. Not to be
+   * awaited in a local transaction: that waits for itself.
+   */
   close(): Promise<void> {
     this.closing ??= (async () => {
       await Promise.allSettled([...this.under])
@@ -286,6 +268,7 @@ export class Producer implements AsyncDisposable {
     return this.closing
   }
 
+  /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -295,15 +278,20 @@ export class Producer implements AsyncDisposable {
     queue: MessageQueue | undefined,
     options: SendOptions | undefined,
     extra?: Extra,
+    mustHaveQueue = false,
   ): Promise<SendResult> {
     let out: Outgoing
+    let at: MessageQueue | undefined
     try {
-      options?.signal?.throwIfAborted()
+      if (options?.signal?.aborted === true) throw abortedBy(options.signal)
+      checkMessage(message)
+      checkTimeout(options?.timeout)
       out = pack(message, this.options, this.instance.now(), extra)
+      if (queue !== undefined || mustHaveQueue) at = this.queueOnWire(message, queue)
     } catch (error) {
-      return orAborted(Promise.reject(error), options?.signal)
+      return Promise.reject(error)
     }
-    let sending = this.sendOut(out, queue, options?.timeout)
+    let sending = this.sender.send(out, options?.timeout, at)
     const { trace } = this
     if (trace !== undefined) {
       sending = sending.then((result) => {
@@ -312,10 +300,6 @@ export class Producer implements AsyncDisposable {
       })
     }
     return options?.signal === undefined ? sending : orAborted(sending, options.signal)
-  }
-
-  private sendOut(out: Outgoing, queue: MessageQueue | undefined, timeout: number | undefined): Promise<SendResult> {
-    return this.sender.send(out, timeout, queue)
   }
 
   private async finish(
@@ -336,6 +320,15 @@ export class Producer implements AsyncDisposable {
       this.instance.log.warn(`the end of transaction ${result.msgId} was not told: ${String(failure)}`)
     }
     return { ...result, localTransactionState: state, localException: error }
+  }
+
+  /** Throws ClientError BAD_OPTION: it is none, or another topic's. */
+  private queueOnWire({ topic }: Message, queue: MessageQueue | undefined): MessageQueue {
+    if (typeof queue?.brokerName === 'string' && Number.isInteger(queue.queueId) && queue.topic === topic) {
+      return this.onWire(queue)
+    }
+    const hint = `a queue of topic ${topic}: fetchPublishMessageQueues() gives them`
+    throw badOption('queue', JSON.stringify(queue), hint)
   }
 
   private onWire(queue: MessageQueue): MessageQueue {
@@ -367,18 +360,4 @@ export class Producer implements AsyncDisposable {
   private closedError(): ClientError {
     return new ClientError('CLIENT_CLOSED', { what: `producer ${this.group} is closed` })
   }
-}
-
-function partial(error: unknown, sent: SendResult[], of: number): unknown {
-  if (!(error instanceof ClientError)) return error
-  const details: ClientErrorDetails = {
-    what: `${sent.length} of ${of} messages are stored: ${error.what}`,
-    address: error.address,
-    hint: error.hint,
-    retriable: error.retriable,
-    ...(error.answerCode !== undefined && { answerCode: error.answerCode }),
-    cause: error.cause ?? error,
-    sent,
-  }
-  return new ClientError(error.code, details)
 }

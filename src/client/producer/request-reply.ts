@@ -18,15 +18,23 @@ import type { Timer } from '../timers.ts'
 
 /** What came back to a request. */
 export interface Reply {
+  /** As it was replied, decompressed. */
   readonly body: Buffer
+  /** Of the reply. */
   readonly tags: string | undefined
+  /** Of the reply. */
   readonly keys: readonly string[]
+  /** All of them, the client's own among them. */
   readonly properties: Readonly<Record<string, string>>
+  /** What who replied put there. */
   readonly flag: number
+  /** Milliseconds since 1970, by the clock of who replied. */
   readonly bornTimestamp: number
+  /** Milliseconds since 1970, by the broker's clock. */
   readonly storeTimestamp: number
   /** "ip:port" of who replied. */
   readonly bornHost: string
+  /** "ip:port" of the broker. */
   readonly storeHost: string
 }
 

@@ -10,15 +10,21 @@ import type { MessageQueue } from '../route.ts'
  */
 export type SendStatus = 'SEND_OK' | 'FLUSH_DISK_TIMEOUT' | 'FLUSH_SLAVE_TIMEOUT' | 'SLAVE_NOT_AVAILABLE'
 
+/** What a send came to. */
 export interface SendResult {
+  /** How safely it is stored. */
   readonly sendStatus: SendStatus
   /** The id that this client gave it (UNIQ_KEY). */
   readonly msgId: string
   /** Where the broker has it. */
   readonly offsetMsgId: string
+  /** The queue that has it. */
   readonly messageQueue: MessageQueue
+  /** Place in that queue. */
   readonly queueOffset: number
+  /** Of a half message, where the broker gives it one. */
   readonly transactionId: string | undefined
+  /** Of the broker: part of its traces. */
   readonly regionId: string
   /** Whether the broker wants traces. */
   readonly traceOn: boolean

@@ -23,7 +23,9 @@ import type { SendResult } from './send-result.ts'
 /** What became of a local transaction. UNKNOW, in RocketMQ's spelling: the broker asks later. */
 export type LocalTransactionState = 'COMMIT_MESSAGE' | 'ROLLBACK_MESSAGE' | 'UNKNOW'
 
+/** What a transaction came to. */
 export interface TransactionSendResult extends SendResult {
+  /** What was told to the broker. */
   readonly localTransactionState: LocalTransactionState
   /** What the local transaction threw; the state is UNKNOW then. */
   readonly localException: unknown

@@ -8,6 +8,7 @@ import { type AllocateMessageQueueStrategy, placeOf } from './strategy.ts'
 
 const VIRTUAL_NODES = 10
 
+/** Of the ring. */
 export interface ConsistentHashOptions {
   /** Nodes a member has on the ring. 10 */
   virtualNodes?: number
@@ -15,6 +16,7 @@ export interface ConsistentHashOptions {
   hash?: (text: string) => number
 }
 
+/** A queue goes to the member that follows it on a ring of hashes: few queues change hands when a member comes or goes. */
 export function allocateByConsistentHash(options: ConsistentHashOptions = {}): AllocateMessageQueueStrategy {
   const { virtualNodes = VIRTUAL_NODES, hash = md5Place } = options
   return {

@@ -6,11 +6,15 @@ import { ClientError } from '../../errors.ts'
 import { compareTexts, type MessageQueue, queueText } from '../message-queue.ts'
 import { type AllocateMessageQueueStrategy, placeOf } from './strategy.ts'
 
+/** In which room somebody is. */
 export interface MachineRoomResolver {
+  /** Room of the queue's broker. */
   brokerDeployIn(queue: MessageQueue): string
+  /** Room of the member. */
   consumerDeployIn(clientId: string): string
 }
 
+/** Queues stay in their room where it has members; `inner` divides them. */
 export function allocateNearby(
   inner: AllocateMessageQueueStrategy,
   rooms: MachineRoomResolver,

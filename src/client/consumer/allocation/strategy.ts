@@ -5,7 +5,9 @@
 import { ClientError } from '../../errors.ts'
 import type { MessageQueue } from '../message-queue.ts'
 
+/** What a strategy divides. */
 export interface Allocation {
+  /** Name of the group. */
   readonly group: string
   /** Who asks. */
   readonly clientId: string
@@ -15,6 +17,7 @@ export interface Allocation {
   readonly members: readonly string[]
 }
 
+/** Says which queues are a member's. All members of a group need the same. */
 export interface AllocateMessageQueueStrategy {
   /** RocketMQ's: AVG, AVG_BY_CIRCLE, CONFIG, MACHINE_ROOM, MACHINE_ROOM_NEARBY-<inner>, CONSISTENT_HASH. */
   readonly name: string

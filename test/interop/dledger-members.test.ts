@@ -8,6 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import type { ServerProcess } from '../../src/bench/server-process.ts'
 import { CODES } from '../../src/dledger/core/index.ts'
 import { logSettings } from '../../src/dledger/log/index.ts'
+import { ENTRY_HEADER_SIZE } from '../../src/dledger/wire/index.ts'
 import { runJava } from '../../tools/apache/java.mjs'
 import { openLog } from '../dledger/log/support.ts'
 import {
@@ -122,6 +123,14 @@ class Group {
     for (const other of others) expect(Buffer.compare(first!, other)).toBe(0)
   }
 
+  /** What was acknowledged last is everywhere: nothing is under way any more. */
+  async settle(): Promise<void> {
+    const { pos, body } = this.acknowledged.reduce((last, it) => (it.index > last.index ? it : last))
+    const start = pos + ENTRY_HEADER_SIZE
+    const has = (id: string) => this.data(id).toString('utf8', start, start + body.length) === body
+    await eventually(() => this.ids.every(has), 'the last entry is in every log', 30_000)
+  }
+
   private data(id: string): Buffer {
     const folder = join(this.folder, id, `dledger-${id}`, 'data')
     return Buffer.concat(
@@ -131,9 +140,6 @@ class Group {
     )
   }
 }
-
-/** What was pushed has arrived, what was committed is known. */
-const settle = () => new Promise((resolve) => setTimeout(resolve, 1500))
 
 describe.skipIf(!apacheIsThere(ORACLE))('members of a DLedger group', () => {
   test.concurrent.each<{ name: string; kinds: Record<string, Kind> }>([
@@ -161,7 +167,7 @@ describe.skipIf(!apacheIsThere(ORACLE))('members of a DLedger group', () => {
       await eventually(() => group.acknowledged.length >= 2000, '2,000 appends', 30_000)
       group.stopLoad()
       await load
-      await settle()
+      await group.settle()
       await group.kill(...group.ids)
       told(`${group.acknowledged.length} acknowledged in all`)
       group.compare()
@@ -169,7 +175,7 @@ describe.skipIf(!apacheIsThere(ORACLE))('members of a DLedger group', () => {
       group.swapKinds()
       await group.startAll()
       group.acknowledged.push(...(await appendMany(group.client, 'swapped', 60)))
-      await settle()
+      await group.settle()
       await group.kill(...group.ids)
       group.compare()
       told('files swapped')

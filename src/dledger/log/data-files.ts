@@ -6,7 +6,8 @@
  *   sync()                    fdatasync by the pool, for all files written since the last one
  *
  * Owns:      the files, the tail, descriptors for reading, and which files are not synced yet.
- * Invariant: everything behind the end is zero, in the last file; there is no file behind it (recovery and cut() see to it).
+ * Invariant: everything behind the end is zero, in the last file; there is no file behind it (recovery and cut() see to it). But for the
+ *            last two, each file is synced: recovery takes a log that ends earlier than that for damaged.
  * Format:    spec/dledger.md §2.1, §2.2. Blocks on: the disk (all but sync()).
  */
 import { closeSync, mkdirSync, openSync, readSync, unlinkSync } from 'node:fs'
@@ -77,7 +78,17 @@ export class DataFiles {
     if (last !== undefined && start <= last.start) return
     assert(last === undefined || start === last.start + this.fileSize, 'data files are one behind the other')
     const { folder, ownFolder, fileSize: size } = this
+    this.syncBefore(start - size)
     this.segments.push(allocateSegment({ folder, ownFolder, start, size }))
+  }
+
+  /** A sync that is under way has no say: nobody knows how far it is. Rare: a file was filled while the one before was synced. */
+  private syncBefore(end: number): void {
+    for (const start of [...this.dirty, ...this.syncing].filter((it) => it < end)) {
+      this.tail.flushBatch()
+      if (this.segments.some((it) => it.start === start)) fdatasync(this.fd(start))
+      this.dirty.delete(start)
+    }
   }
 
   /** Behind ensure(), at the end or the start of the next file. In the page cache after flush(). */

@@ -44,7 +44,10 @@ function mixed(before: string, after: string, takes: () => boolean): LogSettings
 }
 
 const bodies = (lengths: readonly number[], fill: number) => lengths.map((length, i) => Buffer.alloc(length, fill + i))
-const lengths = fc.array(fc.integer({ min: 1, max: 12_000 }), { minLength: 1, maxLength: 12 })
+const upTo = (max: number) => fc.array(fc.integer({ min: 1, max }), { minLength: 1, maxLength: 12 })
+/** Of files of 64 KiB: what is not synced lies in two at most, as the log sees to it (DataFiles). */
+const LESS_THAN_A_FILE = upTo(4_000)
+const LESS_THAN_TWO_FILES = upTo(9_000)
 const coin = fc.infiniteStream(fc.boolean())
 
 /** Everything up to `synced`, and of the rest a beginning: nothing that was never written. */
@@ -56,7 +59,7 @@ function expectPrefix(log: DLedgerLog, written: readonly DLedgerEntry[], synced:
 
 test('appends: what was synced is there, and of the rest whole entries only', async () => {
   await fc.assert(
-    fc.asyncProperty(lengths, lengths, coin, async (first, second, coins) => {
+    fc.asyncProperty(upTo(12_000), LESS_THAN_A_FILE, coin, async (first, second, coins) => {
       const settings = settingsIn(scratch())
       const log = openLog(settings)
       const written = log.appendOwn(1, bodies(first, 1)).entries
@@ -78,7 +81,7 @@ test('appends: what was synced is there, and of the rest whole entries only', as
 
 test('truncations: the log is the old one or ends earlier; nothing of the tail stands behind the new entry', () => {
   fc.assert(
-    fc.property(lengths, fc.nat(19), fc.boolean(), coin, (list, at, isEqualSize, coins) => {
+    fc.property(LESS_THAN_TWO_FILES, fc.nat(19), fc.boolean(), coin, (list, at, isEqualSize, coins) => {
       const settings = settingsIn(scratch())
       const log = openLog(settings)
       const written = log.appendOwn(1, bodies(list, 1)).entries

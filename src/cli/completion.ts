@@ -9,7 +9,9 @@ export interface Node {
   /** Words that lead here: "admin topic". */
   path: string
   commands: { name: string; about: string }[]
-  options: { long: string; short: string | undefined; about: string; takesValue: boolean }[]
+  options: { long: string; short: string | undefined; about: string; takesValue: boolean; takesFile: boolean }[]
+  /** A word that follows is a file or a folder. */
+  takesFile: boolean
 }
 
 /** Undefined for a shell that is none of the three. */
@@ -23,19 +25,24 @@ export function completionScript(program: Command, shell: string): string | unde
 export function nodesOf(command: Command, path: string): Node[] {
   const help = command.createHelp()
   const commands = help.visibleCommands(command).filter((each) => each.name() !== 'help')
-  const options = help.visibleOptions(command).map(({ long, short, description, required, optional }) => ({
+  const options = help.visibleOptions(command).map(({ long, short, flags, description, required, optional }) => ({
     long: long ?? '',
     short,
     about: description,
     takesValue: required || optional,
+    takesFile: /<(file|folder|path)>/.test(flags),
   }))
   const node: Node = {
     path,
     commands: commands.map((each) => ({ name: each.name(), about: each.description() })),
     options: options.filter(({ long }) => long !== ''),
+    // "inspect STORE" is its summary.
+    takesFile: path === 'inspect' || command.registeredArguments.some((each) => FILE_ARGUMENT.test(each.name())),
   }
   return [node, ...commands.flatMap((each) => nodesOf(each, path === '' ? each.name() : `${path} ${each.name()}`))]
 }
+
+const FILE_ARGUMENT = /^(store|other|source|file|.*\.json)$/
 
 const words = ({ commands, options }: Node) =>
   [...commands.map(({ name }) => name), ...options.map(({ long }) => long)].join(' ')
@@ -46,10 +53,10 @@ const valued = (nodes: readonly Node[]) => {
   return [...new Set(names.flatMap(({ long, short }) => (short === undefined ? [long] : [long, short])))].sort()
 }
 
-const FILE_OPTIONS = [
-  ...['--config', '-c', '--account', '--file', '--output', '-o', '--store', '--rules', '--secret-file'],
-  ...['--tls-ca', '--tls-cert', '--tls-key'],
-]
+const fileOptions = (nodes: readonly Node[]) => {
+  const names = nodes.flatMap(({ options }) => options.filter(({ takesFile }) => takesFile))
+  return [...new Set(names.flatMap(({ long, short }) => (short === undefined ? [long] : [short, long])))].sort()
+}
 
 /** One step of the walk along the words, in the language that bash and zsh share: `at` is the path so far. */
 const steps = (nodes: readonly Node[]) => `    case "$word" in
@@ -61,19 +68,28 @@ const steps = (nodes: readonly Node[]) => `    case "$word" in
 `
 
 function bash(nodes: readonly Node[]): string {
-  const cases = nodes.map((node) => `    '${node.path}') words='${words(node)}' ;;\n`).join('')
+  const files = ({ takesFile }: Node) => (takesFile ? ' files=1' : '')
+  const cases = nodes.map((node) => `    '${node.path}') words='${words(node)}'${files(node)} ;;\n`).join('')
   return `# bash completion of basaltmq; made by "basaltmq completion bash"
 _basaltmq() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" at='' next word words='' i
+  local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" at='' next word words='' files='' i
+  COMPREPLY=()
   case "$before" in
-    ${FILE_OPTIONS.join('|')}) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    ${fileOptions(nodes).join('|')}) _basaltmq_files "$current"; return ;;
   esac
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${COMP_WORDS[i]}"
 ${steps(nodes)}  done
   case "$at" in
 ${cases}  esac
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  if [ -n "$files" ] && [ "\${current#-}" = "$current" ]; then _basaltmq_files "$current"; fi
+  COMPREPLY+=($(compgen -W "$words" -- "$current"))
+}
+# Folders get their slash, and names with blanks are quoted.
+_basaltmq_files() {
+  local IFS=$'\\n'
+  COMPREPLY=($(compgen -f -- "$1"))
+  compopt -o filenames 2>/dev/null
 }
 complete -F _basaltmq basaltmq
 `
@@ -85,21 +101,21 @@ function zsh(nodes: readonly Node[]): string {
   const entry = (name: string, about: string) =>
     `'${quoted(name.replaceAll(':', '\\:'))}:${quoted(about.replaceAll(':', '\\:'))}'`
   const cases = nodes
-    .map(({ path, commands, options }) => {
+    .map(({ path, commands, options, takesFile }) => {
       const list = [
         ...commands.map(({ name, about }) => entry(name, about)),
         ...options.map(({ long, about }) => entry(long, about)),
       ]
-      return `    '${path}') choices=(${list.join(' ')}) ;;\n`
+      return `    '${path}') choices=(${list.join(' ')})${takesFile ? ' files=1' : ''} ;;\n`
     })
     .join('')
   return `#compdef basaltmq
 # zsh completion of basaltmq; made by "basaltmq completion zsh"
 _basaltmq() {
-  local at='' next word i
+  local at='' next word files='' i
   local -a choices
   case "\${words[CURRENT-1]}" in
-    ${FILE_OPTIONS.join('|')}) _files; return ;;
+    ${fileOptions(nodes).join('|')}) _files; return ;;
   esac
   for ((i = 2; i < CURRENT; i++)); do
     word="\${words[i]}"
@@ -107,19 +123,21 @@ ${steps(nodes)}  done
   case "$at" in
 ${cases}  esac
   _describe 'basaltmq' choices
+  [ -z "$files" ] || _files
 }
 if [ "\${funcstack[1]}" = _basaltmq ]; then _basaltmq "$@"; else compdef _basaltmq basaltmq; fi
 `
 }
 
 function fish(nodes: readonly Node[]): string {
-  const lines = nodes.flatMap(({ path, commands, options }) => {
+  const lines = nodes.flatMap(({ path, commands, options, takesFile: takesFiles }) => {
     const here = `complete -c basaltmq -n '__basaltmq_at "${path}"'`
     return [
+      ...(takesFiles ? [`${here} -F`] : []),
       ...commands.map(({ name, about }) => `${here} -f -a '${name}' -d '${quoted(about)}'`),
-      ...options.map(({ long, short, about, takesValue }) => {
+      ...options.map(({ long, short, about, takesValue, takesFile }) => {
         const letter = short === undefined ? '' : ` -s ${short.slice(1)}`
-        const value = !takesValue ? '' : FILE_OPTIONS.includes(long) ? ' -r' : ' -x'
+        const value = !takesValue ? '' : takesFile ? ' -r -F' : ' -x'
         return `${here}${letter} -l ${long.slice(2)}${value} -d '${quoted(about)}'`
       }),
     ]

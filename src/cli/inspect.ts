@@ -75,5 +75,10 @@ export function fillInspect(command: Command, io: Io, words: readonly string[] =
   hashesCommand(command, io)
   exportCommand(command, io)
   importCommand(command, io)
+  for (const each of command.commands) {
+    // "inspect STORE" is its summary.
+    const path = each.name() === 'summary' ? 'inspect' : `inspect ${each.name()}`
+    each.showHelpAfterError(`see "basaltmq ${path} --help"`)
+  }
   refuseUnknown(command, io, words)
 }

@@ -43,6 +43,7 @@ export async function addTools(program: Command, io: Io, argv: readonly string[]
     .option('--set <key=value>', 'one key, over the file (repeatable)', (value, all: string[]) => [...all, value], [])
     .option('--json', 'the findings as JSON')
     .addHelpText('after', DOCTOR_EXAMPLES)
+    .showHelpAfterError('see "basaltmq doctor --help"')
     .action(async (flags: { config?: string; set: string[]; json?: boolean }) => {
       const { runDoctor } = await import('./doctor.ts')
       await runDoctor(io, flags)
@@ -52,6 +53,7 @@ export async function addTools(program: Command, io: Io, argv: readonly string[]
     .description('print a completion script for a shell')
     .argument('<shell>', 'bash, zsh or fish')
     .addHelpText('after', COMPLETION_EXAMPLES)
+    .showHelpAfterError('see "basaltmq completion --help"')
     .action(async (shell: string) => {
       const { completionScript } = await import('./completion.ts')
       const script = completionScript(program, shell)

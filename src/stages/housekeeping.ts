@@ -16,6 +16,7 @@ import { isMainThread } from 'node:worker_threads'
 import type { ControlBlock } from '../concurrency/control-block.ts'
 import { describe } from '../errors.ts'
 import { THREADS } from '../faults.ts'
+import { POSITIONS_IDLE_MS } from '../store/checkpoint/positions-file.ts'
 import { Settler } from '../store/checkpoint/settler.ts'
 import { beginAt } from '../store/commitlog/begin-at.ts'
 import { PersistQueue } from '../store/metadata/persist-queue.ts'
@@ -30,8 +31,6 @@ import type { StageStart, ToStage } from './messages.ts'
 import { runStage, type Stage, type StageRuntime } from './run-stage.ts'
 
 const POSITIONS_INTERVAL_MS = 100
-/** A positions file that does not change is written so often, for those who ask whether the broker lives. */
-const POSITIONS_IDLE_MS = 5000
 /** Longest slice of settling before the next segment, a metadata write or the positions have their turn. */
 const SLICE_MS = 20
 

@@ -87,9 +87,20 @@ export class World implements Io {
   }
 }
 
-/** Outside of the constructor: a closure there keeps its world, and what thousands of commands of one test printed. */
+/** Of the test that runs. */
+let folders: string[] | undefined
+
+/** One hook a test: vitest keeps the stack that each comes from, whose frames keep their world and all that it printed. */
 function removedAfterTest(folder: string): void {
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  if (folders === undefined) {
+    const all: string[] = []
+    onTestFinished(() => {
+      folders = undefined
+      for (const each of all) rmSync(each, { recursive: true, force: true })
+    })
+    folders = all
+  }
+  folders.push(folder)
 }
 
 export function pretendedBroker(folder: string, over: Partial<BrokerHandle> = {}): BrokerHandle {

@@ -232,7 +232,9 @@ function commandsFor(root: string, other = root, copies = scratchFolder()): stri
     ['dry-start', root, '--json'],
     ['repair', root, '--json'],
     ['diff', root, other],
+    ['hashes', root],
     ['export', root, '--to-store', join(copies, 'copy')],
+    ['import', root, '--to-store', join(copies, 'imported')],
   ]
 }
 

@@ -13,6 +13,17 @@ test('a misspelt command is one, not the store of another', async () => {
   expect((await inspect(root, '--json')).status).toBe(0)
 })
 
+test('what is missing or unknown is told with where to look', async () => {
+  for (const [words, where] of [
+    [[], 'inspect --help'],
+    [['queue', 'store'], 'inspect queue --help'],
+    [['verify', 'store', '--thread'], 'inspect verify --help'],
+  ] as const) {
+    const { status, complained } = await inspect(...words)
+    expect([status, complained]).toEqual([2, expect.stringContaining(`see "basaltmq ${where}"`)])
+  }
+})
+
 test('threads are not started by the million', async () => {
   const root = recordedStore('clean')
   for (const words of [

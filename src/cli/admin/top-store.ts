@@ -1,12 +1,12 @@
 /**
  * A store's positions, while its broker runs, hangs or is dead: <store>/basalt/positions is refreshed ten times a second
- * by the broker's control thread.
+ * by the broker's housekeeping thread, and every five seconds while nothing moves.
  */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { AdminError } from '../../admin/index.ts'
 import { isRunning } from '../../store/checkpoint/is-running.ts'
-import { PositionsFile } from '../../store/checkpoint/positions-file.ts'
+import { POSITIONS_IDLE_MS, PositionsFile } from '../../store/checkpoint/positions-file.ts'
 import type { PositionsSlot } from '../../store/checkpoint/positions-slot.ts'
 import { bytesText, durationText, rateText, timeText } from './format.ts'
 import { facts } from './table.ts'
@@ -44,8 +44,7 @@ export function lookAtStore(given: string, cwd: string, now: number): StoreLook 
   }
 }
 
-/** Ten times a second is the rule. */
-const LATE_MS = 2000
+const LATE_MS = POSITIONS_IDLE_MS + 2000
 
 export function storeText(seen: StoreLook, before: StoreLook | undefined): string {
   const { positions: p, process: state, ageMs } = seen
@@ -82,7 +81,7 @@ export function verdicts({ positions: p, process: state, ageMs }: StoreLook, bef
     )
   else if (ageMs > LATE_MS)
     list.push(
-      `its process is there, but has not written for ${durationText(ageMs)}: it is stopped (SIGSTOP), swapped out, or its main thread hangs`,
+      `its process is there, but has not written for ${durationText(ageMs)}: it is stopped (SIGSTOP), swapped out, or its housekeeping thread hangs`,
     )
   else list.push('its process is there and writes its positions')
   if (p.allocated - p.appended <= 0) list.push('append waits for a segment: the disk is full or slow')

@@ -3,7 +3,7 @@
  *
  *       0  slot of even sequence numbers          4096  slot of odd ones          8192 bytes, never grows
  *
- * Refreshed ten times a second by one pwrite without a sync: what the page cache holds outlives the process, and the
+ * Refreshed ten times a second, every five seconds where nothing moves, by one pwrite without a sync: what the page cache holds outlives the process, and the
  * kernel writes it back in time. sync() makes it durable, at each checkpoint.
  *
  * Trust (trustOf): `live` after the death of a process: same boot, same file; the page cache held everything, so all
@@ -26,6 +26,9 @@ import { dirname, join } from 'node:path'
 import { errnoOf, removeQuietly, syncFolder } from '../metadata/durable-file.ts'
 import { FOLDERS } from '../settings.ts'
 import { decodeSlot, encodeSlot, type PositionsSlot, SLOT_SIZE } from './positions-slot.ts'
+
+/** A file that does not change is written so often, for those who ask whether the broker lives. */
+export const POSITIONS_IDLE_MS = 5000
 
 const SLOT_STEP = 4096
 const FILE_SIZE = 2 * SLOT_STEP

@@ -1,8 +1,8 @@
 /**
  * <root>/basalt/queues: next offset of every queue when the log was durable up to `position`.
  *
- * Two lines of JSON: {"version":1,"crc32":…,"position":…,"countedTo":…,"writtenAt":…} and {"<topic>":{"<queueId>":next,…},…}; the CRC is
- * of the second line. Recovery uses it to notice a ConsumeQueue that is gone, and to go on with its offsets where
+ * Two lines of JSON: {"version":2,"crc32":…,"position":…,"countedTo":…,"writtenAt":…} and {"<topic>":{"<queueId>":next,…},…}; the CRC is
+ * of the three numbers and the second line (version 1: of that line alone). Recovery uses it to notice a ConsumeQueue that is gone, and to go on with its offsets where
  * the log no longer holds records of it: RocketMQ 4.9.8 begins such a queue at 0 again, below committed consumer offsets.
  */
 import { readFileSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { crc32 } from 'node:zlib'
 import { errnoOf, writeDurably } from '../metadata/durable-file.ts'
 import { FOLDERS } from '../settings.ts'
 
-const VERSION = 1
+const VERSION = 2
 
 export interface QueueMark {
   topic: string
@@ -60,14 +60,22 @@ function format(snapshot: QueuesSnapshot): string {
   }
   const body = JSON.stringify(topics)
   const { position, countedTo, writtenAt } = snapshot
-  return `${JSON.stringify({ version: VERSION, crc32: crc32(body), position, countedTo, writtenAt })}\n${body}\n`
+  const checked = crcOf({ version: VERSION, position, countedTo, writtenAt }, body)
+  return `${JSON.stringify({ version: VERSION, crc32: checked, position, countedTo, writtenAt })}\n${body}\n`
+}
+
+type Head = Omit<QueuesSnapshot, 'queues'> & { version: number }
+
+function crcOf({ version, position, countedTo, writtenAt }: Head, body: string): number {
+  return crc32(version === 1 ? body : `${position} ${countedTo} ${writtenAt}\n${body}`)
 }
 
 function parse(text: string): QueuesSnapshot | undefined {
-  const [first = '', body = ''] = text.split('\n')
+  const [first = '', body = '', ...rest] = text.split('\n')
+  if (rest.length !== 1 || rest[0] !== '') return undefined
   try {
-    const head = JSON.parse(first) as Omit<QueuesSnapshot, 'queues'> & { version: number; crc32: number }
-    if (head.version !== VERSION || head.crc32 !== crc32(body)) return undefined
+    const head = JSON.parse(first) as Head & { crc32: number }
+    if ((head.version !== VERSION && head.version !== 1) || head.crc32 !== crcOf(head, body)) return undefined
     const topics = JSON.parse(body) as Record<string, Record<string, number>>
     const queues: QueueMark[] = []
     for (const [topic, marks] of Object.entries(topics)) {

@@ -1,5 +1,7 @@
 /** `basaltmq admin drain` and `top` against a broker, and `top --store` at the store of one that hangs. */
 import { describe, expect, test } from 'vitest'
+import { lookAtStore, verdicts } from '../../../src/cli/admin/top-store.ts'
+import { POSITIONS_IDLE_MS } from '../../../src/store/checkpoint/positions-file.ts'
 import { rig } from './rig.ts'
 
 const it = rig({ config: { flushDiskType: 'SYNC_FLUSH' } })
@@ -78,6 +80,15 @@ describe('admin top', () => {
     expect((await it.run(`top --store ${it.broker.folder}/commitlog`)).error).toMatch(
       /no positions are there .*storePathRootDir/,
     )
+  })
+
+  test('of a store: a broker that has nothing to do is not one that hangs', async () => {
+    const { folder } = it.broker
+    await it.ok(`top --store ${folder} --once`)
+    const seen = lookAtStore(folder, '/', Date.now())
+    const verdictAt = (ageMs: number) => verdicts({ ...seen, ageMs }).join('; ')
+    expect(verdictAt(POSITIONS_IDLE_MS + 500)).toContain('writes its positions')
+    expect(verdictAt(POSITIONS_IDLE_MS + 3000)).toMatch(/has not written for \d+ s: it is stopped \(SIGSTOP\)/)
   })
 
   test('is drawn again and again on a terminal, within its size, until q', async () => {

@@ -1,6 +1,6 @@
 /** The tree of commands as a whole: its help, its examples, mqadmin's names, completion, tables. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -94,6 +94,7 @@ describe('completion', () => {
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     writeFileSync(join(folder, 'script'), completionScript(await programOf(), 'bash') ?? '')
     writeFileSync(join(folder, 'an-account'), '')
+    mkdirSync(join(folder, 'a-store'))
     const complete = (...words: string[]) => {
       const line = words.map((word) => `'${word}'`).join(' ')
       const script = `. ./script; COMP_WORDS=(${line}); COMP_CWORD=${words.length - 1}; _basaltmq; echo "\${COMPREPLY[*]}"`
@@ -109,6 +110,11 @@ describe('completion', () => {
     // The value of an option is no command.
     expect(complete('basaltmq', 'admin', 'topic', 'list', '-n', 'topic', '--js')).toEqual(['--json'])
     expect(complete('basaltmq', 'admin', 'top', '--account', 'an')).toEqual(['an-account'])
+    expect(complete('basaltmq', 'inspect', 'a-')).toEqual(['a-store'])
+    expect(complete('basaltmq', 'inspect', 'verify', 'a-')).toEqual(['a-store'])
+    expect(complete('basaltmq', 'inspect', 'diff', 'a-store', 'a-s')).toEqual(['a-store'])
+    expect(complete('basaltmq', 'inspect', 'map', 'a-store', '--svg', 'a-s')).toEqual(['a-store'])
+    expect(complete('basaltmq', 'inspect', 'map', 'a-store', '--sv')).toEqual(['--svg'])
   })
 
   const there = (shell: string) => spawnSync(shell, ['-c', 'exit 0']).status === 0
@@ -132,6 +138,9 @@ describe('completion', () => {
     [['basaltmq', 'admin', 'namesrv', 'kv', 's'], ['set']],
     [['basaltmq', 'admin', 'topic', 'create', 'T', '--qu'], ['--queues']],
     [['basaltmq', 'admin', 'topic', 'list', '-n', 'topic', '--js'], ['--json']],
+    [['basaltmq', 'inspect', 'verify', 'a-'], ['a-store/']],
+    [['basaltmq', 'inspect', 'map', 'a-store', '--html', 'a-'], ['a-store/']],
+    [['basaltmq', 'admin', 'topic', 'describe', 'a-'], ['']],
   ])('fish completes %j', async (words, expected) => {
     expect(await offered('fish', words)).toEqual(expected)
   })
@@ -142,6 +151,9 @@ describe('completion', () => {
     [['basaltmq', 'admin', 'namesrv', 'kv', 's'], ['set', 'get'], ['tables']],
     [['basaltmq', 'admin', 'topic', 'list', '-n', 'topic', '--js'], ['--json', '--all'], ['shrink']],
     [['basaltmq', 'admin', 'top', '--tls-ca', 'x'], ['FILES'], ['--once']],
+    [['basaltmq', 'admin', 'topic', 'describe', 'x'], ['--json'], ['FILES']],
+    [['basaltmq', 'inspect', 'verify', 'x'], ['FILES', '--threads'], ['repair']],
+    [['basaltmq', 'inspect', 'map', 'x', '--html', 'y'], ['FILES'], ['--svg']],
   ])('zsh completes %j', async (words, expected, not) => {
     const all = await offered('zsh', words)
     expect(all).toEqual(expect.arrayContaining(expected))
@@ -151,6 +163,7 @@ describe('completion', () => {
   async function offered(shell: string, words: readonly string[]): Promise<string[]> {
     const folder = mkdtempSync(join(tmpdir(), 'basalt-completion-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    mkdirSync(join(folder, 'a-store'))
     const script = join(folder, `basaltmq.${shell}`)
     writeFileSync(script, completionScript(await programOf(), shell) ?? '')
     const args = shell === 'zsh' ? ['-f', '-c'] : ['--no-config', '-c']

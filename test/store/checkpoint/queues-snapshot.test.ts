@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readQueuesSnapshot, writeQueuesSnapshot } from '../../../src/store/checkpoint/queues-snapshot.ts'
@@ -51,4 +52,24 @@ test('a missing snapshot is none; a damaged one is none, and said', () => {
   }
   expect(said).toHaveLength(5)
   expect(said[0]).toContain('damaged')
+})
+
+test('a wrong bit anywhere in it is noticed; one of the first version is read', () => {
+  const folder = root()
+  const queues = [{ topic: 'Topic-10', queueId: 0, maxOffset: 4100 }]
+  writeQueuesSnapshot(folder, { position: 5010, countedTo: 4000, writtenAt: 1_700_000_000_100, queues })
+  const path = join(folder, 'basalt', 'queues')
+  const bytes = readFileSync(path)
+  const notNoticed: string[] = []
+  for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+    const changed = Buffer.from(bytes)
+    changed[bit >> 3] ^= 1 << (bit & 7)
+    writeFileSync(path, changed)
+    if (readQueuesSnapshot(folder) !== undefined) notNoticed.push(changed.toString('latin1'))
+  }
+  expect(notNoticed).toEqual([])
+  const body = '{"T":{"0":41}}'
+  const head = { version: 1, crc32: crc32(body), position: 5, countedTo: 5, writtenAt: 1 }
+  writeFileSync(path, `${JSON.stringify(head)}\n${body}\n`)
+  expect(readQueuesSnapshot(folder)).toMatchObject({ position: 5, queues: [{ topic: 'T', queueId: 0, maxOffset: 41 }] })
 })

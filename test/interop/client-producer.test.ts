@@ -3,7 +3,7 @@
  * transactions, requests are replied to in both directions, and Java's tools read its traces.
  */
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Message, Producer, type ProducerOptions, type SendResult } from '../../src/client/index.ts'
 import { decodeMessages } from '../../src/client/message/message-ext.ts'
 import { mqadmin } from '../../tools/apache/java.mjs'
@@ -176,22 +176,16 @@ describe.skipIf(!apacheIsThere(...CLIENTS)).each(SYSTEMS)(
         ...{ namesrv: system.namesrv, topic: theirs, role: 'answer', group: 'JavaReplies', count: 5, idle: IDLE },
       })
       const java = asking(scratch, version, {
-        namesrv: system.namesrv,
-        topic: ours,
-        role: 'ask',
-        count: 3,
-        timeout: 20_000,
+        ...{ namesrv: system.namesrv, topic: ours, role: 'ask', count: 3, timeout: 20_000 },
+        // 5.3.3 ends the others as timed out once the request is sent.
+        ...(version === '5.3.3' && { mode: 'queue' }),
       })
       const reader = new TestClient(system.address)
       let offset = 0
       for (const until = performance.now() + 60_000; offset < 3 && performance.now() < until; ) {
         const { answer, next } = await reader.pull(ours, 0, offset, { suspendMs: 1000 })
         for (const question of decodeMessages(answer.body, 'broker-a')) {
-          // A broker of 5.3 knows a producer of Java from its first heartbeat on, after a second.
-          await vi.waitFor(() => producer.reply(question, `reply to ${question.keys[0]}`), {
-            timeout: 10_000,
-            interval: 100,
-          })
+          await producer.reply(question, `reply to ${question.keys[0]}`)
         }
         if (next > offset) offset = next
       }

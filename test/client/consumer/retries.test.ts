@@ -152,3 +152,22 @@ test('a retry topic that NameServers do not know yet is no hindrance: the DLQ ge
   const dead = await client.drain('%DLQ%G', 0)
   expect(dead.map(({ body }) => Buffer.from(body).toString())).toEqual(texts(20).filter((_, i) => i % 2 === 0))
 })
+
+test('a message that is given back after its listener has ended comes again; with level -1 it is in the DLQ', async () => {
+  const broker = await testBroker()
+  await send(broker, 'T', ['later', 'never'])
+  const { consumer, messages } = await consume(broker)
+  await vi.waitFor(() => expect(messages.length).toBe(2), patience)
+  const of = (text: string) => messages.find(({ body }) => body.toString() === text)!
+  await consumer.sendMessageBack(of('later'), 1)
+  await consumer.sendMessageBack(of('never'), -1)
+  await vi.waitFor(() => expect(messages.length).toBe(3), patience)
+  expect([messages[2].topic, messages[2].body.toString(), messages[2].reconsumeTimes]).toEqual(['T', 'later', 1])
+  const client = new TestClient(broker.address)
+  onTestFinished(() => client.close())
+  await vi.waitFor(async () => {
+    expect((await client.drain('%DLQ%G', 0)).map(({ body }) => Buffer.from(body).toString())).toEqual(['never'])
+  }, patience)
+  await expect(consumer.sendMessageBack(of('later'), 19)).rejects.toMatchObject({ code: 'BAD_OPTION' })
+  await expect(consumer.sendMessageBack({} as never)).rejects.toMatchObject({ code: 'BAD_OPTION' })
+})

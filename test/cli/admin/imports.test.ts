@@ -23,7 +23,7 @@ test('admin loads nothing of the broker', () => {
   expect([...folders]).toEqual(expect.arrayContaining(['cli/admin', 'admin', 'remoting']))
   const forbidden = ['broker', 'stages', 'namesrv', 'ha', 'filter', 'testing']
   expect([...folders].filter((folder) => forbidden.includes(folder.split('/')[0]))).toEqual([])
-  expect(new Set(loaded).size).toBeLessThan(145)
+  expect(new Set(loaded).size).toBeLessThan(155)
 })
 
 test("the admin client needs the remoting protocol, and the store's record codec", () => {

@@ -3,6 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take longest, so that none of them is the last one to start. */
 const LONGEST = [
+  'client-consumer',
   'transactions',
   'migration',
   'bench-modes',

@@ -42,6 +42,7 @@ export type { Reply } from './producer/request-reply.ts'
 export type {
   LocalTransaction,
   MessageQueueSelector,
+  RequestOptions,
   SendOptions,
   TransactionOptions,
 } from './producer/send-options.ts'

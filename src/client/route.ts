@@ -152,11 +152,15 @@ export class RouteTable {
     return this.addresses.get(address)
   }
 
-  /** Brokers that are in no route (any more) are forgotten. */
+  /** Addresses that are in no route (any more) are forgotten. A route that nobody looks after tells nothing new: the last one counts. */
   dropOffline(): void {
-    this.brokers.clear()
-    this.addresses.clear()
-    for (const { brokers } of this.routes.values()) this.learn(brokers)
+    const inRoutes = new Set<string>()
+    for (const { brokers } of this.routes.values()) for (const { address } of brokers) inRoutes.add(address)
+    for (const [name, group] of this.brokers) {
+      for (const [id, address] of group) if (!inRoutes.has(address)) group.delete(id)
+      if (group.size === 0) this.brokers.delete(name)
+    }
+    for (const address of this.addresses.keys()) if (!inRoutes.has(address)) this.addresses.delete(address)
   }
 
   /** A topic that nobody here uses is not looked after. */
@@ -208,14 +212,11 @@ export class RouteTable {
     return taken
   }
 
+  /** A route names all addresses of its brokers, so what was known of them is over. */
   private learn(brokers: readonly BrokerAddress[]): void {
+    for (const { name } of brokers) this.brokers.set(name, new Map())
     for (const { name, id, address } of brokers) {
-      let group = this.brokers.get(name)
-      if (group === undefined) {
-        group = new Map()
-        this.brokers.set(name, group)
-      }
-      group.set(id, address)
+      this.brokers.get(name)?.set(id, address)
       this.addresses.set(address, id)
     }
   }

@@ -4,19 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Producer, type ProducerOptions, type SendResult } from '../../src/client/index.ts'
-import { systemClock } from '../../src/clock.ts'
-import { silentLog } from '../../src/log.ts'
 import { startNamesrv } from '../../src/namesrv/index.ts'
-import { answerTo } from '../../src/remoting/command.ts'
-import type { Connection } from '../../src/remoting/connection.ts'
-import { decodeCommand } from '../../src/remoting/frame.ts'
-import { RemotingServer } from '../../src/remoting/server.ts'
 import { startTestBroker } from '../../src/testing/index.ts'
 import { freeBrokerPort } from '../../tools/apache/process.mjs'
 import { BadCable } from '../faults/support/bad-cable.ts'
 import { startBrokerProcess } from '../faults/support/broker-process.ts'
 import { TestClient } from '../support/client.ts'
-import { eventually } from './support.ts'
+import { eventually, namesrvThatNames } from './support.ts'
 
 const unhandled: unknown[] = []
 const onUnhandled = (error: unknown) => unhandled.push(error)
@@ -139,27 +133,6 @@ test('NameServers may go once a route is known; the next one is asked for others
     retriable: true,
   })
 })
-
-/** A NameServer that says of every topic that it is at that address. */
-async function namesrvThatNames(address: string): Promise<{ address: string; close(): Promise<void> }> {
-  const body = Buffer.from(
-    JSON.stringify({
-      brokerDatas: [{ brokerAddrs: { 0: address }, brokerName: 'cable', cluster: 'c' }],
-      queueDatas: [{ brokerName: 'cable', perm: 6, readQueueNums: 1, writeQueueNums: 1, topicSysFlag: 0 }],
-    }),
-  )
-  const handler = {
-    opened() {},
-    closed() {},
-    frame(c: Connection, bytes: Buffer, start: number, end: number) {
-      c.send({ ...answerTo(decodeCommand(bytes, start, end), 0), body })
-      return 'taken' as const
-    },
-  }
-  const server = new RemotingServer({ host: '127.0.0.1', port: 0, handler, log: silentLog, clock: systemClock })
-  const port = await server.listen()
-  return { address: `127.0.0.1:${port}`, close: () => server.close() }
-}
 
 test('a network that is open on one side alone costs one time-out, not more', async () => {
   await using broker = await startTestBroker()

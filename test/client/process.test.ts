@@ -31,19 +31,32 @@ test('the client loads the protocol and the reading of records: no broker, no ad
 })
 
 const PROGRAM = `
-  import { Producer } from 'basaltmq/client'
+  import { Admin, LitePullConsumer, Producer, PushConsumer } from 'basaltmq/client'
   process.on('unhandledRejection', (error) => { console.error(error); process.exit(9) })
   const producer = new Producer({ nameserver: process.argv[1], group: 'g', enableMsgTrace: true, checkLocalTransaction: () => 'UNKNOW' })
   await producer.send({ topic: 'process', body: 'hello' })
   await producer.sendBatch([{ topic: 'process', body: 'a' }, { topic: 'process', body: 'b' }])
   await producer.sendInTransaction({ topic: 'process', body: 'c' }, () => 'COMMIT_MESSAGE')
   const late = producer.request({ topic: 'process', body: 'nobody replies' }, { timeout: 200 }).catch((error) => error.code)
-  await producer.close()
+  const common = { nameserver: process.argv[1], subscriptions: { process: '*' }, consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET', enableMsgTrace: true }
+  let ordered = 0
+  const consumers = [
+    new PushConsumer({ ...common, group: 'ordered', orderlyListener: () => { if (++ordered === 2) throw new Error('again') } }),
+    new PushConsumer({ ...common, group: 'late', listener: () => 'RECONSUME_LATER' }),
+    new LitePullConsumer({ ...common, group: 'lite' }),
+  ]
+  for (const consumer of consumers) await consumer.start()
+  while (ordered < 2) await new Promise((resolve) => setTimeout(resolve, 10))
+  const polling = consumers[2].poll({ timeout: 60_000 })
+  const admin = new Admin({ nameserver: process.argv[1] })
+  await admin.offsets('ordered')
+  await Promise.all([...consumers, admin, producer].map((one) => one.close()))
+  await polling
   const addons = process.report.getReport().sharedObjects.filter((path) => path.endsWith('basalt.node'))
   console.log(JSON.stringify({ late: await late, addons, timers: process.getActiveResourcesInfo().filter((one) => /Timeout/.test(one)) }))
 `
 
-test('a process ends by itself after close, and has loaded no addon', async () => {
+test('a process with a producer, consumers of each kind and an admin ends by itself after close, and has loaded no addon', async () => {
   await using broker = await startTestBroker()
   const began = performance.now()
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', PROGRAM, broker.namesrv], {

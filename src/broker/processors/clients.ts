@@ -95,7 +95,10 @@ function consumerList(context: AdminContext, request: RemotingCommand): Remoting
   const { consumerGroup } = decodeHeader(GET_CONSUMER_LIST_BY_GROUP, request.ext)
   const group = context.consumers.group(consumerGroup)
   if (group === undefined) throw refuse(RESPONSE.SYSTEM_ERROR, `no consumer for this group, ${consumerGroup}`)
-  return jsonAnswer(request, { consumerIdList: [...group.members.values()].map((member) => member.clientId) })
+  // Once each: RocketMQ names a client as often as it has connections, also ones whose network is gone, and the share of each that nobody
+  // is behind is consumed by nobody until it expires.
+  const ids = new Set([...group.members.values()].map((member) => member.clientId))
+  return jsonAnswer(request, { consumerIdList: [...ids] })
 }
 
 function checkClient(context: AdminContext, request: RemotingCommand): RemotingCommand {

@@ -16,6 +16,7 @@ import { type MessageQueue, queueText } from './message-queue.ts'
 import { advance, type OffsetStore, offsetStoreFor } from './offsets/index.ts'
 import { Polled } from './polled.ts'
 import { pullLoop } from './pull-loop.ts'
+import { queuesChanged } from './queues-changed.ts'
 import { Rebalancer } from './rebalance.ts'
 import type { ReceivedMessage } from './received-message.ts'
 import { Rounds } from './rounds.ts'
@@ -23,7 +24,13 @@ import { runningInfo } from './running-info.ts'
 import { answerRequests } from './server-requests.ts'
 import { startOffset } from './start-offset.ts'
 import { ConsumerStats } from './stats.ts'
-import { type SubscriptionData, subscriptionOf, wantsTag } from './subscription.ts'
+import {
+  ALL_TAGS,
+  type SubscriptionData,
+  type SubscriptionExpression,
+  subscriptionOf,
+  wantsTag,
+} from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import { Waits } from './waits.ts'
 
@@ -48,6 +55,8 @@ export class LiteEngine implements ConsumerMember {
   private readonly ends: (() => void)[] = []
   /** By topic, of assign(); undefined: the queues are shared. */
   private fixed: Map<string, MessageQueue[]> | undefined
+  /** What is wanted of their topics. */
+  private fixedData = new Map<string, SubscriptionData>()
   private readonly pausedQueues = new Set<string>()
   private nextCommitAt = 0
   private startedAt = 0
@@ -114,8 +123,9 @@ export class LiteEngine implements ConsumerMember {
   }
 
   /** These queues and no others, whoever else consumes. */
-  async assign(queues: readonly MessageQueue[]): Promise<void> {
+  async assign(queues: readonly MessageQueue[], expression: SubscriptionExpression): Promise<void> {
     this.fixed = new Map()
+    this.fixedData = new Map(queues.map(({ topic }) => [topic, subscriptionOf(topic, expression, this.now())]))
     for (const queue of queues) this.fixed.set(queue.topic, [...(this.fixed.get(queue.topic) ?? []), queue])
     for (const topic of this.fixed.keys()) await this.options.instance.routes.get(topic)
     await this.rebalancer.rebalance()
@@ -168,6 +178,15 @@ export class LiteEngine implements ConsumerMember {
     for (const { slot, process } of this.rebalancer.assigned.values()) advance(slot, process.committable())
   }
 
+  /** The group's progress is what the user says, also backwards. */
+  commitAt(offsets: ReadonlyMap<AssignedQueue, number>): Promise<unknown> {
+    for (const [{ slot }, offset] of offsets) slot.offset = offset
+    return this.offsets.persist(
+      [...offsets.keys()].map(({ queue }) => queue),
+      true,
+    )
+  }
+
   /** Gives the first error that there was. */
   async persist(confirmed: boolean): Promise<unknown> {
     const queues = [...this.rebalancer.assigned.values()].map(({ queue }) => queue)
@@ -212,7 +231,10 @@ export class LiteEngine implements ConsumerMember {
         assigned.process.paused = this.pausedQueues.has(queueText(assigned.queue))
         void this.pull(assigned)
       },
-      changed: (topic) => subscriptions.renew(topic, this.now(), () => instance.heartbeat()),
+      changed: (topic) => {
+        queuesChanged(instance, settings.messageQueueListener, topic, this.rebalancer.of(topic))
+        return subscriptions.renew(topic, this.now(), () => instance.heartbeat())
+      },
       now: this.now,
       log: instance.log,
     })
@@ -221,7 +243,7 @@ export class LiteEngine implements ConsumerMember {
   private pull(assigned: AssignedQueue): Promise<void> {
     const { settings, subscriptions, instance } = this.options
     const { queue } = assigned
-    const all = subscriptionOf(queue.topic, '*', 0)
+    const all = subscriptionOf(queue.topic, ALL_TAGS, 0)
     return pullLoop(assigned, {
       pull: (it) =>
         this.calls.pull({
@@ -229,7 +251,7 @@ export class LiteEngine implements ConsumerMember {
           offset: it.nextOffset,
           maxMsgNums: settings.pullBatchSize,
           commitOffset: 0,
-          subscription: subscriptions.forPull(queue.topic) ?? all,
+          subscription: subscriptions.forPull(queue.topic) ?? this.fixedData.get(queue.topic) ?? all,
           isLite: true,
         }),
       wanted: (_, messages) => this.wanted(queue, messages),
@@ -254,7 +276,7 @@ export class LiteEngine implements ConsumerMember {
   }
 
   private wanted({ topic }: MessageQueue, messages: ReceivedMessage[]): ReceivedMessage[] {
-    const data = this.options.subscriptions.of(topic)
+    const data = this.options.subscriptions.of(topic) ?? this.fixedData.get(topic)
     if (data === undefined || data.tagsSet.length === 0) return messages
     return messages.filter((message) => wantsTag(data, message.properties[PROPERTY.tags]))
   }

@@ -1,7 +1,15 @@
 /** The options of a lite pull consumer: RocketMQ's names and defaults (spec/client-behaviour.md §7), checked once. */
 import { type ClientOptions, integer, oneOf } from '../options.ts'
 import type { AllocateMessageQueueStrategy } from './allocation/index.ts'
-import { type ConsumeFromWhere, FROM_WHERE, type MessageModel, strategyOf, timestampOf } from './push-options.ts'
+import {
+  type ConsumeFromWhere,
+  checkFunctions,
+  FROM_WHERE,
+  type MessageModel,
+  strategyOf,
+  timestampOf,
+} from './push-options.ts'
+import type { MessageQueueListener } from './queues-changed.ts'
 import type { SubscriptionExpression } from './subscription.ts'
 
 export interface LitePullConsumerOptions extends ClientOptions {
@@ -33,11 +41,14 @@ export interface LitePullConsumerOptions extends ClientOptions {
   consumeMaxSpan?: number
   /** Milliseconds between two looks at whose the queues are. @default 20_000 */
   rebalanceInterval?: number
+  /** Called when the queues that are ours have changed: topic, all its queues, ours. @default none */
+  messageQueueListener?: MessageQueueListener
   /** Where offsets of BROADCASTING are kept. @default '<home>/.rocketmq_offsets' */
   offsetStoreFolder?: string
 }
 
 export interface LiteSettings {
+  readonly messageQueueListener: MessageQueueListener | undefined
   readonly isBroadcast: boolean
   readonly consumeFromWhere: ConsumeFromWhere
   readonly consumeTimestamp: number
@@ -56,8 +67,11 @@ export interface LiteSettings {
 export function liteSettings(options: LitePullConsumerOptions, now: number): LiteSettings {
   const count = (name: Counted, otherwise: number, least: number, most: number) =>
     integer(name, options[name] ?? otherwise, least, most)
+  const { messageQueueListener } = options
+  checkFunctions({ messageQueueListener })
   const model = oneOf('messageModel', options.messageModel ?? 'CLUSTERING', ['CLUSTERING', 'BROADCASTING'])
   return {
+    messageQueueListener,
     isBroadcast: model === 'BROADCASTING',
     consumeFromWhere: oneOf('consumeFromWhere', options.consumeFromWhere ?? FROM_WHERE[0], FROM_WHERE),
     consumeTimestamp: timestampOf(options.consumeTimestamp, now),

@@ -26,7 +26,7 @@ import { type LitePullConsumerOptions, type LiteSettings, liteSettings } from '.
 import type { MessageQueue } from './message-queue.ts'
 import type { Handed } from './polled.ts'
 import type { ReceivedMessage } from './received-message.ts'
-import type { SubscriptionExpression } from './subscription.ts'
+import { ALL_TAGS, type SubscriptionExpression, subscriptionOf } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 /** Of one poll. */
@@ -49,7 +49,7 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
   private readonly subscriptions = new Subscriptions()
   private readonly onAbort = () => void this.close()
   private readonly closed = new AbortController()
-  private assignedByUser: readonly MessageQueue[] | undefined
+  private assignedByUser: { queues: readonly MessageQueue[]; expression: SubscriptionExpression } | undefined
   private instance: ClientInstance | undefined
   private engine: LiteEngine | undefined
   private starting: Promise<void> | undefined
@@ -84,12 +84,14 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     if (this.subscriptions.remove(this.wire(topic))) await this.engine?.subscriptionsChanged()
   }
 
-  /** Takes exactly these queues, whoever else consumes them: fetchMessageQueues() says which there are. */
-  async assign(queues: readonly MessageQueue[]): Promise<void> {
+  /** Takes exactly these queues, whoever else consumes them: fetchMessageQueues() says which there are. `expression`: what is wanted of them. */
+  async assign(queues: readonly MessageQueue[], expression: SubscriptionExpression = ALL_TAGS): Promise<void> {
     if ([...this.subscriptions.topics()].length > 0) throw eitherOr()
     if (!Array.isArray(queues)) throw badOption('queues', queues, 'a list of queues')
-    this.assignedByUser = queues.map((queue) => this.wireQueue(queue))
-    await this.engine?.assign(this.assignedByUser)
+    const wired = queues.map((queue) => this.wireQueue(queue))
+    for (const { topic } of wired) subscriptionOf(topic, expression, 0)
+    this.assignedByUser = { queues: wired, expression }
+    await this.engine?.assign(wired, expression)
   }
 
   /** Throws ClientError NO_NAMESRV, GROUP_IN_USE, REFUSED. It may be called again then. */
@@ -147,12 +149,25 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
     return this.messages()
   }
 
-  /** Everything that was handed over so far counts as consumed, and is stored when this resolves. Rejects where it cannot be stored. */
-  async commit(): Promise<void> {
+  /**
+   * Everything that was handed over so far counts as consumed, and is stored when this resolves; or, given offsets, of each of these
+   * queues what is below its offset: `commit(new Map([[message, message.queueOffset + 1]]))`. Rejects where it cannot be stored.
+   */
+  async commit(offsets?: ReadonlyMap<MessageQueue, number>): Promise<void> {
     const engine = this.running()
-    engine.polled.acknowledge()
-    engine.progress()
-    const error = await engine.persist(true)
+    let error: unknown
+    if (offsets === undefined) {
+      engine.polled.acknowledge()
+      engine.progress()
+      error = await engine.persist(true)
+    } else {
+      if (!(offsets instanceof Map)) throw badOption('offsets', offsets, 'a Map of queues to offsets')
+      error = await engine.commitAt(
+        new Map(
+          [...offsets].map(([queue, offset]) => [this.assigned(this.wireQueue(queue)), integer('offset', offset, 0)]),
+        ),
+      )
+    }
     if (error !== undefined) throw asClientError(error)
   }
 
@@ -259,7 +274,8 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
         offsetStoreFolder: this.given.offsetStoreFolder,
       })
       await this.engine.start()
-      if (this.assignedByUser !== undefined) await this.engine.assign(this.assignedByUser)
+      const { assignedByUser: fixed } = this
+      if (fixed !== undefined) await this.engine.assign(fixed.queues, fixed.expression)
     } catch (error) {
       if (this.closing !== undefined) throw this.closedError()
       // All is as before: it may be started again.

@@ -15,13 +15,21 @@ import { abortedBy, ClientError } from '../errors.ts'
 import type { ClientInstance } from '../instance.ts'
 import { obtainInstance, releaseInstance } from '../instances.ts'
 import { unwrapNamespace, wrapNamespace } from '../namespace.ts'
-import { checkName, type ResolvedClientOptions, resolveOptions, TOPIC_LENGTH_MAX } from '../options.ts'
+import {
+  badOption,
+  checkName,
+  integer,
+  type ResolvedClientOptions,
+  resolveOptions,
+  TOPIC_LENGTH_MAX,
+} from '../options.ts'
 import { sendDefaults } from '../producer/options.ts'
 import { TraceDispatcher } from '../trace.ts'
 import { ConsumeTrace } from './consume-trace.ts'
 import type { MessageQueue } from './message-queue.ts'
 import { PushEngine } from './push-engine.ts'
 import { type PushConsumerOptions, type PushSettings, pushSettings } from './push-options.ts'
+import type { ReceivedMessage } from './received-message.ts'
 import { retryTopicOf } from './retry-topic.ts'
 import type { SubscriptionExpression } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -106,6 +114,16 @@ export class PushConsumer implements AsyncDisposable {
   /** Whether pause() holds. */
   get isPaused(): boolean {
     return this.engine?.isPaused ?? false
+  }
+
+  /**
+   * The message comes again later to this group, whatever its listener said of it: after the broker's delay (0) or that of a level,
+   * 1…18; -1: it goes to the DLQ. For a message that is given away and fails after the listener has ended.
+   */
+  async sendMessageBack(message: ReceivedMessage, delayLevel = 0): Promise<void> {
+    integer('delayLevel', delayLevel, -1, 18)
+    if (typeof message?.commitLogOffset !== 'number') throw badOption('message', message, 'a message that was received')
+    await this.running().sendBack(message, delayLevel)
   }
 
   /** The queues that are ours at the moment. */

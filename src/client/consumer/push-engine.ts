@@ -26,6 +26,7 @@ import type { FlowLimits } from './process-queue.ts'
 import { pullLoop } from './pull-loop.ts'
 import type { PushSettings } from './push-options.ts'
 import { LOCK_RENEWAL_MS, QueueLocks } from './queue-locks.ts'
+import { queuesChanged } from './queues-changed.ts'
 import { Rebalancer } from './rebalance.ts'
 import type { ReceivedMessage } from './received-message.ts'
 import { Retries, shownTopic } from './retries.ts'
@@ -178,6 +179,11 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
     await this.rebalancer.rebalance()
   }
 
+  /** The message comes again later, as if the listener had said so. */
+  sendBack(message: ReceivedMessage, delayLevel: number): Promise<void> {
+    return this.retries.sendBack(message, delayLevel)
+  }
+
   // What its instance asks.
 
   topics(): Iterable<string> {
@@ -291,7 +297,10 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
       lock: (queue) => this.locks.lock(queue),
       unlock: (queue) => this.locks.unlock(queue),
       added: (assigned) => void this.pull(assigned),
-      changed: (topic) => subscriptions.renew(topic, this.now(), () => instance.heartbeat()),
+      changed: (topic) => {
+        queuesChanged(instance, settings.messageQueueListener, topic, this.rebalancer.of(topic))
+        return subscriptions.renew(topic, this.now(), () => instance.heartbeat())
+      },
       now: this.now,
       log: this.log,
     })

@@ -2,6 +2,7 @@
 import { badOption, type ClientOptions, integer, oneOf } from '../options.ts'
 import { type AllocateMessageQueueStrategy, allocateAveragely } from './allocation/index.ts'
 import type { MessageListenerConcurrently, MessageListenerOrderly } from './listener.ts'
+import type { MessageQueueListener } from './queues-changed.ts'
 import type { SubscriptionExpression } from './subscription.ts'
 
 /** Whether the members of a group share the queues, or each gets every message. */
@@ -56,6 +57,8 @@ export interface PushConsumerOptions extends ClientOptions {
   awaitTerminationMillisWhenShutdown?: number
   /** Where offsets of BROADCASTING are kept. @default '<home>/.rocketmq_offsets' */
   offsetStoreFolder?: string
+  /** Called when the queues that are ours have changed: topic, all its queues, ours. @default none */
+  messageQueueListener?: MessageQueueListener
   /** What is consumed is told to the trace topic. @default false */
   enableMsgTrace?: boolean
   /** Where these records go. @default 'RMQ_SYS_TRACE_TOPIC' */
@@ -65,6 +68,7 @@ export interface PushConsumerOptions extends ClientOptions {
 export interface PushSettings {
   readonly listener: MessageListenerConcurrently | undefined
   readonly orderlyListener: MessageListenerOrderly | undefined
+  readonly messageQueueListener: MessageQueueListener | undefined
   readonly isBroadcast: boolean
   readonly isOrdered: boolean
   readonly consumeFromWhere: ConsumeFromWhere
@@ -92,10 +96,8 @@ const HALF_AN_HOUR = 30 * 60_000
 export const FROM_WHERE = ['CONSUME_FROM_LAST_OFFSET', 'CONSUME_FROM_FIRST_OFFSET', 'CONSUME_FROM_TIMESTAMP'] as const
 
 export function pushSettings(options: PushConsumerOptions, now: number): PushSettings {
-  const { listener, orderlyListener } = options
-  for (const [name, given] of Object.entries({ listener, orderlyListener })) {
-    if (given !== undefined && typeof given !== 'function') throw badOption(name, given, 'a function')
-  }
+  const { listener, orderlyListener, messageQueueListener } = options
+  checkFunctions({ listener, orderlyListener, messageQueueListener })
   if ((listener === undefined) === (orderlyListener === undefined)) {
     throw badOption(
       'listener',
@@ -110,6 +112,7 @@ export function pushSettings(options: PushConsumerOptions, now: number): PushSet
   return {
     listener,
     orderlyListener,
+    messageQueueListener,
     isBroadcast: model === 'BROADCASTING',
     isOrdered: orderlyListener !== undefined,
     consumeFromWhere: oneOf('consumeFromWhere', options.consumeFromWhere ?? FROM_WHERE[0], FROM_WHERE),
@@ -130,6 +133,13 @@ export function pushSettings(options: PushConsumerOptions, now: number): PushSet
     persistConsumerOffsetInterval: count('persistConsumerOffsetInterval', 5000, 10, 2 ** 31 - 1),
     rebalanceInterval: count('rebalanceInterval', 20_000, 10, 2 ** 31 - 1),
     awaitTerminationMillisWhenShutdown: count('awaitTerminationMillisWhenShutdown', 30_000, 0, 2 ** 31 - 1),
+  }
+}
+
+/** Throws BAD_OPTION for what is given and is none. */
+export function checkFunctions(given: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(given)) {
+    if (value !== undefined && typeof value !== 'function') throw badOption(name, value, 'a function')
   }
 }
 

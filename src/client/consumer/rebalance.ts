@@ -131,7 +131,8 @@ export class Rebalancer {
     const ids = await this.options.membersOf(topic)
     if (ids === undefined || ids.length === 0) return false
     if (all.length === 0) return await this.apply(topic, [])
-    const members = [...ids].sort(compareTexts)
+    // Once each: a broker of RocketMQ names a client again for each connection that it believes open, and nobody would have that share.
+    const members = [...new Set(ids)].sort(compareTexts)
     const queues = [...all].sort(compareQueues)
     const mine = strategy.allocate({ group, clientId, queues, members })
     const isWhole = await this.apply(topic, mine)

@@ -8,10 +8,9 @@ import { describe } from '../../errors.ts'
 import { request } from '../../remoting/command.ts'
 import { encodeHeader } from '../../remoting/schema.ts'
 import { SEND_MESSAGE_V2 } from '../../remoting/schemas/index.ts'
-import { ClientError } from '../errors.ts'
 import { type ClientInstance, INNER_PRODUCER_GROUP } from '../instance.ts'
 import { PROPERTY } from '../message/property-names.ts'
-import { CREATE_TOPIC_KEY, DEFAULT_TOPIC_QUEUE_NUMS } from '../route.ts'
+import { CREATE_TOPIC_KEY, DEFAULT_TOPIC_QUEUE_NUMS, type MessageQueue } from '../route.ts'
 import type { ConsumerCalls } from './consumer-calls.ts'
 import type { ReceivedMessage } from './received-message.ts'
 import { isRetryTopic, retryTopicOf } from './retry-topic.ts'
@@ -63,12 +62,7 @@ export class Retries {
   private async sendAnew(message: ReceivedMessage, reconsumeTimes: number, delayLevel: number): Promise<void> {
     const { instance, group } = this.options
     const topic = retryTopicOf(group)
-    const { routes } = instance
-    const route = (await routes.get(topic)) ?? (await routes.lookAsNew(topic))
-    const queues = route?.publishQueues ?? []
-    if (queues.length === 0) {
-      throw new ClientError('NO_ROUTE', { what: `no broker has topic ${topic}`, retriable: true })
-    }
+    const queues = await this.queuesOf(topic, message.brokerName)
     const first = Math.floor(Math.random() * queues.length)
     let failure: unknown
     for (let turn = 0; turn < TRIES; turn++) {
@@ -85,6 +79,17 @@ export class Retries {
       }
     }
     throw failure
+  }
+
+  /**
+   * Where a copy may go. The retry topic of a group that is seconds old (the heartbeat made it) may not be known to NameServers yet, and
+   * they may all be gone: it has a queue 0 at the broker that the message came from, and nobody knows how many more.
+   */
+  private async queuesOf(topic: string, brokerName: string): Promise<readonly MessageQueue[]> {
+    const { routes } = this.options.instance
+    const route = await routes.get(topic).catch(() => undefined)
+    const known = route?.publishQueues ?? []
+    return known.length > 0 ? known : [routes.queue(topic, brokerName, 0)]
   }
 
   private header(message: ReceivedMessage, topic: string, queueId: number, reconsumeTimes: number, delayLevel: number) {

@@ -9,6 +9,7 @@ import * as zlib from 'node:zlib'
 import { describe } from '../../errors.ts'
 import { SYS_FLAG } from '../../store/commitlog/record-view.ts'
 import { ClientError } from '../errors.ts'
+import { lz4SizeMax } from './lz4-frame.ts'
 
 /** How a body is compressed. */
 export type CompressType = 'ZLIB' | 'LZ4' | 'ZSTD'
@@ -83,7 +84,12 @@ function lz4(): Codec {
   >
   return {
     compress: (body) => compressFrameSync(asBuffer(body)),
-    decompress: (body) => decompressFrameSync(asBuffer(body)),
+    decompress: (body) => {
+      // The package has no bound of its own.
+      const sizeMax = lz4SizeMax(body)
+      if (sizeMax > UNPACKED_MAX) throw new RangeError(`it may unpack to ${sizeMax} bytes, more than ${UNPACKED_MAX}`)
+      return decompressFrameSync(asBuffer(body))
+    },
   }
 }
 

@@ -20,13 +20,14 @@ import { batchesOf, runsOf } from './batch.ts'
 import { type ProducerOptions, type ResolvedProducerOptions, resolveProducerOptions } from './options.ts'
 import { type Extra, HALF, type Outgoing, pack } from './outgoing.ts'
 import { ProducerTrace } from './producer-trace.ts'
-import { queueByHash } from './queue-choice.ts'
+import { checkSelector, pick, queueByHash } from './queue-choice.ts'
 import { type Reply, repliesFor, replyTo } from './request-reply.ts'
 import { sendBatches } from './send-batches.ts'
 import {
   checkTimeout,
   type LocalTransaction,
   type MessageQueueSelector,
+  type RequestOptions,
   type SendOptions,
   type TransactionOptions,
 } from './send-options.ts'
@@ -124,21 +125,12 @@ export class Producer implements AsyncDisposable {
     this.checkOpen()
     checkMessage(message)
     checkTopic(message.topic)
-    if (typeof selector !== 'function') {
-      throw new ClientError('BAD_LISTENER', { what: `the selector is ${typeof selector}`, hint: 'give a function' })
-    }
+    checkSelector(selector)
     return this.track(this.select(message, selector, options))
   }
 
   private async select(message: Message, selector: MessageQueueSelector, options?: SendOptions): Promise<SendResult> {
-    const queues = await this.queuesOf(message.topic)
-    const queue = selector(queues, message)
-    if (typeof queue?.brokerName !== 'string' || typeof queue.queueId !== 'number') {
-      throw new ClientError('BAD_LISTENER', {
-        what: `the selector for topic ${message.topic} gave no queue`,
-        hint: 'give one of the queues that it was given',
-      })
-    }
+    const queue = pick(await this.queuesOf(message.topic), message, selector)
     return await this.sendTo(message, queue, options)
   }
 
@@ -198,24 +190,26 @@ export class Producer implements AsyncDisposable {
   }
 
   /** Sends a request and waits for its reply. Rejects with ClientError REQUEST_TIMEOUT when none comes in time. */
-  async request(message: Message, options: SendOptions = {}): Promise<Reply> {
+  async request(message: Message, options: RequestOptions = {}): Promise<Reply> {
     this.checkOpen()
     return this.track(this.ask(message, options))
   }
 
-  private async ask(message: Message, options: SendOptions): Promise<Reply> {
+  private async ask(message: Message, options: RequestOptions): Promise<Reply> {
     checkMessage(message)
     checkTopic(message.topic)
-    const { timeout = this.options.sendMsgTimeout, signal } = options
+    const { timeout = this.options.sendMsgTimeout, signal, selector } = options
     checkTimeout(timeout)
+    if (selector !== undefined) checkSelector(selector)
     const isNew = this.instance.routes.known(wrapNamespace(this.options.namespace, message.topic)) === undefined
-    await this.queuesOf(message.topic)
+    const queues = await this.queuesOf(message.topic)
+    const queue = selector === undefined ? options.queue : pick(queues, message, selector)
     // The broker pushes the reply to a client that it knows.
     if (isNew) await this.instance.heartbeat()
     const { properties, reply, fail } = repliesFor(this.instance).expect(timeout)
     reply.catch(() => {})
     try {
-      await this.sendTo(message, undefined, { ...options, timeout }, { own: properties })
+      await this.sendTo(message, queue, { ...options, timeout }, { own: properties })
       return await orAborted(reply, signal)
     } catch (error) {
       if (error instanceof ClientError) fail(error)

@@ -3,8 +3,11 @@
  * another can (spec/client-behaviour.md §3). Ordered sends: by the hash of their key, as Java's SelectMessageQueueByHash.
  */
 import { javaHash } from '../../store/commitlog/java-hash.ts'
+import { ClientError } from '../errors.ts'
+import type { Message } from '../message/message.ts'
 import type { MessageQueue } from '../route.ts'
 import { LatencyFaults } from './latency-faults.ts'
+import type { MessageQueueSelector } from './send-options.ts'
 
 export class QueueChoice {
   readonly faults: LatencyFaults | undefined
@@ -41,4 +44,20 @@ export class QueueChoice {
 /** The same key goes to the same queue, whether Java or this client sends. */
 export function queueByHash(queues: readonly MessageQueue[], shardingKey: string): MessageQueue {
   return queues[Math.abs(javaHash(shardingKey) % queues.length)]
+}
+
+/** Throws ClientError BAD_LISTENER. */
+export function checkSelector(selector: unknown): void {
+  if (typeof selector === 'function') return
+  throw new ClientError('BAD_LISTENER', { what: `the selector is ${typeof selector}`, hint: 'give a function' })
+}
+
+/** What the user's selector picks. Throws ClientError BAD_LISTENER where that is no queue. */
+export function pick(queues: MessageQueue[], message: Message, selector: MessageQueueSelector): MessageQueue {
+  const queue = selector(queues, message)
+  if (typeof queue?.brokerName === 'string' && typeof queue.queueId === 'number') return queue
+  throw new ClientError('BAD_LISTENER', {
+    what: `the selector for topic ${message.topic} gave no queue`,
+    hint: 'give one of the queues that it was given',
+  })
 }

@@ -19,6 +19,14 @@ export interface TransactionOptions extends SendOptions {
   checkImmunityTime?: number
 }
 
+/** Of one request. */
+export interface RequestOptions extends SendOptions {
+  /** Where it goes. @default one of the topic's queues, the next in turn */
+  queue?: MessageQueue
+  /** Picks where it goes. */
+  selector?: MessageQueueSelector
+}
+
 /** Picks the queue of a message among those of its topic. */
 export type MessageQueueSelector = (queues: readonly MessageQueue[], message: Message) => MessageQueue
 

@@ -23,6 +23,15 @@ describe('a heartbeat', () => {
     expect(bodyOf(await ask(38, { consumerGroup: 'G' }))).toEqual({ consumerIdList: ['c1'] })
   })
 
+  test('a client that comes back while its former connection seems open is named once', async () => {
+    const { ask, connect, state } = rig()
+    const [stranded, again] = [connect(), connect()]
+    for (const from of [stranded, again])
+      await ask(34, undefined, heartbeat('c1', { G: [subscription('T')] }), { from })
+    expect(state.consumers.group('G')!.members.size).toBe(2)
+    expect(bodyOf(await ask(38, { consumerGroup: 'G' }))).toEqual({ consumerIdList: ['c1'] })
+  })
+
   test('computes the codes of the tags, whatever the client says', async () => {
     const { ask, state } = rig()
     const sent = { topic: 'T', subString: ' AaAa||BBBB ||', codeSet: [1, 2, 3], subVersion: '7' }

@@ -9,9 +9,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { freeBrokerPort } from '../../../src/bench/ports.ts'
+import { LitePullConsumer } from '../../../src/client/index.ts'
 import type { TestBroker } from '../../../src/testing/index.ts'
+import { BadCable } from '../../faults/support/bad-cable.ts'
 import { startBrokerProcess } from '../../faults/support/broker-process.ts'
 import { TestClient } from '../../support/client.ts'
+import { namesrvThatNames } from '../support.ts'
 import { consume, orderly, send, testBroker, texts } from './support.ts'
 
 const PROGRAM = fileURLToPath(new URL('./consumer-program.mjs', import.meta.url))
@@ -149,4 +152,38 @@ test('a broker that is killed and comes back: consumption goes on, in order wher
   }
   await plain.consumer.close()
   await inOrder.consumer.close()
+})
+
+test('a network that is open on one side alone: consumers notice by the next heartbeat, and go on over a new connection', async () => {
+  const broker = await testBroker()
+  await using cable = await BadCable.to(broker.address, 'whole')
+  const namesrv = await namesrvThatNames(cable.address)
+  onTestFinished(() => namesrv.close())
+  await send(broker, 'T', texts(4))
+  const heartbeats = { heartbeatBrokerInterval: 300, mqClientApiTimeout: 300 }
+  const options = { nameserver: namesrv.address, ...heartbeats }
+  const plain = await consume(broker, { ...options, group: 'Plain' })
+  const inOrder = await consume(broker, { ...options, ...orderly, group: 'Ordered' })
+  const lite = new LitePullConsumer({
+    ...{ ...options, group: 'Lite', subscriptions: { T: '*' }, consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET' },
+  })
+  onTestFinished(() => lite.close())
+  await lite.start()
+  const polled: string[] = []
+  const has = async (count: number, ms: number) => {
+    const until = performance.now() + ms
+    while (polled.length < count && performance.now() < until) {
+      polled.push(...(await lite.poll({ timeout: 50 })).map(({ body }) => body.toString()))
+    }
+    for (const got of [plain.got, inOrder.got, polled]) {
+      await vi.waitFor(() => expect(new Set(got).size).toBe(count), { timeout: Math.max(1, until - performance.now()) })
+    }
+  }
+  await has(4, 15_000)
+  cable.strand()
+  const stranded = cable.sockets.size
+  expect(stranded).toBeGreaterThan(0)
+  await send(broker, 'T', texts(8, 'n'))
+  // The first heartbeat, its time-out, and the three seconds after a pull that failed; as much again for a busy machine.
+  await has(12, 2 * (1000 + 300 + 3000))
 })

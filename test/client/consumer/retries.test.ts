@@ -2,8 +2,8 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { TestBroker } from '../../../src/testing/index.ts'
 import { TestClient } from '../../support/client.ts'
-import { MovedClock } from '../support.ts'
-import { consume, send, testBroker, texts } from './support.ts'
+import { MovedClock, namesrvThatNames } from '../support.ts'
+import { consume, orderly, send, testBroker, texts } from './support.ts'
 
 const patience = { timeout: 10_000 }
 
@@ -56,6 +56,10 @@ test('the delay level of the context is the broker’s', async () => {
 test('of a batch only what is behind ackIndex comes again', async () => {
   const broker = await testBroker()
   await send(broker, 'T', texts(8), {}, 1)
+  const client = new TestClient(broker.address)
+  onTestFinished(() => client.close())
+  // All of them can be pulled: they are one batch.
+  await vi.waitFor(async () => expect((await client.drain('T', 0)).length).toBe(8), patience)
   const got: string[][] = []
   await consume(broker, {
     consumeMessageBatchMaxSize: 8,
@@ -129,4 +133,41 @@ test('where the broker does not take a message back, it is sent to the retry top
     'x',
   ])
   await consumer.close()
+})
+
+test('a retry topic that NameServers do not know yet is no hindrance: the DLQ gets what its tries are over of, once', async () => {
+  const broker = await testBroker()
+  const namesrv = await namesrvThatNames(broker.address, (topic) => topic.startsWith('%'))
+  onTestFinished(() => namesrv.close())
+  await send(broker, 'T', texts(20), {}, 1)
+  const { got } = await consume(
+    broker,
+    { ...orderly, nameserver: namesrv.address, suspendCurrentQueueTimeMillis: 10, maxReconsumeTimes: 1 },
+    ([message]) => (Number(message.queueOffset) % 2 === 0 ? 'SUSPEND_CURRENT_QUEUE_A_MOMENT' : undefined),
+  )
+  await vi.waitFor(() => expect(new Set(got).size).toBe(20), patience)
+  expect(got.length).toBe(30)
+  const client = new TestClient(broker.address)
+  onTestFinished(() => client.close())
+  const dead = await client.drain('%DLQ%G', 0)
+  expect(dead.map(({ body }) => Buffer.from(body).toString())).toEqual(texts(20).filter((_, i) => i % 2 === 0))
+})
+
+test('a message that is given back after its listener has ended comes again; with level -1 it is in the DLQ', async () => {
+  const broker = await testBroker()
+  await send(broker, 'T', ['later', 'never'])
+  const { consumer, messages } = await consume(broker)
+  await vi.waitFor(() => expect(messages.length).toBe(2), patience)
+  const of = (text: string) => messages.find(({ body }) => body.toString() === text)!
+  await consumer.sendMessageBack(of('later'), 1)
+  await consumer.sendMessageBack(of('never'), -1)
+  await vi.waitFor(() => expect(messages.length).toBe(3), patience)
+  expect([messages[2].topic, messages[2].body.toString(), messages[2].reconsumeTimes]).toEqual(['T', 'later', 1])
+  const client = new TestClient(broker.address)
+  onTestFinished(() => client.close())
+  await vi.waitFor(async () => {
+    expect((await client.drain('%DLQ%G', 0)).map(({ body }) => Buffer.from(body).toString())).toEqual(['never'])
+  }, patience)
+  await expect(consumer.sendMessageBack(of('later'), 19)).rejects.toMatchObject({ code: 'BAD_OPTION' })
+  await expect(consumer.sendMessageBack({} as never)).rejects.toMatchObject({ code: 'BAD_OPTION' })
 })

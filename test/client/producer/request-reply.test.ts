@@ -76,3 +76,30 @@ test('what is no request cannot be replied to; a reply to a client that is gone 
   await expect(question).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT' })
   await expect(replier.reply(asked, 'x')).rejects.toMatchObject({ code: 'REFUSED', answerCode: 1 })
 })
+
+test('a request goes to the queue that is given, or picked', async () => {
+  await using producer = new Producer(options())
+  const queues = await producer.fetchPublishMessageQueues('chosen').catch(() => [])
+  if (queues.length === 0) await producer.send({ topic: 'chosen', body: 'makes the topic' })
+  const all = await producer.fetchPublishMessageQueues('chosen')
+  const asked = [
+    producer.request({ topic: 'chosen', body: 'given' }, { queue: all[2], timeout: 10_000 }),
+    producer.request({ topic: 'chosen', body: 'picked' }, { selector: (them) => them[3], timeout: 10_000 }),
+  ]
+  const at = new Map<string, number>()
+  await eventually(async () => {
+    for (const queueId of [2, 3]) {
+      for (const one of decodeMessages((await reader.pull('chosen', queueId, 0)).answer.body, 'broker')) {
+        if (one.properties.CORRELATION_ID === undefined || at.has(one.body.toString())) continue
+        at.set(one.body.toString(), queueId)
+        await producer.reply(one, 'yes')
+      }
+    }
+    return at.size === 2
+  })
+  expect([at.get('given'), at.get('picked')]).toEqual([2, 3])
+  expect((await Promise.all(asked)).map(({ body }) => body.toString())).toEqual(['yes', 'yes'])
+  await expect(
+    producer.request({ topic: 'chosen', body: 'x' }, { selector: 'first' as never, timeout: 100 }),
+  ).rejects.toMatchObject({ code: 'BAD_LISTENER' })
+})

@@ -45,6 +45,11 @@ export class BadCable implements AsyncDisposable {
     for (const socket of this.sockets) socket.pause()
   }
 
+  /** Half open: nothing passes on the connections of now, and nobody is told; new ones pass. */
+  strand(): void {
+    for (const socket of this.sockets) socket.removeAllListeners('data').pause()
+  }
+
   /** The cable is in again: who was on it is told that his connection is gone, new ones pass. */
   thaw(): void {
     this.isFrozen = false

@@ -99,7 +99,7 @@ public final class Members {
 
     /** The enum is in another package in each version. */
     @SuppressWarnings({"unchecked", "rawtypes"})
-    private static void model(DefaultMQPushConsumer consumer, String model) throws Exception {
+    static void model(DefaultMQPushConsumer consumer, String model) throws Exception {
         for (java.lang.reflect.Method method : consumer.getClass().getMethods()) {
             if (method.getName().equals("setMessageModel")) {
                 method.invoke(consumer, Enum.valueOf((Class) method.getParameterTypes()[0], model));

@@ -16,7 +16,7 @@ import org.apache.rocketmq.common.message.MessageExt;
  * A push consumer that says what it receives, until `distinct` different keys have come or nothing came for `idle` ms.
  *
  * Options: namesrv, topic, group, tags (an expression, default *) or sql, distinct, idle, orderly (true/false),
- *          from (first/last), accessKey, secretKey.
+ *          from (first/last), broadcast (true/false), instance (its name), accessKey, secretKey.
  * Prints:  REFUSED why | READY | GOT key hash queueId queueOffset tags msgId offsetMsgId bornTimestamp now
  *          | DONE distinct all
  */
@@ -31,7 +31,10 @@ public final class Push {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(Common.option(args, "group", "InteropConsumer"),
             Common.hook(args), new AllocateMessageQueueAveragely());
         consumer.setNamesrvAddr(Common.option(args, "namesrv", "127.0.0.1:9876"));
-        consumer.setInstanceName("push-" + System.nanoTime());
+        consumer.setInstanceName(Common.option(args, "instance", "push-" + System.nanoTime()));
+        if (Common.option(args, "broadcast", "false").equals("true")) {
+            Members.model(consumer, "BROADCASTING");
+        }
         // A route or a heartbeat that fails is tried again soon, and not after half a minute.
         consumer.setPollNameServerInterval(1000);
         consumer.setHeartbeatBrokerInterval(1000);

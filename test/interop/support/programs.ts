@@ -36,9 +36,16 @@ export interface StoredRecord extends Acknowledged {
 type Options = Record<string, string | number | boolean>
 
 /** `java`: arguments of the JVM. */
-function start(scratch: Scratch, version: string, main: string, options: Options, java: string[] = []) {
+function start(
+  scratch: Scratch,
+  version: string,
+  main: string,
+  options: Options,
+  java: string[] = [],
+  folder = scratch.sub(main.toLowerCase()),
+) {
   const args = Object.entries(options).map(([name, value]) => `${name}=${value}`)
-  return runJava({ version, main, args, folder: scratch.sub(main.toLowerCase()), java })
+  return runJava({ version, main, args, folder, java })
 }
 
 /** Options of Produce.java: namesrv, topic, count, seed, mode, max, threads, accessKey, secretKey, tries, delay. */
@@ -63,24 +70,28 @@ export async function select(scratch: Scratch, version: string, options: Options
   return { keys: program.of('GOT').map(([key]) => key), refused: refused?.join(' ') }
 }
 
-/** Options of Push.java: namesrv, topic, group, tags or sql, distinct, idle, orderly, from, accessKey, secretKey. */
-export function pushConsumer(scratch: Scratch, version: string, options: Options, java?: string[]) {
-  const program = start(scratch, version, 'Push', options, java)
+/**
+ * Options of Push.java: namesrv, topic, group, tags or sql, distinct, idle, orderly, from, broadcast, instance, accessKey, secretKey.
+ * `folder`: its home, one of its own by default.
+ */
+export function pushConsumer(scratch: Scratch, version: string, options: Options, java?: string[], folder?: string) {
+  const program = start(scratch, version, 'Push', options, java, folder)
+  const received = () =>
+    program.of('GOT').map(
+      ([key, hash, queueId, queueOffset, tags, msgId, offsetMsgId, born, now]): Received => ({
+        ...{ key, hash, tags, msgId, offsetMsgId },
+        queueId: Number(queueId),
+        queueOffset: Number(queueOffset),
+        ageMs: Number(now) - Number(born),
+      }),
+    )
   return {
     program,
+    received,
     async done(): Promise<Received[]> {
       const { status } = await program.ended
       if (status !== 0) throw new Error(`Push ended with ${status}: ${program.stderr}`)
-      return program.of('GOT').map(([key, hash, queueId, queueOffset, tags, msgId, offsetMsgId, born, now]) => ({
-        key,
-        hash,
-        queueId: Number(queueId),
-        queueOffset: Number(queueOffset),
-        tags,
-        msgId,
-        offsetMsgId,
-        ageMs: Number(now) - Number(born),
-      }))
+      return received()
     },
   }
 }

@@ -25,7 +25,7 @@ export const FAULT_WORDS = {
 } as const
 export type FaultName = keyof typeof FAULT_WORDS
 
-export const THREADS = { append: 1, flush: 2, dispatch: 4, housekeeping: 8, ha: 16 } as const
+export const THREADS = { append: 1, flush: 2, dispatch: 4, housekeeping: 8, ha: 16, dledger: 32 } as const
 export type ThreadName = keyof typeof THREADS
 
 export class FaultSwitches {

@@ -32,6 +32,7 @@ export function deriveBroker(context: Context): void {
   const commitLog = config.storePathCommitLog
   if (commitLog === '') derive('storePathCommitLog', join(config.storePathRootDir, 'commitlog'), 'storePathRootDir')
   else derive('storePathCommitLog', resolve(context.cwd, commitLog), 'the working folder')
+  deriveDLedger(context)
   if (config.brokerName === '') derive('brokerName', 'DEFAULT_BROKER', 'the empty name')
   if (config.brokerIP2 === '') derive('brokerIP2', config.brokerIP1, 'brokerIP1')
   if (config.haListenPort === 0 && config.listenPort !== 0) derive('haListenPort', config.listenPort + 1, 'listenPort')
@@ -44,6 +45,22 @@ export function deriveBroker(context: Context): void {
     context.warn('brokerId', `brokerId is ${config.brokerId}, but a master's is always 0`)
     derive('brokerId', 0, 'brokerRole')
   }
+}
+
+/** The log is in the data files then; the folder that it had before keeps its meaning under another key. */
+function deriveDLedger({ config, cwd, derive }: Context): void {
+  if (!config.enableDLegerCommitLog) return
+  const { storePathRootDir, storePathDLedgerCommitLog, dLegerSelfId } = config
+  const data = join(storePathRootDir, `dledger-${dLegerSelfId}`, 'data')
+  if (storePathDLedgerCommitLog === '') derive('storePathDLedgerCommitLog', data, 'dLegerSelfId')
+  else derive('storePathDLedgerCommitLog', resolve(cwd, storePathDLedgerCommitLog), 'the working folder')
+  if (config.storePathClassicCommitLog === '')
+    derive('storePathClassicCommitLog', config.storePathCommitLog, 'storePathCommitLog')
+  derive('storePathCommitLog', config.storePathDLedgerCommitLog, 'enableDLegerCommitLog')
+  if (config.dLegerGroup === '') derive('dLegerGroup', config.brokerName, 'brokerName')
+  // A member is a slave until it leads; the number in its name is its brokerId then.
+  derive('brokerRole', 'SLAVE', 'enableDLegerCommitLog')
+  derive('brokerId', Number(dLegerSelfId.slice(1)) + 1, 'dLegerSelfId')
 }
 
 /** RocketMQ has its files in conf below its home, broker.conf among them. */
@@ -156,8 +173,6 @@ function checkDisk(context: Context): void {
 /** Promises that this version cannot keep must not look kept. */
 function checkPromises(context: Context): void {
   const { config } = context
-  const todo = 'this version has no such mode yet; leave the key out'
-  if (config.enableDLegerCommitLog) refuse(context, 'enableDLegerCommitLog', 'enableDLegerCommitLog is true', todo)
   if (config.brokerRole === 'SLAVE' && config.brokerId < 1) {
     const blame = context.isSet('brokerId') ? 'brokerId' : 'brokerRole'
     const what = `brokerRole is SLAVE and brokerId ${config.brokerId}, but a slave's is above 0`

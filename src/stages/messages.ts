@@ -4,11 +4,12 @@
  * thread that sleeps in Atomics.wait gets no events.
  */
 import type { MessagePort } from 'node:worker_threads'
+import type { DLedgerState, Role } from '../dledger/index.ts'
 import type { LinkState, SlaveState } from '../ha/index.ts'
 import type { TopicFilter } from '../store/dispatch/index.ts'
 import type { StoreSettings } from '../store/settings.ts'
 
-export type StageName = 'append' | 'flush' | 'housekeeping' | 'dispatch' | 'ha'
+export type StageName = 'append' | 'flush' | 'housekeeping' | 'dispatch' | 'ha' | 'dledger'
 
 /** A queue as recovery found it. `queue` is its integer. */
 export interface KnownQueue {
@@ -77,6 +78,13 @@ export type FromStage =
   /** HA, inside a fence: an empty store is to begin at this offset. Housekeeping: it does, or why not. */
   | { kind: 'rebase'; to: number }
   | { kind: 'rebased'; error: string | undefined }
+  /**
+   * DLedger: what this member is in its group. `isReady`: it leads, and all that was in its log is committed and dispatched: it
+   * takes messages, under the epoch that the control block has by then.
+   */
+  | { kind: 'dledgerRole'; role: Role; term: number; leaderId: string | undefined; isReady: boolean }
+  /** DLedger, each second and with each role: for the runtime table. Positions of entries, as the log's. */
+  | { kind: 'dledgerState'; state: DLedgerState }
 
 /** Main → stage. */
 export type ToStage =

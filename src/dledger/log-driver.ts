@@ -39,7 +39,7 @@ export interface LogWatch {
   truncating(keepsBelow: number): void
   gateOpened(term: number): void
   /** In front of the sync; what it throws is the sync's failure. */
-  beforeSync?(): void
+  beforeSync?(): Promise<void>
 }
 
 export type LogEffect = Extract<
@@ -207,7 +207,7 @@ export class LogDriver {
   }
 
   private async sync(): Promise<void> {
-    this.options.watch?.beforeSync?.()
+    await this.options.watch?.beforeSync?.()
     await this.log.sync()
   }
 }

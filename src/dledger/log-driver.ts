@@ -39,7 +39,7 @@ export interface LogWatch {
   truncating(keepsBelow: number): void
   gateOpened(term: number): void
   /** In front of the sync; what it throws is the sync's failure. */
-  beforeSync?(): Promise<void>
+  beforeSync?(): Promise<void> | undefined
 }
 
 export type LogEffect = Extract<
@@ -188,15 +188,11 @@ export class LogDriver {
 
   private flush(): void {
     this.isFlushing = true
-    const { epoch, log } = this
-    const { endIndex: index, endPos } = log
-    const { watch } = this.options
-    this.sync().then(
+    const before = this.options.watch?.beforeSync?.()
+    const synced = before === undefined ? this.sync() : before.then(() => this.sync())
+    synced.then(
       () => {
         this.isFlushing = false
-        if (this.isClosed) return
-        if (epoch === this.epoch) watch?.flushed(endPos)
-        this.options.input({ kind: 'flushed', epoch, index })
         this.flushSoon()
       },
       (error: unknown) => {
@@ -206,9 +202,14 @@ export class LogDriver {
     )
   }
 
+  /** What is written when it begins is on disk when it ends. */
   private async sync(): Promise<void> {
-    await this.options.watch?.beforeSync?.()
-    await this.log.sync()
+    const { epoch, log } = this
+    const { endIndex: index, endPos } = log
+    await log.sync()
+    if (this.isClosed) return
+    if (epoch === this.epoch) this.options.watch?.flushed(endPos)
+    this.options.input({ kind: 'flushed', epoch, index })
   }
 }
 

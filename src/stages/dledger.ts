@@ -157,8 +157,8 @@ class DLedgerStage implements EventStage, LogWatch {
     this.openIfCaughtUp()
   }
 
-  async beforeSync(): Promise<void> {
-    await this.runtime.faults?.beforeSyncSoon()
+  beforeSync(): Promise<void> | undefined {
+    return this.runtime.faults?.beforeSyncSoon()
   }
 
   private pump(): void {

@@ -31,6 +31,7 @@ import { DLedgerLog, type LogSettings, logSettings } from './log/index.ts'
 import { LogDriver } from './log-driver.ts'
 import { noopRecord, patchOffset } from './noop.ts'
 import { type Peer, parsePeers } from './peers.ts'
+import { retainedBelow } from './retention.ts'
 import { type AnyRequest, type AnyResponse, MemberServer, PeerLink } from './transport/index.ts'
 
 export interface MemberOptions {
@@ -199,6 +200,11 @@ export class Member {
     this.log.close()
     await this.log.state.saveCheckpoint({ committedIndex: this.commitIndex, endIndex: this.log.endIndex })
     closeSync(this.lockFd)
+  }
+
+  /** Files that end at or below `below` may go, as far as retention.ts allows; how many went. */
+  retire(below: number, isOverLimit = false): number {
+    return this.logDriver.retire(retainedBelow(this.driver.core, this.log, below, isOverLimit))
   }
 
   private async end(): Promise<void> {

@@ -26,6 +26,7 @@ import type { DLedgerLog } from './log/index.ts'
 import { LogDriver, type LogWatch } from './log-driver.ts'
 import { noopRecord, patchOffset } from './noop.ts'
 import { type Peer, parsePeers } from './peers.ts'
+import { retainedBelow } from './retention.ts'
 import { type AnyRequest, type AnyResponse, MemberServer, PeerLink } from './transport/index.ts'
 import type { ClientRequest } from './wire/index.ts'
 
@@ -139,6 +140,11 @@ export class GroupMember {
     await this.server.listen()
     this.timer = setInterval(() => this.checkpoint(), CHECKPOINT_MS)
     this.driver.start(this.writers)
+  }
+
+  /** Files that end at or below `below` may go, as far as retention.ts allows; how many went. */
+  retire(below: number, isOverLimit = false): number {
+    return this.writers.retire(retainedBelow(this.core, this.options.log, below, isOverLimit))
   }
 
   /** Takes part no more; nothing is being written when it resolves. */

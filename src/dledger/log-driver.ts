@@ -9,7 +9,7 @@
  * Blocks on: the disk, for reads and writes of the page cache; for the sync of a truncation.
  */
 import { assert } from '../assert.ts'
-import type { StoreError } from '../errors.ts'
+import { StoreError } from '../errors.ts'
 import type { Effect, EntryBatch, Input, LogEnd } from './core/index.ts'
 import type { DLedgerLog } from './log/index.ts'
 import { type DLedgerEntry, WireBatch } from './wire/index.ts'
@@ -121,6 +121,21 @@ export class LogDriver {
     this.options.input({ kind: 'localEnd', epoch: this.epoch, ...this.end() })
     this.flushSoon()
     return appended
+  }
+
+  /** Data files that end at or below `below` go (DLedgerLog.retire); how many. retention.ts says how far. */
+  retire(below: number): number {
+    let count = 0
+    try {
+      count = this.log.retire(below)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      this.options.refused(error)
+    }
+    if (count === 0) return 0
+    this.shared = []
+    this.options.input({ kind: 'began', beginIndex: this.log.beginIndex })
+    return count
   }
 
   async close(): Promise<void> {

@@ -127,6 +127,11 @@ export class Member {
     closeSync(this.lockFd)
   }
 
+  /** Files that end at or below `below` may go; how many went. */
+  retire(below: number, isOverLimit = false): number {
+    return this.member.retire(below, isOverLimit)
+  }
+
   private leave(): void {
     this.hasEnded = true
     clearInterval(this.timer)

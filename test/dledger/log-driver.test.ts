@@ -112,3 +112,20 @@ test('two peers that are as far are given the same batch', () => {
   driver.take({ kind: 'read', ticket: 3, from: 3, to: 9, bytesMax: 1000 })
   expect(inputs.slice(-1)).toEqual([{ kind: 'read', ticket: 3, entries: undefined }])
 })
+
+test('what is retired is told to the core, and is not read any more', () => {
+  const { log, driver, inputs } = driven()
+  driver.take({ kind: 'openGate', epoch: 0, term: 1 })
+  driver.appendLocal(
+    Array.from({ length: 100 }, () => Buffer.alloc(1952)),
+    () => {},
+  )
+  driver.take({ kind: 'read', ticket: 1, from: 0, to: 9, bytesMax: 100_000 })
+  inputs.length = 0
+  expect(driver.retire(65_536 * 2)).toBe(2)
+  expect(inputs).toEqual([{ kind: 'began', beginIndex: 64 }])
+  driver.take({ kind: 'read', ticket: 2, from: 0, to: 9, bytesMax: 100_000 })
+  expect(inputs[1]).toEqual({ kind: 'read', ticket: 2, entries: undefined })
+  expect(driver.retire(65_536 * 2)).toBe(0)
+  expect(log.beginIndex).toBe(64)
+})

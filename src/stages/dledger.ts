@@ -111,6 +111,7 @@ class DLedgerStage implements EventStage, LogWatch {
 
   take(message: ToStage): void {
     if (message.kind === 'settings') Object.assign(this.start.settings, message.values)
+    else if (message.kind === 'retire') this.member.retire(message.below, message.isOverLimit)
     this.pump()
   }
 
@@ -150,6 +151,12 @@ class DLedgerStage implements EventStage, LogWatch {
     appended.reset(end)
     this.counted = this.log.endIndex
     this.history.begin(end, this.runtime.control.now())
+  }
+
+  began(beginPos: number): void {
+    const { retained } = this.positions
+    if (beginPos > retained.load()) retained.advance(beginPos)
+    this.runtime.post({ kind: 'retired', below: retained.load() })
   }
 
   gateOpened(): void {

@@ -276,6 +276,7 @@ class Broker implements BrokerHandle {
         ...{ config, tables, own, log, clock: steady, files: engine.metadata, tls: access.clientTls },
         safe: () => own.safe(),
         committed: () => control.load('replicated'),
+        queueCount: () => queueIds.count,
         ownAddress: () => this.addresses.broker,
         namesrvs: () => registration.namesrvs,
         register: () => registration.registerNow(),

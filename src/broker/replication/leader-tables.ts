@@ -2,7 +2,8 @@
  * The tables of a DLedger group's leader, which are not in its log, copied here while another member leads: topics, offsets,
  * delay progress, groups.
  *
- *   follow(n1) ─▶ where is its broker? (leader-address.ts; again until a NameServer knows) ─▶ copied at once, then each 10 s
+ *   follow(n1) ─▶ where is its broker? (leader-address.ts; again until a NameServer knows) ─▶ copied at once, then each 10 s, and
+ *                 soon after the log has brought a queue that is new: consumers ask here for its topic
  *   lead(), follow(n2) ─▶ nothing that n1 said before is taken over any more
  *
  * Owns:      the copies of the leader that is followed. Called by: RoleChanges, the schedule.
@@ -21,10 +22,14 @@ export interface LeaderTablesOptions extends Omit<TableCopiesOptions, 'client' |
   readonly namesrvs: () => readonly string[]
   /** No leader's change takes back what is in the log below. */
   readonly committed: () => number
+  /** Queues that the log has brought by now. */
+  readonly queueCount: () => number
   readonly tls: ClientTls | undefined
 }
 
 const LOOK_MS = 100
+/** Between two copies for new queues. */
+const NEWS_MS = 500
 const SEARCH_MS_MIN = 100
 const SEARCH_MS_MAX = 5000
 
@@ -40,6 +45,8 @@ export class LeaderTables {
   private isSearching = false
   private searchAt = 0
   private searchMs = SEARCH_MS_MIN
+  private queueCount = 0
+  private copiedMs = 0
   private isClosed = false
 
   constructor(options: LeaderTablesOptions) {
@@ -49,7 +56,10 @@ export class LeaderTables {
   }
 
   start(schedule: Schedule): void {
-    schedule.add(LOOK_MS, () => this.search())
+    schedule.add(LOOK_MS, () => {
+      this.search()
+      this.followNews()
+    })
     schedule.add(SYNC_MS, () => this.copy())
     schedule.add(SETTLE_MS, () => this.copies?.settle())
   }
@@ -123,9 +133,16 @@ export class LeaderTables {
     })
   }
 
+  private followNews(): void {
+    const { clock, queueCount } = this.options
+    if (queueCount() !== this.queueCount && clock.now() - this.copiedMs >= NEWS_MS) this.copy()
+  }
+
   private copy(): void {
-    const { copies, leaderAddr } = this
+    const { copies, leaderAddr, options } = this
     if (copies === undefined || leaderAddr === undefined) return
+    this.queueCount = options.queueCount()
+    this.copiedMs = options.clock.now()
     void copies.copy(leaderAddr).then((isWhole) => {
       // It may have another address now, or not be the leader that this member knows.
       if (!isWhole && this.copies === copies && this.leaderAddr === leaderAddr) this.lookElsewhere()

@@ -119,13 +119,14 @@ class Recovery {
       const segment = source.segmentAt(at)
       if (segment === undefined) break
       const limit = Math.min(segment.end, logEnd) - segment.start
-      const kind = CLASSIC_LAYOUT.read(this.copy, segment.bytes, segment.view, at - segment.start, limit)
+      const layout = segment.layout ?? CLASSIC_LAYOUT
+      const kind = layout.read(this.copy, segment.bytes, segment.view, at - segment.start, limit)
       if (kind !== 'record') {
         // A blank, or damage: the rest of the segment may hold copies that are delivered again.
         at = segment.end
         continue
       }
-      at += this.copy.totalSize
+      at = segment.start + this.copy.at + this.copy.totalSize
       if (this.moveOn(this.levelOfCopy(segment.bytes, segment.view))) found += 1
     }
     if (found > 0) log.info(`${found} delayed messages were delivered just before the last stop`, { from, to: logEnd })

@@ -93,6 +93,35 @@ test('a member that was away catches up; one whose disk is new is filled', async
   expect(members.get(lost!)!.log.endIndex).toBeGreaterThanOrEqual(800)
 })
 
+test('a leader keeps files that a live follower lacks; one that comes too late is filled from its first entry', async () => {
+  const leader = await startAll()
+  const [away, other] = Object.keys(peers).filter((it) => it !== leader)
+  await appendMany(client, 'before', 50)
+  await eventually(endsAgree, 'all are as far')
+  await stop(away!)
+  await appendMany(client, 'while', 900)
+  const member = members.get(leader)!
+  await eventually(() => members.get(other!)!.commitIndex === member.log.endIndex, 'the other one has all')
+  const end = member.log.endPos
+  // The one that is away answered a moment ago: what it lacks stays, and it lacks more than the first file.
+  expect(member.retire(end)).toBe(0)
+  expect(members.get(other!)!.retire(end)).toBeGreaterThan(0)
+  expect(member.retire(end, true)).toBeGreaterThan(0)
+  expect(member.log.beginIndex).toBeGreaterThan(100)
+  await start(away!)
+  await eventually(endsAgree, 'the one that came late is filled')
+  const filled = members.get(away!)!.log
+  expect(filled.beginIndex).toBe(member.log.beginIndex)
+  await appendMany(client, 'after', 50)
+  await eventually(endsAgree, 'all go on')
+  // Nobody lacks anything now.
+  await eventually(() => member.retire(member.log.endPos) >= 0 && filled.endIndex === member.log.endIndex, 'as far')
+  for (const id of Object.keys(peers)) await stop(id)
+  const [last] = Object.keys(dataOf(leader)).sort().slice(-1)
+  expect(dataOf(away!)[last!]).toBe(dataOf(leader)[last!])
+  expect(dataOf(other!)[last!]).toBe(dataOf(leader)[last!])
+})
+
 test('leadership goes where it is sent, and appends go on there', async () => {
   const first = await startAll()
   await appendMany(client, 'a', 50)

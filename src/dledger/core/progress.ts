@@ -50,6 +50,16 @@ export function restartCompare(core: Core, peer: number, pauseMs: number): void 
   dropCalls(core, (call) => call.peer === peer && (call.kind === 'append' || call.kind === 'negotiate'))
 }
 
+/** The lowest entry that a peer which answered in the last `liveMs` lacks, or may lack; Infinity at who does not lead. */
+export function neededFrom(core: Core, liveMs: number): number {
+  let lowest = Number.POSITIVE_INFINITY
+  core.leading?.peers.forEach((progress, peer) => {
+    if (peer === core.settings.self || core.now - progress.lastOkAt >= liveMs) return
+    lowest = Math.min(lowest, progress.matchIndex + 1)
+  })
+  return lowest
+}
+
 export function startAppend(progress: Progress, from: number): void {
   progress.mode = 'append'
   progress.nextIndex = from

@@ -39,7 +39,8 @@ function pump(core: Core, peer: number): void {
     return
   }
   if (progress.negotiation !== 0) return
-  if (progress.askIndex < log.beginIndex) progress.askIndex = log.appendedIndex
+  // Retention went past it: what was found out about the peer is of no use any more.
+  if (progress.askIndex < log.beginIndex) restartCompare(core, peer, 0)
   read(core, progress, progress.askIndex, progress.askIndex, 1)
 }
 

@@ -14,7 +14,6 @@ import type { ControlBlock } from '../../concurrency/control-block.ts'
 import type { QueueTable } from '../../concurrency/queue-table.ts'
 import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import { logLayout } from '../../store/commitlog/log-layout.ts'
 import type { LogReader } from '../../store/commitlog/log-reader.ts'
 import type { QueueReader } from '../../store/consumequeue/index.ts'
 import { parseDelayLevels, SCHEDULE_TOPIC } from '../../store/dispatch/delay-levels.ts'
@@ -168,7 +167,7 @@ export class DelayService {
       if (topic === SCHEDULE_TOPIC) levelCount = Math.max(levelCount, queueId + 1)
     }
     return new Recovery({
-      ...{ levelCount, source: store.log, logMin, logEnd, log, layout: logLayout(settings) },
+      ...{ levelCount, source: store.log, logMin, logEnd, log },
       savedOffset: (level) => offsets.get(level),
       mark: readMark(markPath(settings.storePathRootDir)),
       queueOf: (level) => {

@@ -11,7 +11,7 @@
  * Blocks on: the disk; only at the start. At most SCAN_BYTES_MAX of the log are read: beyond, messages come twice.
  */
 import type { Log } from '../../log.ts'
-import { CLASSIC_LAYOUT, type LogLayout } from '../../store/commitlog/log-layout.ts'
+import { CLASSIC_LAYOUT } from '../../store/commitlog/log-layout.ts'
 import type { LogReader } from '../../store/commitlog/log-reader.ts'
 import { RECORD_SIZE_MIN, RecordView } from '../../store/commitlog/record.ts'
 import { standsAt } from '../../store/commitlog/record-head.ts'
@@ -33,8 +33,6 @@ export interface RecoverProgressOptions {
   /** First byte that exists, and the end of the log. */
   logMin: number
   logEnd: number
-  /** Of the log that is looked through; its end stands in one of this layout. */
-  layout?: LogLayout
   log: Log
 }
 
@@ -123,7 +121,7 @@ export class Recovery {
   }
 
   private *scan(from: number): Generator<void> {
-    const { logMin, logEnd, source, log, layout = CLASSIC_LAYOUT } = this.options
+    const { logMin, logEnd, source, log } = this.options
     if (from < logMin || from > logEnd || logEnd - from > SCAN_BYTES_MAX) return
     let found = 0
     let stepEnd = from + STEP_BYTES
@@ -135,6 +133,7 @@ export class Recovery {
       const segment = source.segmentAt(at)
       if (segment === undefined) break
       const limit = Math.min(segment.end, logEnd) - segment.start
+      const layout = segment.layout ?? CLASSIC_LAYOUT
       const kind = layout.read(this.copy, segment.bytes, segment.view, at - segment.start, limit)
       if (kind !== 'record') {
         // A blank, or damage: the rest of the segment may hold copies that are delivered again.

@@ -116,6 +116,7 @@ export class MessageService {
       stageClock: this.stageClock,
       answer: (connection, outcome) => this.answers.answer(connection, outcome),
       limits: config,
+      epochsEnd: config.enableDLegerCommitLog,
     })
     this.checks = { settings: config, tagFilters: new TagFilters(), sqlFilters: new SqlFilters(), ...options }
     this.holds = new Holds({

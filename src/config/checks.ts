@@ -3,6 +3,7 @@
  */
 import { dirname, join, resolve } from 'node:path'
 import { ConfigError } from '../errors.ts'
+import { checkDLedger, deriveDLedger, ENTRY_HEADER, ENTRY_MAX, ownDLedgerPort } from './dledger.ts'
 import { type BrokerConfig, GIB, KIB, MIB } from './keys/index.ts'
 
 /** What a record may need beside its body: properties (32 KiB), topic, fields, IPv6 hosts, blank; rounded up. */
@@ -32,8 +33,8 @@ export function deriveBroker(context: Context): void {
   const commitLog = config.storePathCommitLog
   if (commitLog === '') derive('storePathCommitLog', join(config.storePathRootDir, 'commitlog'), 'storePathRootDir')
   else derive('storePathCommitLog', resolve(context.cwd, commitLog), 'the working folder')
-  deriveDLedger(context)
   if (config.brokerName === '') derive('brokerName', 'DEFAULT_BROKER', 'the empty name')
+  deriveDLedger(context)
   if (config.brokerIP2 === '') derive('brokerIP2', config.brokerIP1, 'brokerIP1')
   if (config.haListenPort === 0 && config.listenPort !== 0) derive('haListenPort', config.listenPort + 1, 'listenPort')
   if (config.fastListenPort === 0 && config.listenPort !== 0)
@@ -45,22 +46,6 @@ export function deriveBroker(context: Context): void {
     context.warn('brokerId', `brokerId is ${config.brokerId}, but a master's is always 0`)
     derive('brokerId', 0, 'brokerRole')
   }
-}
-
-/** The log is in the data files then; the folder that it had before keeps its meaning under another key. */
-function deriveDLedger({ config, cwd, derive }: Context): void {
-  if (!config.enableDLegerCommitLog) return
-  const { storePathRootDir, storePathDLedgerCommitLog, dLegerSelfId } = config
-  const data = join(storePathRootDir, `dledger-${dLegerSelfId}`, 'data')
-  if (storePathDLedgerCommitLog === '') derive('storePathDLedgerCommitLog', data, 'dLegerSelfId')
-  else derive('storePathDLedgerCommitLog', resolve(cwd, storePathDLedgerCommitLog), 'the working folder')
-  if (config.storePathClassicCommitLog === '')
-    derive('storePathClassicCommitLog', config.storePathCommitLog, 'storePathCommitLog')
-  derive('storePathCommitLog', config.storePathDLedgerCommitLog, 'enableDLegerCommitLog')
-  if (config.dLegerGroup === '') derive('dLegerGroup', config.brokerName, 'brokerName')
-  // A member is a slave until it leads; the number in its name is its brokerId then.
-  derive('brokerRole', 'SLAVE', 'enableDLegerCommitLog')
-  derive('brokerId', Number(dLegerSelfId.slice(1)) + 1, 'dLegerSelfId')
 }
 
 /** RocketMQ has its files in conf below its home, broker.conf among them. */
@@ -80,6 +65,7 @@ function ringFor(maxMessageSize: number): number {
 }
 
 export function checkBroker(context: Context): void {
+  checkDLedger(context)
   checkSizes(context)
   checkPorts(context)
   checkDisk(context)
@@ -93,14 +79,15 @@ function refuse(context: Context, key: keyof BrokerConfig, what: string, todo: s
 function checkSizes(context: Context): void {
   const { config } = context
   const { maxMessageSize, mappedFileSizeCommitLog: segment, submitRingSize: ring } = config
+  const most = config.enableDLegerCommitLog ? Math.min(maxMessageSize, ENTRY_MAX) : maxMessageSize
   const blame = context.isSet('mappedFileSizeCommitLog') ? 'mappedFileSizeCommitLog' : 'maxMessageSize'
-  if (maxMessageSize + RECORD_EXTRA_MIN > segment) {
+  if (most + RECORD_EXTRA_MIN + (config.enableDLegerCommitLog ? ENTRY_HEADER : 0) > segment) {
     const what = `mappedFileSizeCommitLog is ${segment}, too small for a message of maxMessageSize ${maxMessageSize}`
-    refuse(context, blame, what, `allowed: at least ${maxMessageSize + RECORD_EXTRA} for that maxMessageSize`)
+    refuse(context, blame, what, `allowed: at least ${most + RECORD_EXTRA} for that maxMessageSize`)
   }
-  if (maxMessageSize + RECORD_EXTRA > segment) {
+  if (most + RECORD_EXTRA > segment) {
     const message = `mappedFileSizeCommitLog is ${segment}: a message of maxMessageSize ${maxMessageSize} with long properties`
-    context.warn(blame, `${message} does not fit and is refused; ${maxMessageSize + RECORD_EXTRA} would do`)
+    context.warn(blame, `${message} does not fit and is refused; ${most + RECORD_EXTRA} would do`)
   }
   const isPowerOfTwo = Number.isInteger(Math.log2(ring))
   if (!isPowerOfTwo || ring < 4 * (maxMessageSize + RECORD_EXTRA)) {
@@ -140,10 +127,9 @@ function checkPorts(context: Context): void {
     )
   }
   const taken = new Map<number, keyof BrokerConfig>()
-  for (const key of ['listenPort', 'fastListenPort', 'haListenPort', 'nameServerInsidePort'] as const) {
-    const port = config[key]
-    const isUnused = key === 'nameServerInsidePort' && !runsNameServer(config)
-    if (port === 0 || isUnused) continue
+  for (const key of ['listenPort', 'fastListenPort', 'haListenPort', 'dLegerPeers', 'nameServerInsidePort'] as const) {
+    const port = portOf(config, key)
+    if (port === 0) continue
     const other = taken.get(port)
     const isTooLarge = port > 65_535
     if (isTooLarge || other !== undefined) {
@@ -153,6 +139,13 @@ function checkPorts(context: Context): void {
     }
     taken.set(port, key)
   }
+}
+
+/** 0: none, or a free one. In a DLedger group the port for slaves is told as RocketMQ does, and nothing listens there. */
+function portOf(config: BrokerConfig, key: 'dLegerPeers' | Extract<keyof BrokerConfig, `${string}Port`>): number {
+  if (key === 'dLegerPeers') return config.enableDLegerCommitLog ? (ownDLedgerPort(config) ?? 0) : 0
+  if (key === 'haListenPort' && config.enableDLegerCommitLog) return 0
+  return key === 'nameServerInsidePort' && !runsNameServer(config) ? 0 : config[key]
 }
 
 function checkDisk(context: Context): void {
@@ -178,7 +171,8 @@ function checkPromises(context: Context): void {
     const what = `brokerRole is SLAVE and brokerId ${config.brokerId}, but a slave's is above 0`
     refuse(context, blame, what, 'set brokerId, another one for each slave of a brokerName')
   }
-  if (config.brokerRole === 'SLAVE' && runsNameServer(config) && config.haMasterAddress === '') {
+  const isSlave = config.brokerRole === 'SLAVE' && !config.enableDLegerCommitLog
+  if (isSlave && runsNameServer(config) && config.haMasterAddress === '') {
     const what = 'brokerRole is SLAVE, and neither namesrvAddr nor haMasterAddress says where its master is'
     context.warn('brokerRole', `${what}: nothing is replicated`)
   }

@@ -27,6 +27,19 @@ export interface LogDriverOptions {
   fatal: (error: unknown) => void
   /** Entries of a leader that were refused, and why. */
   refused: (failure: StoreError) => void
+  watch?: LogWatch
+}
+
+/** Whoever shows positions to others. Told before the core is: nothing is committed that is not known to be there. */
+export interface LogWatch {
+  appended(endPos: number): void
+  /** All below is on disk. */
+  flushed(pos: number): void
+  /** The end is about to move, perhaps back: nothing above is to be read, or called flushed, from now on. */
+  truncating(keepsBelow: number): void
+  gateOpened(term: number): void
+  /** In front of the sync; what it throws is the sync's failure. */
+  beforeSync?(): Promise<void> | undefined
 }
 
 export type LogEffect = Extract<
@@ -83,6 +96,7 @@ export class LogDriver {
       case 'openGate':
         this.epoch = effect.epoch
         this.gateTerm = effect.term
+        this.options.watch?.gateOpened(effect.term)
         return
       case 'closeGate':
         this.gateTerm = -1
@@ -91,14 +105,19 @@ export class LogDriver {
     }
   }
 
-  /** Appends of local writers, while the gate is open. Fewer entries than bodies when `failure` is set. `written` before any commit. */
+  /**
+   * Appends of local writers, while the gate is open. Fewer entries than bodies when `failure` is set. `written` comes before any
+   * commit; `patch` sees each body with its position before it is written.
+   */
   appendLocal(
     bodies: readonly Uint8Array[],
-    written: (entry: DLedgerEntry, i: number) => void,
+    written: (entries: readonly DLedgerEntry[]) => void,
+    patch?: (body: Uint8Array, pos: number) => void,
   ): { entries: DLedgerEntry[]; failure: StoreError | undefined } {
     assert(this.gateTerm >= 0, 'local writers append while the gate is open')
-    const appended = this.log.appendOwn(this.gateTerm, bodies)
-    appended.entries.forEach(written)
+    const appended = this.log.appendOwn(this.gateTerm, bodies, patch)
+    this.options.watch?.appended(this.log.endPos)
+    written(appended.entries)
     this.options.input({ kind: 'localEnd', epoch: this.epoch, ...this.end() })
     this.flushSoon()
     return appended
@@ -133,6 +152,7 @@ export class LogDriver {
     if (epoch < this.epoch) return
     this.epoch = epoch
     const failure = write()
+    this.options.watch?.appended(this.log.endPos)
     this.flushSoon()
     if (failure === undefined) {
       this.options.input({ kind: 'appended', epoch, ...this.end() })
@@ -144,9 +164,15 @@ export class LogDriver {
   }
 
   private truncate(epoch: number, entry: EntryBatch, mustEqual: boolean): void {
+    const { watch } = this.options
+    const last = listOf(entry)[0]!
     this.epoch = epoch
     this.shared = []
-    const failure = this.log.truncate(listOf(entry)[0]!, mustEqual)
+    watch?.truncating(Math.min(this.log.endPos, last.pos))
+    const failure = this.log.truncate(last, mustEqual)
+    // What stands is on disk.
+    watch?.appended(this.log.endPos)
+    watch?.flushed(this.log.endPos)
     if (failure !== undefined) this.options.refused(failure)
     const beginIndex = Math.max(0, this.log.beginIndex)
     const kind = failure === undefined ? 'truncated' : 'truncateFailed'
@@ -177,13 +203,11 @@ export class LogDriver {
 
   private flush(): void {
     this.isFlushing = true
-    const { epoch } = this
-    const index = this.log.endIndex
-    this.log.sync().then(
+    const before = this.options.watch?.beforeSync?.()
+    const synced = before === undefined ? this.sync() : before.then(() => this.sync())
+    synced.then(
       () => {
         this.isFlushing = false
-        if (this.isClosed) return
-        this.options.input({ kind: 'flushed', epoch, index })
         this.flushSoon()
       },
       (error: unknown) => {
@@ -191,6 +215,16 @@ export class LogDriver {
         this.options.fatal(error)
       },
     )
+  }
+
+  /** What is written when it begins is on disk when it ends. */
+  private async sync(): Promise<void> {
+    const { epoch, log } = this
+    const { endIndex: index, endPos } = log
+    await log.sync()
+    if (this.isClosed) return
+    if (epoch === this.epoch) this.options.watch?.flushed(endPos)
+    this.options.input({ kind: 'flushed', epoch, index })
   }
 }
 

@@ -4,7 +4,7 @@
  * thread that sleeps in Atomics.wait gets no events.
  */
 import type { MessagePort } from 'node:worker_threads'
-import type { DLedgerState, Role } from '../dledger/index.ts'
+import type { DLedgerState, FoundLog, Role } from '../dledger/index.ts'
 import type { LinkState, SlaveState } from '../ha/index.ts'
 import type { TopicFilter } from '../store/dispatch/index.ts'
 import type { StoreSettings } from '../store/settings.ts'
@@ -88,8 +88,10 @@ export type FromStage =
 
 /** Main → stage. */
 export type ToStage =
+  /** DLedger: files that end at or below this position may go; it answers with `retired`. */
+  | { kind: 'retire'; below: number }
   /** All: the store is recovered, the positions are set. The first message. */
-  | { kind: 'begin'; knownQueues: KnownQueue[] }
+  | { kind: 'begin'; knownQueues: KnownQueue[]; dledger?: FoundLog | undefined }
   /** Housekeeping: write `text` to config/<file> durably (temporary file, sync, rename, folder sync, .bak kept). */
   | { kind: 'persist'; ticket: number; file: string; text: string }
   /** Housekeeping, flush: these settings have changed. */
@@ -102,7 +104,7 @@ export type ToStage =
   | { kind: 'forget'; queue: number; topic: string; queueId: number; below: number }
   /** Dispatch: the SQL92 filters whose bits ConsumeQueueExt units get, all of them. */
   | { kind: 'filters'; version: number; filters: TopicFilter[] }
-  /** HA: the end; the others look at the word `stop`. */
+  /** HA, DLedger: the end; the others look at the word `stop`. */
   | { kind: 'stop' }
   /** HA: the broker stops. */
   | { kind: 'haLeave' }

@@ -66,7 +66,9 @@ test('local writers get in while the gate is open, under its term; the end that 
   expect(() => driver.appendLocal([Buffer.from('a')], () => {})).toThrow(/gate/)
   driver.take({ kind: 'openGate', epoch: 0, term: 7 })
   const written: number[] = []
-  driver.appendLocal([Buffer.from('a'), Buffer.from('b')], (it) => written.push(it.index, it.term))
+  driver.appendLocal([Buffer.from('a'), Buffer.from('b')], (list) =>
+    written.push(...list.flatMap((it) => [it.index, it.term])),
+  )
   driver.take({ kind: 'closeGate' })
   expect(written).toEqual([0, 7, 1, 7])
   expect(inputs.slice(-1)).toEqual([{ kind: 'gateClosed', endIndex: 1, endTerm: 7 }])

@@ -45,14 +45,16 @@ export function peersText(peers: Record<string, string>): string {
 export class DLedgerClient {
   readonly peers: Record<string, string>
   private readonly client = new RemotingClient({ connectTimeoutMs: 1000 })
+  private readonly group: string
   private leader: string | undefined
 
-  constructor(peers: Record<string, string>) {
+  constructor(peers: Record<string, string>, group = GROUP) {
     this.peers = peers
+    this.group = group
   }
 
   async call(id: string, code: number, body: Record<string, unknown>, timeoutMs = 4000): Promise<Answer> {
-    const text = JSON.stringify({ group: GROUP, remoteId: id, ...body })
+    const text = JSON.stringify({ group: this.group, remoteId: id, ...body })
     const answer = await this.client.invoke(this.peers[id]!, request(code, undefined, Buffer.from(text)), timeoutMs)
     if (answer.body === undefined) throw new Error(`${id} answered ${code} with ${answer.code}: ${answer.remark}`)
     return JSON.parse(Buffer.from(answer.body).toString()) as Answer

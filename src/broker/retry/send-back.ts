@@ -114,6 +114,8 @@ const STATUS_NAMES: Record<PutStatus, string> = {
   illegal: 'MESSAGE_ILLEGAL',
   tooLarge: 'MESSAGE_ILLEGAL',
   oldEpoch: 'UNKNOWN_ERROR',
+  leaderChanged: 'UNKNOWN_ERROR',
+  noRoom: 'UNKNOWN_ERROR',
   failed: 'UNKNOWN_ERROR',
 }
 

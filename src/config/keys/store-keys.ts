@@ -13,7 +13,13 @@ export const STORE_KEYS = {
   storePathCommitLog: fixed(text('', 'Folder of the CommitLog; empty: commitlog in storePathRootDir.')),
   readOnlyCommitLogStorePaths: fixed(later(text('', 'Further CommitLog folders that are only read.'))),
   mappedFileSizeCommitLog: fixed(
-    int(GIB, 4 * KIB, INT_MAX, 'bytes', 'Size of a CommitLog segment. Must not change on a store that exists.'),
+    int(
+      GIB,
+      4 * KIB,
+      INT_MAX,
+      'bytes',
+      'Size of a CommitLog segment. Must not change on a store that exists, and be the same in all members of a DLedger group.',
+    ),
   ),
   mappedFileSizeConsumeQueue: fixed(
     int(6_000_000, 20, INT_MAX, 'bytes', 'Size of a ConsumeQueue file, rounded up to units of 20 bytes.'),
@@ -91,28 +97,42 @@ export const STORE_KEYS = {
   maxTransferCountOnMessageInDisk: live(int(8, 1, 65_535, 'count', 'Most messages of a pull, from disk.')),
   osPageCacheBusyTimeOutMills: live(ms(1000, 'When append has stood still for so long, sends are refused at once.')),
   diskFallRecorded: later(bool(true, 'Count how far pulls are behind.')),
-  brokerRole: choice('ASYNC_MASTER', ['ASYNC_MASTER', 'SYNC_MASTER', 'SLAVE'], 'Part in replication.'),
+  brokerRole: choice(
+    'ASYNC_MASTER',
+    ['ASYNC_MASTER', 'SYNC_MASTER', 'SLAVE'],
+    'Part in replication. A DLedger group elects it: SYNC_MASTER leads, the others are SLAVE.',
+  ),
   haListenPort: fixed(int(0, 0, 65_535, 'port', 'Port for slaves; 0: listenPort + 1.')),
   haMasterAddress: text('', "host:port of the master's HA port; empty: the NameServer's answer."),
   haSendHeartbeatInterval: ms(5000, 'Between two heartbeats of master and slave.'),
   haHousekeepingInterval: ms(20_000, 'Silence after which the other side is dropped.'),
   haTransferBatchSize: int(32 * KIB, 1, 64 * MIB, 'bytes', 'Bytes of log in one transfer.'),
   haSlaveFallbehindMax: int(256 * MIB, 0, INT_MAX, 'bytes', 'A slave farther behind does not count for SYNC_MASTER.'),
-  slaveTimeout: live(ms(3000, 'SYNC_MASTER: longest wait of a send for a slave, then FLUSH_SLAVE_TIMEOUT.')),
+  slaveTimeout: live(
+    ms(
+      3000,
+      'SYNC_MASTER: longest wait of a send for a slave, then FLUSH_SLAVE_TIMEOUT. DLedger: for a majority, 2500 by default, then SYSTEM_ERROR.',
+    ),
+  ),
   offsetCheckInSlave: bool(
     false,
     'A slave tells consumers whose offset is outside its queue where to go on; false: it may be the slave that is behind.',
   ),
   enableDLegerCommitLog: bool(false, 'Use DLedger (Raft) as the CommitLog: a group of brokers that elects its master.'),
   dLegerGroup: text('', 'DLedger: name of the group; empty: brokerName.'),
-  dLegerPeers: text('', 'DLedger: "n0-host:port;n1-host:port;n2-host:port".'),
-  dLegerSelfId: text('', 'DLedger: which of dLegerPeers this is.'),
+  dLegerPeers: text('', 'DLedger: the members, each a letter and a number: "n0-host:port;n1-host:port;n2-host:port".'),
+  dLegerSelfId: text(
+    '',
+    'DLedger: which of dLegerPeers this is. While it does not lead, its brokerId is the number + 1.',
+  ),
   preferredLeaderId: text('', 'DLedger: ids that should lead, separated by ";".'),
   enableBatchPush: unused(
     'entries are pushed in batches, which members of either kind take',
     bool(false, 'DLedger: push entries in batches.'),
   ),
-  storePathDLedgerCommitLog: fixed(text('', 'DLedger: data folder; empty: dledger-<id>/data in storePathRootDir.')),
+  storePathDLedgerCommitLog: fixed(
+    text('', 'DLedger: data folder, one; empty: dledger-<id>/data in storePathRootDir.'),
+  ),
   duplicationEnable: unused('it makes a 4.9 store unusable alone', bool(false, 'Dispatch only what was confirmed.')),
   enableLmq: unused('light message queues are left out', bool(false, 'Light message queues.')),
   enableMultiDispatch: unused('light message queues are left out', bool(false, 'One message in several queues.')),

@@ -23,7 +23,7 @@ import { DataFiles } from './data-files.ts'
 import { readHead } from './entry-check.ts'
 import { IndexFiles } from './index-files.ts'
 import { readEntries } from './read-entries.ts'
-import { recover } from './recover.ts'
+import { type Found, recover } from './recover.ts'
 import { doesNotFit, isTooLong, isUnequal, isUnreadable } from './refusals.ts'
 import { removeLeftOvers } from './retired-files.ts'
 import type { LogSettings } from './settings.ts'
@@ -34,6 +34,8 @@ export type AppendFailure = StoreError | undefined
 
 export class DLedgerLog {
   readonly state: StateFiles
+  /** By recovery. */
+  readonly found: Readonly<Found>
   beginIndex: number
   endIndex: number
   endTerm: number
@@ -44,8 +46,8 @@ export class DLedgerLog {
   /** A data file was begun since the last sync: the units of those before it are synced with the next. */
   private hasNewFile = false
 
-  /** Recovers. Throws StoreError when the files are not to be trusted. */
-  constructor(settings: LogSettings, log: Log) {
+  /** Recovers, or goes on from what was recovered and not touched since. Throws StoreError when the files are not to be trusted. */
+  constructor(settings: LogSettings, log: Log, known?: Found) {
     const { ownFolder, dataFolder, indexFolder, fileSize, indexFileSize } = settings
     mkdirSync(ownFolder, { recursive: true })
     // A vote in a folder that a power loss takes away would be none.
@@ -56,7 +58,8 @@ export class DLedgerLog {
     this.settings = settings
     this.state = new StateFiles(settings.folder, ownFolder)
     this.index = new IndexFiles(indexFolder, ownFolder, indexFileSize)
-    const found = recover(settings, this.index, this.state, log)
+    const found = known ?? recover(settings, this.index, this.state, log)
+    this.found = found
     this.data = new DataFiles(dataFolder, ownFolder, fileSize, found.segments, found.endPos)
     this.beginIndex = found.beginIndex
     this.beginPos = found.beginPos
@@ -172,6 +175,27 @@ export class DLedgerLog {
 
   entryAt(index: number): DLedgerEntry | undefined {
     return this.read(index, index, 1)?.entries[0]
+  }
+
+  /** End of an entry of this log. */
+  endOf(index: number): number {
+    if (index === this.endIndex) return this.endPos
+    const unit = this.index.read(index)
+    if (unit === undefined) throw isUnreadable(index, this.settings.folder)
+    return unit.pos + unit.size
+  }
+
+  /** The last entry that ends at or below a position; −1: none does. */
+  lastEndingBy(pos: number): number {
+    if (this.endIndex < 0 || this.endOf(this.beginIndex) > pos) return -1
+    let low = this.beginIndex
+    let high = this.endIndex
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if (this.endOf(middle) <= pos) low = middle
+      else high = middle - 1
+    }
+    return low
   }
 
   /** Where an entry begins; of one that is not here any more the begin of the log, of one that is not here yet its end. */

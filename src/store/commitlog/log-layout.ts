@@ -9,6 +9,7 @@
  * batch goes as a whole. A record's physicalOffset is where the record starts, behind its header.
  * Format: spec/store-format.md §2 "Blank", spec/dledger.md §2.2.
  */
+import type { StoreSettings } from '../settings.ts'
 import { BLANK_MAGIC, BLANK_SIZE, type RecordKind, type RecordView } from './record.ts'
 
 export interface LogLayout {
@@ -65,4 +66,9 @@ export const DLEDGER_LAYOUT: LogLayout = {
     if (kind !== 'record' || record.totalSize !== size - DLEDGER_HEADER) return 'bad'
     return 'record'
   },
+}
+
+/** How entries lie in the log that a store is written to. */
+export function logLayout({ enableDLegerCommitLog }: Pick<StoreSettings, 'enableDLegerCommitLog'>): LogLayout {
+  return enableDLegerCommitLog ? DLEDGER_LAYOUT : CLASSIC_LAYOUT
 }

@@ -12,9 +12,7 @@ const { address, group, id, inFlight, seconds, bodyBytes = 1024, warmSeconds = 0
 const [host, port] = address.split(':')
 const OPAQUE = 1_000_000_000
 
-const body = Buffer.from(
-  JSON.stringify({ group, remoteId: id, body: Buffer.alloc(bodyBytes, 'x').toString('base64') }),
-)
+const body = Buffer.from(JSON.stringify({ group, remoteId: id, body: Buffer.alloc(bodyBytes, 'x').toString('base64') }))
 const header = Buffer.from(
   `{"code":50001,"flag":0,"language":"JAVA","opaque":${OPAQUE},"serializeTypeCurrentRPC":"JSON","version":409}`,
 )
@@ -28,7 +26,7 @@ const frames = Array.from({ length: inFlight }, () => Buffer.from(frame))
 
 const began = new Float64Array(inFlight)
 /** @type {number[]} */
-let times = []
+const times = []
 let refused = 0
 let isMeasuring = warmSeconds === 0
 let since = performance.now()
@@ -54,9 +52,9 @@ socket.on('data', (bytes) => {
     const end = at + 4 + all.readInt32BE(at)
     if (end > all.length) break
     const bodyAt = at + 8 + (all.readInt32BE(at + 4) & 0xffffff)
-    const head = all.latin1Slice(at + 8, bodyAt)
+    const head = all.toString('latin1', at + 8, bodyAt)
     const slot = Number(/"opaque":(\d+)/.exec(head)?.[1]) - OPAQUE
-    if (!all.latin1Slice(bodyAt, end).includes('"code":200')) refused++
+    if (!all.toString('latin1', bodyAt, end).includes('"code":200')) refused++
     else if (isMeasuring) times.push(now - began[slot])
     send(slot)
     at = end

@@ -27,7 +27,9 @@ function freePort() {
 /** CPU time of a process in ms. @param {number} pid */
 function cpuMs(pid) {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /, '').split(' ')
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /, '')
+      .split(' ')
     return (Number(fields[11]) + Number(fields[12])) * 10
   } catch {
     return 0
@@ -69,10 +71,14 @@ export class Group {
     }
     const { fast = false, flushBeforeAck = false, root = ROOT, node = [] } = this.options
     const options = { group: GROUP, selfId: id, peers: this.peersText, storeBaseDir, flushBeforeAck, fast }
-    const child = spawn(process.execPath, [...node, join(root, 'test/dledger/member-process.mjs'), JSON.stringify(options)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      cwd: storeBaseDir,
-    })
+    const child = spawn(
+      process.execPath,
+      [...node, join(root, 'test/dledger/member-process.mjs'), JSON.stringify(options)],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        cwd: storeBaseDir,
+      },
+    )
     const ended = new Promise((done) => child.once('exit', done))
     this.running.set(id, {
       pid: child.pid ?? 0,

@@ -70,7 +70,12 @@ function table(rounds) {
 }
 
 if (values.table !== undefined) {
-  table(readFileSync(values.table, 'utf8').trim().split('\n').map((line) => JSON.parse(line)))
+  table(
+    readFileSync(values.table, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+  )
 } else {
   const rounds = []
   for (let round = 0; round < Number(values.rounds); round++) {

@@ -19,6 +19,7 @@ import {
 } from '../core/index.ts'
 import type { ClientRequest } from './client-messages.ts'
 import { type DLedgerEntry, ENTRY_HEADER_SIZE, WireBatch } from './entry.ts'
+import { TIMERS_KEY } from './write.ts'
 
 /** undefined: a code that no member answers (51003, and whatever came later). */
 export function readRequest(code: number, body: Uint8Array | undefined): MemberRequest | ClientRequest | undefined {
@@ -104,6 +105,7 @@ export function readResponse(kind: MemberRequest['kind'], body: Uint8Array | und
     leaderId: text(json, 'leaderId'),
     term: long(json, 'term', -1),
     code: long(json, 'code', 200),
+    timers: text(json, TIMERS_KEY),
   }
   switch (kind) {
     case 'VOTE': {
@@ -136,6 +138,7 @@ function baseOf(json: JsonObject): RequestBase {
     localId: text(json, 'localId'),
     leaderId: text(json, 'leaderId'),
     term: long(json, 'term', -1),
+    timers: text(json, TIMERS_KEY),
   }
 }
 

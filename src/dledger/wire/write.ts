@@ -5,16 +5,17 @@
  * Source: spec/dledger.md §3.1–§3.4; vectors/dledger-0.3.1.2.
  */
 import { assert } from '../../assert.ts'
-import type { MemberRequest, MemberResponse, PushRequest, RequestBase, ResponseBase } from '../core/index.ts'
-import { CODES, lastIndexOf, REQUEST_CODES } from '../core/index.ts'
-import type { ClientRequest, ClientResponse } from './client-messages.ts'
+import { CODES, REQUEST_CODES } from '../core/codes.ts'
+import type { MemberRequest, MemberResponse, PushRequest, RequestBase, ResponseBase } from '../core/messages.ts'
+import { lastIndexOf } from '../core/messages.ts'
+import type { ClientRequest, ClientResponse, MetadataRequest } from './client-messages.ts'
 import { WireBatch } from './entry.ts'
 
-export function codeOf(request: MemberRequest): number {
+export function codeOf(request: MemberRequest | MetadataRequest): number {
   return REQUEST_CODES[request.kind]
 }
 
-export function writeRequest(request: MemberRequest): Buffer {
+export function writeRequest(request: MemberRequest | MetadataRequest): Buffer {
   if (request.kind === 'PUSH') return Buffer.from(pushJson(request))
   return Buffer.from(
     object({

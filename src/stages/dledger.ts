@@ -38,6 +38,7 @@ const STATE_TICKS = 10
 /** Dispatch and the network thread wake nobody here when they are done: that is rare, and looking is cheap. */
 const LOOK_MS = 1
 const ROOM_RETRY_MS = 1000
+const HAND_OVER_MS = 1000
 const DRAINS_MAX = 8
 const WORD = ControlBlock.index('append')
 const EPOCH = ControlBlock.index('epoch')
@@ -119,6 +120,7 @@ class DLedgerStage implements EventStage, LogWatch {
   async close(): Promise<void> {
     const { log, member, append, positions, runtime } = this
     while (append.drain(member.writers) > 0);
+    await member.handOver(HAND_OVER_MS)
     clearInterval(this.timer)
     clearTimeout(this.look)
     await member.end()

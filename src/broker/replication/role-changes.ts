@@ -40,7 +40,7 @@ export interface RoleChangesOptions {
 
 /** Queues of the former leader's last messages may become known so long after its log has been taken over. */
 const LATE_QUEUES_MS = 5000
-const LOOK_MS = 100
+const LOOK_MS = 20
 /** RocketMQ's registers after 10 s where it has no role by then. */
 const START_MS = 1000
 

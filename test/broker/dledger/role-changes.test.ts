@@ -36,7 +36,10 @@ function setUp() {
     roles.take({ kind: 'dledgerRole', role, term, leaderId, isReady })
     return [...said]
   }
-  return { config, roles, said, tell, discover: () => void (queues += 1) }
+  const discover = () => {
+    queues += 1
+  }
+  return { config, roles, said, tell, discover }
 }
 
 const LEAD = [

@@ -10,6 +10,7 @@ import { PUSH_TYPES, type PushType, REQUEST_CODES, VOTE_RESULTS, type VoteResult
 import type { MemberRequest, MemberResponse, PushRequest, RequestBase } from '../core/messages.ts'
 import type { ClientRequest, MetadataResponse } from './client-messages.ts'
 import { type DLedgerEntry, ENTRY_HEADER_SIZE, WireBatch } from './entry.ts'
+import { TIMERS_KEY } from './write.ts'
 
 /** undefined: a code that no member answers (51003, and whatever came later). */
 export function readRequest(code: number, body: Uint8Array | undefined): MemberRequest | ClientRequest | undefined {
@@ -96,7 +97,7 @@ export function readMetadata(body: Uint8Array | undefined): MetadataResponse {
 /** The answer to a request of a member. */
 export function readResponse(kind: MemberRequest['kind'], body: Uint8Array | undefined): MemberResponse {
   const json = objectOf(body)
-  const base = { ...baseOf(json), code: long(json, 'code', 200) }
+  const base = { ...baseOf(json), code: long(json, 'code', 200), timers: text(json, TIMERS_KEY) }
   switch (kind) {
     case 'VOTE': {
       const result = text(json, 'voteResult') ?? 'UNKNOWN'
@@ -128,6 +129,7 @@ function baseOf(json: JsonObject): RequestBase {
     localId: text(json, 'localId'),
     leaderId: text(json, 'leaderId'),
     term: long(json, 'term', -1),
+    timers: text(json, TIMERS_KEY),
   }
 }
 

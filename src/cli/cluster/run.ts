@@ -53,7 +53,11 @@ class Cluster implements Served {
     this.plan = plan
     this.restartMs = restartMs
     this.members = plan.members.map((each) => new MemberProcess(each, (member, how) => this.ended(member, how)))
-    this.watch = new ClusterWatch(plan, (line) => this.tell(line))
+    this.watch = new ClusterWatch(
+      plan,
+      (line) => this.tell(line),
+      (id) => this.members.find((member) => member.plan.id === id)?.pid,
+    )
   }
 
   static async start(io: Io, plan: ClusterPlan, restartMs: number | undefined): Promise<Cluster> {

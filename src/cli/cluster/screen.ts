@@ -30,7 +30,7 @@ export function clusterScreen(io: Io, plan: ClusterPlan, members: readonly Membe
   const ways = facts([
     ['send', `basaltmq admin topic create Trying${at}; basaltmq admin message send Trying --body hello${at}`],
     ['read', `basaltmq admin message tail Trying --from "10m ago"${at}`],
-    ['kill', `kill -9 ${pid ?? 'PID'}; what happens is told below`],
+    ['kill', `kill -9 ${pid ?? 'PID'} (that of the leader: see below, where all that happens is told)`],
     ['again', 'the command in its line ("alone") in another terminal'],
     ['watch', `basaltmq admin dledger status${at}; basaltmq admin top${at}`],
     ['hand over', `basaltmq admin dledger transfer --to n1${at}`],

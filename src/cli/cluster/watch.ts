@@ -22,6 +22,7 @@ interface Known {
 export class ClusterWatch {
   private readonly plan: ClusterPlan
   private readonly tell: (line: string) => void
+  private readonly pidOf: (id: string) => number | undefined
   private readonly ports = new DLedgerMembers(ANSWER_MS)
   private readonly names: AdminClient
   private readonly known: Known[]
@@ -32,8 +33,9 @@ export class ClusterWatch {
   private timer: NodeJS.Timeout | undefined
   private isClosed = false
 
-  constructor(plan: ClusterPlan, tell: (line: string) => void) {
+  constructor(plan: ClusterPlan, tell: (line: string) => void, pidOf: (id: string) => number | undefined) {
     this.plan = plan
+    this.pidOf = pidOf
     this.tell = tell
     this.names = new AdminClient({ namesrv: [`127.0.0.1:${plan.namesrvPort}`], timeoutMs: ANSWER_MS })
     this.known = plan.members.map(({ id, dledgerPort }) => ({
@@ -104,7 +106,8 @@ export class ClusterWatch {
     if (this.leader !== undefined && this.leader.id !== id) this.lose()
     this.leader = { id, term }
     this.master = undefined
-    this.tell(`${id} LEADS, term ${term}`)
+    const pid = this.pidOf(id)
+    this.tell(`${id} LEADS, term ${term}${pid === undefined ? '' : `, pid ${pid}`}`)
   }
 
   private deposed(id: string, says: MemberSays): void {

@@ -10,12 +10,15 @@ const LOOK_MS = 100
 const ANSWER_MS = 500
 /** Answers that are late now and then are no news. */
 const SILENT_LOOKS = 5
+const UNTOLD_LOOKS = 10
 
 interface Known {
   peer: DLedgerPeer
   /** Looks in a row without an answer. */
   silent: number
   isThere: boolean
+  /** Looks since it is back that nothing was told of: whom it follows is most of the news, and comes a moment later. */
+  untold: number
   says: MemberSays | undefined
 }
 
@@ -40,7 +43,7 @@ export class ClusterWatch {
     this.names = new AdminClient({ namesrv: [`127.0.0.1:${plan.namesrvPort}`], timeoutMs: ANSWER_MS })
     this.known = plan.members.map(({ id, dledgerPort }) => ({
       peer: { id, address: `127.0.0.1:${dledgerPort}` },
-      ...{ silent: 0, isThere: false, says: undefined },
+      ...{ silent: 0, isThere: false, untold: 0, says: undefined },
     }))
   }
 
@@ -96,10 +99,17 @@ export class ClusterWatch {
     const isBack = !member.isThere
     member.isThere = true
     member.says = says
-    if (says.leaderId === id && (this.leader === undefined || says.term > this.leader.term || isBack))
-      this.leads(id, says.term)
-    else if (this.leader?.id === id && says.leaderId !== id) this.deposed(id, says)
-    else if (isBack) this.tell(`${id} is there${says.leaderId === undefined ? '' : `, and follows ${says.leaderId}`}`)
+    if (isBack) member.untold = 1
+    const { leaderId } = says
+    if (leaderId === id) {
+      member.untold = 0
+      if (isBack || this.leader === undefined || says.term > this.leader.term) this.leads(id, says.term)
+      return
+    }
+    if (this.leader?.id === id) this.deposed(id, leaderId)
+    if (member.untold === 0 || (leaderId === undefined && member.untold++ < UNTOLD_LOOKS)) return
+    member.untold = 0
+    this.tell(`${id} is there${leaderId === undefined ? '' : `, and follows ${leaderId}`}`)
   }
 
   private leads(id: string, term: number): void {
@@ -110,8 +120,8 @@ export class ClusterWatch {
     this.tell(`${id} LEADS, term ${term}${pid === undefined ? '' : `, pid ${pid}`}`)
   }
 
-  private deposed(id: string, says: MemberSays): void {
-    this.tell(`${id} leads no more${says.leaderId === undefined ? '' : `: it follows ${says.leaderId}`}`)
+  private deposed(id: string, leaderId: string | undefined): void {
+    this.tell(`${id} leads no more${leaderId === undefined ? '' : `: it follows ${leaderId}`}`)
     this.lose()
   }
 

@@ -156,6 +156,22 @@ export class GroupMember {
     return this.writers.retire(retainedBelow(this.core, this.options.log, below, isOverLimit))
   }
 
+  /** In front of a clean stop: whoever is least behind leads on, so that nobody waits for an election. Resolves whatever comes of it. */
+  async handOver(timeoutMs: number): Promise<void> {
+    const { core, options } = this
+    const { group, selfId } = options
+    const heir = this.leastBehind()
+    if (core.role !== 'LEADER' || heir === undefined) return
+    const answered = new Promise<unknown>((resolve) => {
+      const base = { group, remoteId: selfId, localId: selfId, leaderId: selfId, term: core.term }
+      const whom = { transferId: selfId, transfereeId: heir, takeLeadershipLedgerIndex: -1 }
+      this.driver.request({ kind: 'LEADERSHIP_TRANSFER', ...base, ...whom }, resolve)
+    })
+    let timer: NodeJS.Timeout | undefined
+    await Promise.race([answered, new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs)))])
+    clearTimeout(timer)
+  }
+
   /** Takes part no more; nothing is being written when it resolves. */
   end(): Promise<void> {
     this.ending ??= this.leave()
@@ -166,6 +182,14 @@ export class GroupMember {
   saveCheckpoint(): Promise<void> {
     const { log } = this.options
     return log.state.saveCheckpoint({ committedIndex: this.core.commitIndex, endIndex: log.endIndex })
+  }
+
+  /** Of those that follow: the one with the most entries. */
+  private leastBehind(): string | undefined {
+    const followers = (this.core.leading?.peers ?? [])
+      .map(({ follows, matchIndex }, i) => ({ id: this.peers[i]!.id, follows, matchIndex }))
+      .filter(({ id, follows }) => follows && id !== this.options.selfId)
+    return followers.sort((a, b) => b.matchIndex - a.matchIndex)[0]?.id
   }
 
   private async leave(): Promise<void> {

@@ -37,6 +37,8 @@ export interface LogWatch {
   flushed(pos: number): void
   /** The end is about to move, perhaps back: nothing above is to be read, or called flushed, from now on. */
   truncating(keepsBelow: number): void
+  /** The log begins here now: files were deleted, or it began anew. */
+  began(beginPos: number): void
   gateOpened(term: number): void
   /** In front of the sync; what it throws is the sync's failure. */
   beforeSync?(): Promise<void> | undefined
@@ -134,6 +136,7 @@ export class LogDriver {
     }
     if (count === 0) return 0
     this.shared = []
+    this.options.watch?.began(this.log.positionOf(this.log.beginIndex))
     this.options.input({ kind: 'began', beginIndex: this.log.beginIndex })
     return count
   }
@@ -169,7 +172,9 @@ export class LogDriver {
     this.epoch = epoch
     this.shared = []
     watch?.truncating(Math.min(this.log.endPos, last.pos))
+    const before = this.log.beginIndex
     const failure = this.log.truncate(last, mustEqual)
+    if (this.log.beginIndex !== before) watch?.began(this.log.positionOf(this.log.beginIndex))
     // What stands is on disk.
     watch?.appended(this.log.endPos)
     watch?.flushed(this.log.endPos)

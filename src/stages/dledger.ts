@@ -38,6 +38,7 @@ const STATE_TICKS = 10
 /** Dispatch and the network thread wake nobody here when they are done: that is rare, and looking is cheap. */
 const LOOK_MS = 1
 const ROOM_RETRY_MS = 1000
+const HAND_OVER_MS = 1000
 const DRAINS_MAX = 8
 const WORD = ControlBlock.index('append')
 const EPOCH = ControlBlock.index('epoch')
@@ -111,6 +112,7 @@ class DLedgerStage implements EventStage, LogWatch {
 
   take(message: ToStage): void {
     if (message.kind === 'settings') Object.assign(this.start.settings, message.values)
+    else if (message.kind === 'retire') this.member.retire(message.below, message.isOverLimit)
     this.pump()
   }
 
@@ -118,6 +120,7 @@ class DLedgerStage implements EventStage, LogWatch {
   async close(): Promise<void> {
     const { log, member, append, positions, runtime } = this
     while (append.drain(member.writers) > 0);
+    await member.handOver(HAND_OVER_MS)
     clearInterval(this.timer)
     clearTimeout(this.look)
     await member.end()
@@ -150,6 +153,12 @@ class DLedgerStage implements EventStage, LogWatch {
     appended.reset(end)
     this.counted = this.log.endIndex
     this.history.begin(end, this.runtime.control.now())
+  }
+
+  began(beginPos: number): void {
+    const { retained } = this.positions
+    if (beginPos > retained.load()) retained.advance(beginPos)
+    this.runtime.post({ kind: 'retired', below: retained.load() })
   }
 
   gateOpened(): void {

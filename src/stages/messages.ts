@@ -88,8 +88,8 @@ export type FromStage =
 
 /** Main → stage. */
 export type ToStage =
-  /** DLedger: files that end at or below this position may go; it answers with `retired`. */
-  | { kind: 'retire'; below: number }
+  /** DLedger: files that end at or below this position may go, even those that a follower lacks where the disk is over its limit. */
+  | { kind: 'retire'; below: number; isOverLimit: boolean }
   /** All: the store is recovered, the positions are set. The first message. */
   | { kind: 'begin'; knownQueues: KnownQueue[]; dledger?: FoundLog | undefined }
   /** Housekeeping: write `text` to config/<file> durably (temporary file, sync, rename, folder sync, .bak kept). */

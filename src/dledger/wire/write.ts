@@ -5,12 +5,13 @@
  * Source: spec/dledger.md §3.1–§3.4; vectors/dledger-0.3.1.2.
  */
 import { assert } from '../../assert.ts'
-import type { MemberRequest, MemberResponse, PushRequest, RequestBase, ResponseBase } from '../core/index.ts'
-import { CODES, lastIndexOf, REQUEST_CODES } from '../core/index.ts'
-import type { ClientRequest, ClientResponse } from './client-messages.ts'
+import { CODES, REQUEST_CODES } from '../core/codes.ts'
+import type { MemberRequest, MemberResponse, PushRequest, RequestBase, ResponseBase } from '../core/messages.ts'
+import { lastIndexOf } from '../core/messages.ts'
+import type { ClientRequest, ClientResponse, MetadataRequest } from './client-messages.ts'
 import { WireBatch } from './entry.ts'
 
-export function codeOf(request: MemberRequest): number {
+export function codeOf(request: MemberRequest | MetadataRequest): number {
   return REQUEST_CODES[request.kind]
 }
 
@@ -19,11 +20,11 @@ export type TimersMark = 'fast' | 'jvm'
 export const TIMERS_KEY = 'basaltTimers'
 
 /** `mark`: among our own. Without it these are the bytes of a JVM member. */
-export function writeRequest(request: MemberRequest, mark?: TimersMark): Buffer {
+export function writeRequest(request: MemberRequest | MetadataRequest, mark?: TimersMark): Buffer {
   return Buffer.from(marked(request.kind === 'PUSH' ? pushJson(request) : requestJson(request), mark))
 }
 
-function requestJson(request: Exclude<MemberRequest, PushRequest>): string {
+function requestJson(request: Exclude<MemberRequest, PushRequest> | MetadataRequest): string {
   return object({
     code: CODES.SUCCESS,
     group: request.group,

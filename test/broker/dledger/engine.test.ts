@@ -1,5 +1,6 @@
 /** A group of brokers' engines: what one writes all have, and nothing of a term that is over gets in. Source: spec/dledger.md §1. */
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { JVM_TIMERS } from '../../../src/dledger/index.ts'
 import { eventually } from '../../dledger/support.ts'
 import { EngineGroup, type Outcome } from './engine-rig.ts'
 
@@ -111,6 +112,17 @@ describe('a group of engines', () => {
     old.said = undefined
     const next = await group.leader()
     expect((await next.send('after')).status).toBe('ok')
+  })
+
+  test('who stops hands over: nobody waits for an election', async () => {
+    const group = await groupOf(3, { dLedgerFastElection: false })
+    const old = await group.leader()
+    expect((await old.send('before')).status).toBe('ok')
+    const began = performance.now()
+    await old.stop()
+    const next = await group.leader()
+    expect((await next.send('after')).status).toBe('ok')
+    expect(performance.now() - began).toBeLessThan(JVM_TIMERS.electionMsMin)
   })
 
   test('a group of one commits alone', async () => {

@@ -136,7 +136,7 @@ export class LogDriver {
     }
     if (count === 0) return 0
     this.shared = []
-    this.options.watch?.began(this.log.positionOf(this.log.beginIndex))
+    this.options.watch?.began(this.log.beginsAt)
     this.options.input({ kind: 'began', beginIndex: this.log.beginIndex })
     return count
   }
@@ -172,9 +172,9 @@ export class LogDriver {
     this.epoch = epoch
     this.shared = []
     watch?.truncating(Math.min(this.log.endPos, last.pos))
-    const before = this.log.beginIndex
+    const before = this.log.beginsAt
     const failure = this.log.truncate(last, mustEqual)
-    if (this.log.beginIndex !== before) watch?.began(this.log.positionOf(this.log.beginIndex))
+    if (this.log.beginsAt !== before) watch?.began(this.log.beginsAt)
     // What stands is on disk.
     watch?.appended(this.log.endPos)
     watch?.flushed(this.log.endPos)

@@ -136,6 +136,8 @@ export interface Progress {
   commitSent: number
   commitDueAt: number
   lastOkAt: number
+  /** It has answered this leader once. */
+  isHeard: boolean
   nextHeartbeatAt: number
   heartbeatCall: number
 }

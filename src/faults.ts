@@ -7,6 +7,7 @@
  * Failpoints: the environment BASALT_FAILPOINT="name" or "name:n" kills the process with SIGKILL at the n-th pass of the
  * point, in whatever thread that is.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigError } from './errors.ts'
 
 export const FAULT_WORDS = {
@@ -25,7 +26,7 @@ export const FAULT_WORDS = {
 } as const
 export type FaultName = keyof typeof FAULT_WORDS
 
-export const THREADS = { append: 1, flush: 2, dispatch: 4, housekeeping: 8, ha: 16 } as const
+export const THREADS = { append: 1, flush: 2, dispatch: 4, housekeeping: 8, ha: 16, dledger: 32 } as const
 export type ThreadName = keyof typeof THREADS
 
 export class FaultSwitches {
@@ -63,10 +64,21 @@ export class FaultSwitches {
     while (this.get('holdSync') !== 0) Atomics.wait(this.words, FAULT_WORDS.holdSync, 1, 1000)
     const slow = this.get('slowSync')
     if (slow > 0) Atomics.wait(this.words, FAULT_WORDS.slowSync, slow, slow)
-    if (this.get('failSync') > 0) {
-      Atomics.sub(this.words, FAULT_WORDS.failSync, 1)
-      throw Object.assign(new Error('EIO: i/o error, fdatasync (fault)'), { code: 'EIO' })
-    }
+    this.failIfTold()
+  }
+
+  /** The same for a thread that must not wait. */
+  async beforeSyncSoon(): Promise<void> {
+    while (this.get('holdSync') !== 0) await sleep(5)
+    const slow = this.get('slowSync')
+    if (slow > 0) await sleep(slow)
+    this.failIfTold()
+  }
+
+  private failIfTold(): void {
+    if (this.get('failSync') === 0) return
+    Atomics.sub(this.words, FAULT_WORDS.failSync, 1)
+    throw Object.assign(new Error('EIO: i/o error, fdatasync (fault)'), { code: 'EIO' })
   }
 }
 

@@ -26,8 +26,12 @@ const STORE_STATUS = {
   slaveTimeout: 'slaveTimeout',
   /** The epoch changed between claim and append: nothing is stored. */
   oldEpoch: 'oldEpoch',
+  /** DLedger: appended by a leader that led no more before a majority had it. Whether it stays is the next leader's to say. */
+  leaderChanged: 'leaderChanged',
   /** Larger than a CommitLog file: nothing is stored. */
   tooLarge: 'tooLarge',
+  /** The disk is full: nothing is stored, or the first messages of a batch. */
+  noRoom: 'noRoom',
   /** A stage failed: whether it is stored is unknown. */
   failed: 'failed',
 } as const
@@ -99,6 +103,8 @@ export class Acks {
   private serializes = new Uint8Array(INITIAL_CAPACITY)
   private flags = new Uint8Array(INITIAL_CAPACITY)
   private statuses = new Uint8Array(INITIAL_CAPACITY)
+  /** Of the claim. */
+  private epochs = new Int32Array(INITIAL_CAPACITY)
   private since = new Float64Array(INITIAL_CAPACITY)
   private ends = new Float64Array(INITIAL_CAPACITY)
   private physicalOffsets = new Float64Array(INITIAL_CAPACITY)
@@ -118,6 +124,8 @@ export class Acks {
   private readonly stageClock: StageClock
   private readonly answer: Answer
   private readonly limits: WaitLimits
+  /** An epoch takes with it what was appended under it and is not confirmed: DLedger. */
+  private readonly epochsEnd: boolean
   /** The time of this turn of the event loop, once it was asked for: a look at the clock costs 1 % of a send. */
   private turnNow = 0
   private isTurnTimed = false
@@ -139,6 +147,7 @@ export class Acks {
     stageClock: StageClock
     answer: Answer
     limits: WaitLimits
+    epochsEnd?: boolean
   }) {
     this.ring = options.ring
     this.control = options.control
@@ -146,6 +155,7 @@ export class Acks {
     this.stageClock = options.stageClock
     this.answer = options.answer
     this.limits = options.limits
+    this.epochsEnd = options.epochsEnd ?? false
   }
 
   /** Remembers a send whose record has been claimed in the submit ring, in the order of the claims. */
@@ -159,6 +169,7 @@ export class Acks {
     this.samples[at] = send.sample
     this.serializes[at] = send.serialize
     this.flags[at] = (send.waits ? FLAG_WAITS : 0) | (send.isOneway ? FLAG_ONEWAY : 0)
+    this.epochs[at] = this.control.epoch
     this.since[at] = this.turnTime()
     this.tail += 1
   }
@@ -172,6 +183,7 @@ export class Acks {
     this.queueIds[at] = queueId
     this.samples[at] = -1
     this.flags[at] = FLAG_OWN | (waits ? FLAG_WAITS : 0)
+    this.epochs[at] = this.control.epoch
     this.since[at] = this.turnTime()
     this.tail += 1
   }
@@ -186,18 +198,25 @@ export class Acks {
     this.book()
     if (this.head === this.booked) return 0
     const confirmed = this.control.confirmed()
+    // Behind `confirmed`: while the epoch is that of a claim, what was confirmed are the bytes that were appended for it.
+    const { epoch } = this.control
     const now = this.clock.now()
     const before = this.head
     while (this.head < this.booked) {
       const at = this.head & (this.capacity - 1)
       if ((this.flags[at] & FLAG_DONE) === 0) {
-        const status = this.ends[at] <= confirmed ? 'ok' : this.unconfirmed(at, now)
+        const status = this.statusOf(at, confirmed, epoch, now)
         if (status === undefined) break
         this.finish(at, status)
       }
       this.head += 1
     }
     return this.head - before
+  }
+
+  private statusOf(at: number, confirmed: number, epoch: number, now: number): StoreStatus | undefined {
+    if (this.epochsEnd && this.epochs[at] !== epoch) return 'leaderChanged'
+    return this.ends[at] <= confirmed ? 'ok' : this.unconfirmed(at, now)
   }
 
   /**
@@ -307,7 +326,7 @@ export class Acks {
 
   private outcomeOf(at: number, status: StoreStatus): SendOutcome {
     const { outcome } = this
-    outcome.status = this.statuses[at] === ACK_STATUS.appended ? status : refusalOf(this.statuses[at])
+    outcome.status = this.statuses[at] === ACK_STATUS.appended ? status : REFUSALS[this.statuses[at]]!
     outcome.opaque = this.opaques[at]
     outcome.serialize = this.serializes[at]
     outcome.queueId = this.queueIds[at]
@@ -346,6 +365,7 @@ export class Acks {
     this.serializes = place(this.serializes, new Uint8Array(to))
     this.flags = place(this.flags, new Uint8Array(to))
     this.statuses = place(this.statuses, new Uint8Array(to))
+    this.epochs = place(this.epochs, new Int32Array(to))
     this.since = place(this.since, new Float64Array(to))
     this.ends = place(this.ends, new Float64Array(to))
     this.physicalOffsets = place(this.physicalOffsets, new Float64Array(to))
@@ -355,6 +375,8 @@ export class Acks {
   }
 }
 
-function refusalOf(ackStatus: number): StoreStatus {
-  return ackStatus === ACK_STATUS.oldEpoch ? 'oldEpoch' : 'tooLarge'
+const REFUSALS: Record<number, StoreStatus> = {
+  [ACK_STATUS.oldEpoch]: 'oldEpoch',
+  [ACK_STATUS.tooLarge]: 'tooLarge',
+  [ACK_STATUS.noRoom]: 'noRoom',
 }

@@ -12,7 +12,8 @@ import { assert } from '../assert.ts'
 import { createRing, RingConsumer, RingProducer, ringCapacityFor } from '../concurrency/byte-ring.ts'
 import { ControlBlock, FLAGS, GATE } from '../concurrency/control-block.ts'
 import { QueueTable } from '../concurrency/queue-table.ts'
-import { wake, wakeUrgently } from '../concurrency/wake.ts'
+import { wakeUrgently } from '../concurrency/wake.ts'
+import type { RecoveredDLedgerLog, recoverDLedgerLog } from '../dledger/index.ts'
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
 import type { Log } from '../log.ts'
@@ -22,9 +23,12 @@ import { Waker } from '../native/index.ts'
 import type { FromStage, KnownQueue, StageName } from '../stages/messages.ts'
 import { SUBMIT } from '../stages/ring-records.ts'
 import { type StageFailure, Supervisor } from '../stages/supervisor.ts'
+import { wakeAppend } from '../stages/wake-others.ts'
+import { LogReader } from '../store/commitlog/log-reader.ts'
+import { realDisk } from '../store/disk.ts'
 import type { TopicFilter } from '../store/dispatch/index.ts'
 import { StagedMetadataStore } from '../store/metadata/index.ts'
-import { type RecoveredStore, recoverStore } from '../store/recovery/recover-store.ts'
+import { type RecoveredStore, type RecoveryGround, recoverStore } from '../store/recovery/recover-store.ts'
 import type { StoreSettings } from '../store/settings.ts'
 import { abandonStoreFolder, closeStoreFolder, openStoreFolder, type StoreFolder } from '../store/store-folder.ts'
 import { QueueIds } from './queue-ids.ts'
@@ -45,6 +49,7 @@ const ARRIVAL_RING_BYTES = 256 * 1024
 const DEFINITION_RING_BYTES = 256 * 1024
 /** In the order in which they stop. HA goes before them without its thread: see leaveReplication(). */
 const STAGES: StageName[] = ['append', 'flush', 'dispatch', 'housekeeping', 'ha']
+const DLEDGER_STAGES: StageName[] = ['dledger', 'dispatch', 'housekeeping']
 const LEAVE_MS_MAX = 1000
 /** Largest topic and properties, and the record's fixed parts, beside the body. */
 const RECORD_OVERHEAD = 65_536
@@ -73,6 +78,7 @@ export class Engine {
   /** The HA thread runs: from the start, or since a slave has come to an ASYNC_MASTER. */
   private isReplicating: boolean
   private door: HaDoor | undefined
+  private dledger: RecoveredDLedgerLog | undefined
   /** Queues of deleted topics that dispatch has not removed. */
   private readonly forgetting = new Map<string, number>()
 
@@ -82,11 +88,12 @@ export class Engine {
     let engine: Engine | undefined
     try {
       engine = new Engine(options, folder)
-      engine.supervisor.start(STAGES.filter((stage) => stage !== 'ha' || engine?.isReplicating === true))
-      engine.recover(options.log)
-      await engine.supervisor.begin(engine.recovered.queues)
+      const { stages } = engine
+      engine.supervisor.start(stages)
+      engine.recover(options.log, options.settings.enableDLegerCommitLog ? await dledgerLog() : undefined)
+      await engine.supervisor.begin(engine.recovered.queues, stages, engine.dledger?.found)
       await engine.caughtUp()
-      if (!engine.isReplicating) await engine.openDoor()
+      if (!stages.includes('ha') && !options.settings.enableDLegerCommitLog) await engine.openDoor()
       return engine
     } catch (error) {
       if (engine?.found !== undefined) await engine.abandon()
@@ -102,7 +109,7 @@ export class Engine {
   private constructor(options: EngineOptions, folder: StoreFolder) {
     const { settings, log } = options
     this.settings = settings
-    this.isReplicating = settings.brokerRole !== 'ASYNC_MASTER'
+    this.isReplicating = settings.brokerRole !== 'ASYNC_MASTER' && !settings.enableDLegerCommitLog
     this.folder = folder
     this.control = ControlBlock.create()
     this.table = QueueTable.create()
@@ -149,6 +156,7 @@ export class Engine {
         else if (message.kind === 'forgotten') this.forgotten(message)
         else if (message.kind === 'haListening') this.haPort = message.port
         else if (message.kind === 'haLeft') this.hasLeft()
+        else if (message.kind === 'retire') this.supervisor.post('dledger', message)
         else if (message.kind === 'rebase') this.supervisor.post('housekeeping', message)
         else if (message.kind === 'rebased') this.supervisor.post('ha', message)
         else options.onMessage(stage, message)
@@ -164,13 +172,26 @@ export class Engine {
     return this.store.queueIds
   }
 
+  private get stages(): StageName[] {
+    if (this.settings.enableDLegerCommitLog) return DLEDGER_STAGES
+    return STAGES.filter((stage) => stage !== 'ha' || this.isReplicating)
+  }
+
   private get store() {
     assert(this.found !== undefined, 'the store is recovered before it is used')
     return this.found
   }
 
-  private recover(log: Log): void {
-    const recovered = recoverStore(this.settings, this.folder, log)
+  private recover(log: Log, recoverEntries: typeof recoverDLedgerLog | undefined): void {
+    const { settings, folder } = this
+    const ground: RecoveryGround = { disk: realDisk, source: () => new LogReader(settings) }
+    if (recoverEntries !== undefined) {
+      ground.log = (marks, isClean) => {
+        this.dledger = recoverEntries(settings, marks, isClean, log)
+        return this.dledger
+      }
+    }
+    const recovered = recoverStore(settings, folder, log, ground)
     setPositions(this.control, recovered, this.settings)
     for (const { queue, nextOffset, minOffset } of recovered.queues) {
       this.table.setMax(queue, nextOffset)
@@ -191,12 +212,12 @@ export class Engine {
   /** Moves the clock of all threads and lets each look at it. */
   moveClock(milliseconds: number): void {
     this.control.moveClock(milliseconds)
-    for (const stage of STAGES) wakeUrgently(this.control.words, ControlBlock.index(stage))
+    for (const stage of this.stages) wakeUrgently(this.control.words, ControlBlock.index(stage))
   }
 
   /** For the threads that read keys which may change while the broker runs. */
   changeSettings(values: Partial<StoreSettings>): void {
-    for (const stage of ['housekeeping', 'flush', 'ha'] as const)
+    for (const stage of ['housekeeping', 'flush', 'ha', 'dledger'] as const)
       this.supervisor.post(stage, { kind: 'settings', values })
   }
 
@@ -244,7 +265,7 @@ export class Engine {
       return
     }
     this.submit.commit()
-    wake(this.control.words, ControlBlock.index('append'))
+    wakeAppend(this.control)
   }
 
   /**
@@ -253,12 +274,15 @@ export class Engine {
    */
   async stop(flushed?: () => Promise<void>): Promise<void> {
     await this.leaveReplication()
-    for (const stage of STAGES) {
+    for (const stage of this.settings.enableDLegerCommitLog ? DLEDGER_STAGES : STAGES) {
       await this.supervisor.stop(stage)
-      if (stage === 'flush' && this.failure === undefined) await flushed?.()
+      const isFlushed = stage === 'flush' || stage === 'dledger'
+      if (isFlushed && this.failure === undefined) await flushed?.()
     }
-    const end = this.control.load('appended')
-    const isWhole = (['flushed', 'dispatched', 'settled'] as const).every((name) => this.control.load(name) === end)
+    const { control } = this
+    const end = control.visible()
+    const isFlushed = control.load('flushed') === control.load('appended')
+    const isWhole = isFlushed && (['dispatched', 'settled'] as const).every((name) => control.load(name) === end)
     this.metadata.abandon('the broker has stopped')
     await this.close(isWhole && !this.control.hasFlag(FLAGS.flushFailed) && !this.control.hasFlag(FLAGS.dispatchFailed))
   }
@@ -313,7 +337,7 @@ export class Engine {
 
   /** Until everything recovered is in its ConsumeQueue: clients must not see queues that still grow into the past. */
   private async caughtUp(): Promise<void> {
-    while (this.control.load('dispatched') < this.control.load('appended')) {
+    while (this.control.load('dispatched') < this.control.visible()) {
       if (this.failure !== undefined) {
         const { stage, code, message } = this.failure
         throw new StoreError(code, { what: `the ${stage} thread failed: ${message}`, where: this.folder.root })
@@ -331,15 +355,26 @@ function setPositions(control: ControlBlock, recovered: RecoveredStore, settings
   control.writer('settled').reset(recovered.settled)
   control.writer('dispatched').reset(recovered.dispatchFrom)
   control.writer('flushed').reset(recovered.end)
-  // What slaves have they will say themselves.
-  control.writer('replicated').reset(recovered.min)
+  // What slaves have they will say themselves; what a DLedger group has committed it does not take back.
+  control.writer('replicated').reset(settings.enableDLegerCommitLog ? recovered.committed : recovered.min)
   control.writer('appended').reset(recovered.end)
   control.writer('allocated').reset(recovered.allocated)
-  const flushed = settings.flushDiskType === 'SYNC_FLUSH' ? GATE.flushed : 0
-  // No slave is there yet: HA changes that.
-  const replicated = settings.brokerRole === 'SYNC_MASTER' ? GATE.degraded : 0
-  control.setWord('gate', flushed | replicated | (settings.readUnCommitted ? GATE.openRead : 0))
+  control.setWord('gate', gateOf(settings))
   control.writer('received').reset(recovered.end)
+}
+
+function gateOf({ flushDiskType, brokerRole, readUnCommitted, enableDLegerCommitLog }: StoreSettings): number {
+  // A member counts for the majority what it has, or with SYNC_FLUSH what it has on disk.
+  if (enableDLegerCommitLog) return GATE.replicated
+  const flushed = flushDiskType === 'SYNC_FLUSH' ? GATE.flushed : 0
+  // No slave is there yet: HA changes that.
+  const replicated = brokerRole === 'SYNC_MASTER' ? GATE.degraded : 0
+  return flushed | replicated | (readUnCommitted ? GATE.openRead : 0)
+}
+
+/** Loaded where it is used only: a start is short. */
+async function dledgerLog(): Promise<typeof recoverDLedgerLog> {
+  return (await import('../dledger/index.ts')).recoverDLedgerLog
 }
 
 export type { KnownQueue }

@@ -166,6 +166,12 @@ export class StoreView implements MessageStore {
     return this.options.pool.view(physicalOffset, this.visibleEnd())
   }
 
+  /** The oldest record; undefined where there is none. */
+  firstRecord(): Promise<Uint8Array | undefined> {
+    const min = this.logMin()
+    return this.view(min + this.log.layoutAt(min).headerSize)
+  }
+
   queryByKey(query: KeyQuery): Promise<KeyQueryResult> {
     return this.options.pool.queryByKey({ query, logMin: this.logMin(), logEnd: this.visibleEnd() })
   }
@@ -174,12 +180,14 @@ export class StoreView implements MessageStore {
     return this.options.control.load('retained')
   }
 
+  /** Of a DLedger group's log what is committed: the rest may go again, and be another one at the same place. */
   logMax(): number {
-    return this.options.control.load('appended')
+    const { control, settings } = this.options
+    return settings.enableDLegerCommitLog ? control.visible() : control.load('appended')
   }
 
   dispatchBehindBytes(): number {
-    return this.options.control.load('appended') - this.options.control.load('dispatched')
+    return Math.max(0, this.logMax() - this.options.control.load('dispatched'))
   }
 
   /** Keeps the segment that is written mapped: it is served then even if somebody takes its file away. */

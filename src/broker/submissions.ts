@@ -8,7 +8,7 @@
  */
 import type { RingProducer } from '../concurrency/byte-ring.ts'
 import { ControlBlock, NETWORK } from '../concurrency/control-block.ts'
-import { wake } from '../concurrency/wake.ts'
+import { wakeAppend } from '../stages/wake-others.ts'
 
 const ROOM_RETRY_MS = 1
 /** 32 sends take the network thread about 0.1 ms. */
@@ -92,6 +92,6 @@ export class Submissions {
     this.uncommitted = 0
     committed()
     submit.commit()
-    wake(control.words, ControlBlock.index('append'))
+    wakeAppend(control)
   }
 }

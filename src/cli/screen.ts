@@ -29,11 +29,15 @@ export function brokerScreen({ addresses, store }: BrokerHandle, config: BrokerC
     ['store', store.folder],
     ['found', store.found],
     ['flush', config.flushDiskType],
-    ['replication', config.brokerRole],
+    ['replication', replicationOf(config)],
     ['FAULTS', facts.faults === undefined || facts.faults === '' ? '' : `${facts.faults} (on purpose: BASALT_FAULTS)`],
   ])
   const times = `store recovered in ${Math.round(store.recoveredMs)} ms, ready in ${Math.round(facts.readyMs)} ms`
   return `${head(facts)}${table}\n${times}; Ctrl-C stops\n`
+}
+
+function replicationOf({ enableDLegerCommitLog, dLegerGroup, dLegerSelfId, brokerRole }: BrokerConfig): string {
+  return enableDLegerCommitLog ? `DLedger, member ${dLegerSelfId} of group ${dLegerGroup}` : brokerRole
 }
 
 export function namesrvScreen({ address }: NamesrvHandle, facts: Facts): string {

@@ -4,7 +4,7 @@
  *   line 0–7    positions, one 64-bit word each (bytes of the CommitLog)
  *   line 8–15   words, one 32-bit word each (wake words, epoch, gate, flags)
  *   line 16     clock offset, 64-bit
- *   line 21–25  a position and words of replication, one of flush, the HA thread's waker
+ *   line 21–27  a position and words of replication, one of flush, DLedger's wake word, wakers of HA and append
  *
  * A position has one writing thread and any number of readers. Reads and writes are Atomics on a BigInt64Array: never
  * torn, and published with everything that was written before. Each stage reads them once a batch, so that the price of
@@ -61,13 +61,17 @@ export const WORDS = {
   heldPulls: 20,
   /** Odd while the flush thread waits for an fdatasync of the CommitLog; it counts them. Writer: flush. */
   syncing: 24,
+  /** Wake word of the DLedger thread, which stands in the places of append, flush and HA. */
+  dledger: 26,
 } as const
 export type WordName = keyof typeof WORDS
 
 const CLOCK_LINE = 16
 /** 64 bits, written once by the HA thread before it first sleeps. */
 const HA_WAKER_LINE = 25
-const LINES = 26
+/** The same for the thread that appends, where that lives in an event loop. */
+const APPEND_WAKER_LINE = 27
+const LINES = 28
 /** Indexes of the words that are read for each message: a table that is asked by name costs 20 ns. */
 const EPOCH = WORDS.epoch * WORDS32
 const FENCE_STATE = WORDS.fence * WORDS32
@@ -229,6 +233,15 @@ export class ControlBlock implements Clock {
 
   set haWaker(handle: bigint) {
     Atomics.store(this.positions, HA_WAKER_LINE * WORDS64, handle)
+  }
+
+  /** Handle of the waker of the thread that appends; 0: it sleeps on its word. */
+  get appendWaker(): bigint {
+    return Atomics.load(this.positions, APPEND_WAKER_LINE * WORDS64)
+  }
+
+  set appendWaker(handle: bigint) {
+    Atomics.store(this.positions, APPEND_WAKER_LINE * WORDS64, handle)
   }
 
   /** Milliseconds of the injected clock: the system's plus what tests moved it by. */

@@ -3,6 +3,7 @@
  */
 import { dirname, join, resolve } from 'node:path'
 import { ConfigError } from '../errors.ts'
+import { checkDLedger, deriveDLedger, ENTRY_HEADER, ENTRY_MAX, ownDLedgerPort } from './dledger.ts'
 import { type BrokerConfig, GIB, KIB, MIB } from './keys/index.ts'
 
 /** What a record may need beside its body: properties (32 KiB), topic, fields, IPv6 hosts, blank; rounded up. */
@@ -33,6 +34,7 @@ export function deriveBroker(context: Context): void {
   if (commitLog === '') derive('storePathCommitLog', join(config.storePathRootDir, 'commitlog'), 'storePathRootDir')
   else derive('storePathCommitLog', resolve(context.cwd, commitLog), 'the working folder')
   if (config.brokerName === '') derive('brokerName', 'DEFAULT_BROKER', 'the empty name')
+  deriveDLedger(context)
   if (config.brokerIP2 === '') derive('brokerIP2', config.brokerIP1, 'brokerIP1')
   if (config.haListenPort === 0 && config.listenPort !== 0) derive('haListenPort', config.listenPort + 1, 'listenPort')
   if (config.fastListenPort === 0 && config.listenPort !== 0)
@@ -63,6 +65,7 @@ function ringFor(maxMessageSize: number): number {
 }
 
 export function checkBroker(context: Context): void {
+  checkDLedger(context)
   checkSizes(context)
   checkPorts(context)
   checkDisk(context)
@@ -76,14 +79,15 @@ function refuse(context: Context, key: keyof BrokerConfig, what: string, todo: s
 function checkSizes(context: Context): void {
   const { config } = context
   const { maxMessageSize, mappedFileSizeCommitLog: segment, submitRingSize: ring } = config
+  const most = config.enableDLegerCommitLog ? Math.min(maxMessageSize, ENTRY_MAX) : maxMessageSize
   const blame = context.isSet('mappedFileSizeCommitLog') ? 'mappedFileSizeCommitLog' : 'maxMessageSize'
-  if (maxMessageSize + RECORD_EXTRA_MIN > segment) {
+  if (most + RECORD_EXTRA_MIN + (config.enableDLegerCommitLog ? ENTRY_HEADER : 0) > segment) {
     const what = `mappedFileSizeCommitLog is ${segment}, too small for a message of maxMessageSize ${maxMessageSize}`
-    refuse(context, blame, what, `allowed: at least ${maxMessageSize + RECORD_EXTRA} for that maxMessageSize`)
+    refuse(context, blame, what, `allowed: at least ${most + RECORD_EXTRA} for that maxMessageSize`)
   }
-  if (maxMessageSize + RECORD_EXTRA > segment) {
+  if (most + RECORD_EXTRA > segment) {
     const message = `mappedFileSizeCommitLog is ${segment}: a message of maxMessageSize ${maxMessageSize} with long properties`
-    context.warn(blame, `${message} does not fit and is refused; ${maxMessageSize + RECORD_EXTRA} would do`)
+    context.warn(blame, `${message} does not fit and is refused; ${most + RECORD_EXTRA} would do`)
   }
   const isPowerOfTwo = Number.isInteger(Math.log2(ring))
   if (!isPowerOfTwo || ring < 4 * (maxMessageSize + RECORD_EXTRA)) {
@@ -123,10 +127,9 @@ function checkPorts(context: Context): void {
     )
   }
   const taken = new Map<number, keyof BrokerConfig>()
-  for (const key of ['listenPort', 'fastListenPort', 'haListenPort', 'nameServerInsidePort'] as const) {
-    const port = config[key]
-    const isUnused = key === 'nameServerInsidePort' && !runsNameServer(config)
-    if (port === 0 || isUnused) continue
+  for (const key of ['listenPort', 'fastListenPort', 'haListenPort', 'dLegerPeers', 'nameServerInsidePort'] as const) {
+    const port = portOf(config, key)
+    if (port === 0) continue
     const other = taken.get(port)
     const isTooLarge = port > 65_535
     if (isTooLarge || other !== undefined) {
@@ -136,6 +139,13 @@ function checkPorts(context: Context): void {
     }
     taken.set(port, key)
   }
+}
+
+/** 0: none, or a free one. In a DLedger group the port for slaves is told as RocketMQ does, and nothing listens there. */
+function portOf(config: BrokerConfig, key: 'dLegerPeers' | Extract<keyof BrokerConfig, `${string}Port`>): number {
+  if (key === 'dLegerPeers') return config.enableDLegerCommitLog ? (ownDLedgerPort(config) ?? 0) : 0
+  if (key === 'haListenPort' && config.enableDLegerCommitLog) return 0
+  return key === 'nameServerInsidePort' && !runsNameServer(config) ? 0 : config[key]
 }
 
 function checkDisk(context: Context): void {
@@ -156,14 +166,13 @@ function checkDisk(context: Context): void {
 /** Promises that this version cannot keep must not look kept. */
 function checkPromises(context: Context): void {
   const { config } = context
-  const todo = 'this version has no such mode yet; leave the key out'
-  if (config.enableDLegerCommitLog) refuse(context, 'enableDLegerCommitLog', 'enableDLegerCommitLog is true', todo)
   if (config.brokerRole === 'SLAVE' && config.brokerId < 1) {
     const blame = context.isSet('brokerId') ? 'brokerId' : 'brokerRole'
     const what = `brokerRole is SLAVE and brokerId ${config.brokerId}, but a slave's is above 0`
     refuse(context, blame, what, 'set brokerId, another one for each slave of a brokerName')
   }
-  if (config.brokerRole === 'SLAVE' && runsNameServer(config) && config.haMasterAddress === '') {
+  const isSlave = config.brokerRole === 'SLAVE' && !config.enableDLegerCommitLog
+  if (isSlave && runsNameServer(config) && config.haMasterAddress === '') {
     const what = 'brokerRole is SLAVE, and neither namesrvAddr nor haMasterAddress says where its master is'
     context.warn('brokerRole', `${what}: nothing is replicated`)
   }

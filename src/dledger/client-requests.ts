@@ -116,10 +116,12 @@ export class ClientRequests {
     // The commit of a group of one comes before appendLocal returns: the waiting are known before it.
     const { entries, failure } = writers.appendLocal(
       staged.map((it) => it.body),
-      (entry, i) => {
-        const token = this.nextToken++
-        this.replies.set(token, { reply: staged[i]!.reply, term })
-        this.pending.add({ token, index: entry.index, pos: entry.pos, deadline })
+      (written) => {
+        for (const [i, { index, pos }] of written.entries()) {
+          const token = this.nextToken++
+          this.replies.set(token, { reply: staged[i]!.reply, term })
+          this.pending.add({ token, index, pos, deadline })
+        }
       },
     )
     for (const { request, reply } of staged.slice(entries.length))

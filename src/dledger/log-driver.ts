@@ -9,7 +9,7 @@
  * Blocks on: the disk, for reads and writes of the page cache; for the sync of a truncation.
  */
 import { assert } from '../assert.ts'
-import type { StoreError } from '../errors.ts'
+import { describe, StoreError } from '../errors.ts'
 import type { Effect, EntryBatch, Input, LogEnd } from './core/index.ts'
 import type { DLedgerLog } from './log/index.ts'
 import { type DLedgerEntry, WireBatch } from './wire/index.ts'
@@ -27,6 +27,21 @@ export interface LogDriverOptions {
   fatal: (error: unknown) => void
   /** Entries of a leader that were refused, and why. */
   refused: (failure: StoreError) => void
+  watch?: LogWatch
+}
+
+/** Whoever shows positions to others. Told before the core is: nothing is committed that is not known to be there. */
+export interface LogWatch {
+  appended(endPos: number): void
+  /** All below is on disk. */
+  flushed(pos: number): void
+  /** The end is about to move, perhaps back: nothing above is to be read, or called flushed, from now on. */
+  truncating(keepsBelow: number): void
+  /** The log begins here now: files were deleted, or it began anew. */
+  began(beginPos: number): void
+  gateOpened(term: number): void
+  /** In front of the sync; what it throws is the sync's failure. */
+  beforeSync?(): Promise<void> | undefined
 }
 
 export type LogEffect = Extract<
@@ -83,6 +98,7 @@ export class LogDriver {
       case 'openGate':
         this.epoch = effect.epoch
         this.gateTerm = effect.term
+        this.options.watch?.gateOpened(effect.term)
         return
       case 'closeGate':
         this.gateTerm = -1
@@ -91,17 +107,53 @@ export class LogDriver {
     }
   }
 
-  /** Appends of local writers, while the gate is open. Fewer entries than bodies when `failure` is set. `written` before any commit. */
+  /**
+   * Appends of local writers, while the gate is open. Fewer entries than bodies when `failure` is set. `written` comes before any
+   * commit; `patch` sees each body with its position before it is written.
+   */
   appendLocal(
     bodies: readonly Uint8Array[],
-    written: (entry: DLedgerEntry, i: number) => void,
+    written: (entries: readonly DLedgerEntry[]) => void,
+    patch?: (body: Uint8Array, pos: number) => void,
   ): { entries: DLedgerEntry[]; failure: StoreError | undefined } {
     assert(this.gateTerm >= 0, 'local writers append while the gate is open')
-    const appended = this.log.appendOwn(this.gateTerm, bodies)
-    appended.entries.forEach(written)
+    const appended = this.appendOwn(bodies, patch)
+    if (appended.failure?.code === 'DISK_FAILED') {
+      written([])
+      return appended
+    }
+    this.options.watch?.appended(this.log.endPos)
+    written(appended.entries)
     this.options.input({ kind: 'localEnd', epoch: this.epoch, ...this.end() })
     this.flushSoon()
     return appended
+  }
+
+  /** A write that fails is the end, as a sync that fails: nobody knows what of it is in the file. */
+  private appendOwn(bodies: readonly Uint8Array[], patch?: (body: Uint8Array, pos: number) => void) {
+    try {
+      return this.log.appendOwn(this.gateTerm, bodies, patch)
+    } catch (error) {
+      this.options.fatal(error)
+      const what = `the log cannot be written: ${describe(error)}`
+      return { entries: [], failure: new StoreError('DISK_FAILED', { what, cause: error }) }
+    }
+  }
+
+  /** Data files that end at or below `below` go (DLedgerLog.retire); how many. retention.ts says how far. */
+  retire(below: number): number {
+    let count = 0
+    try {
+      count = this.log.retire(below)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      this.options.refused(error)
+    }
+    if (count === 0) return 0
+    this.shared = []
+    this.options.watch?.began(this.log.beginsAt)
+    this.options.input({ kind: 'began', beginIndex: this.log.beginIndex })
+    return count
   }
 
   async close(): Promise<void> {
@@ -118,6 +170,7 @@ export class LogDriver {
     if (epoch < this.epoch) return
     this.epoch = epoch
     const failure = write()
+    this.options.watch?.appended(this.log.endPos)
     this.flushSoon()
     if (failure === undefined) {
       this.options.input({ kind: 'appended', epoch, ...this.end() })
@@ -129,9 +182,17 @@ export class LogDriver {
   }
 
   private truncate(epoch: number, entry: EntryBatch, mustEqual: boolean): void {
+    const { watch } = this.options
+    const last = listOf(entry)[0]!
     this.epoch = epoch
     this.shared = []
-    const failure = this.log.truncate(listOf(entry)[0]!, mustEqual)
+    watch?.truncating(Math.min(this.log.endPos, last.pos))
+    const before = this.log.beginsAt
+    const failure = this.log.truncate(last, mustEqual)
+    if (this.log.beginsAt !== before) watch?.began(this.log.beginsAt)
+    // What stands is on disk.
+    watch?.appended(this.log.endPos)
+    watch?.flushed(this.log.endPos)
     if (failure !== undefined) this.options.refused(failure)
     const beginIndex = Math.max(0, this.log.beginIndex)
     const kind = failure === undefined ? 'truncated' : 'truncateFailed'
@@ -162,13 +223,11 @@ export class LogDriver {
 
   private flush(): void {
     this.isFlushing = true
-    const { epoch } = this
-    const index = this.log.endIndex
-    this.log.sync().then(
+    const before = this.options.watch?.beforeSync?.()
+    const synced = before === undefined ? this.sync() : before.then(() => this.sync())
+    synced.then(
       () => {
         this.isFlushing = false
-        if (this.isClosed) return
-        this.options.input({ kind: 'flushed', epoch, index })
         this.flushSoon()
       },
       (error: unknown) => {
@@ -176,6 +235,16 @@ export class LogDriver {
         this.options.fatal(error)
       },
     )
+  }
+
+  /** What is written when it begins is on disk when it ends. */
+  private async sync(): Promise<void> {
+    const { epoch, log } = this
+    const { endIndex: index, endPos } = log
+    await log.sync()
+    if (this.isClosed) return
+    if (epoch === this.epoch) this.options.watch?.flushed(endPos)
+    this.options.input({ kind: 'flushed', epoch, index })
   }
 }
 

@@ -18,8 +18,16 @@ function safety({ flushDiskType, flushIntervalCommitLog }: BrokerConfig): Findin
   )
 }
 
-function replication({ brokerRole, brokerId, haMasterAddress }: BrokerConfig): Finding {
+function replication(config: BrokerConfig): Finding {
+  const { brokerRole, brokerId, haMasterAddress } = config
   const found = of('replication')
+  if (config.enableDLegerCommitLog) {
+    const { dLegerSelfId, dLegerGroup, dLegerPeers } = config
+    return found(
+      'ok',
+      `member ${dLegerSelfId} of DLedger group ${dLegerGroup} (${dLegerPeers}): what is acknowledged is in the logs of a majority`,
+    )
+  }
   if (brokerRole === 'SLAVE') {
     return found(
       'ok',

@@ -19,6 +19,7 @@ import { linger } from '../concurrency/wake.ts'
 import { StoreError } from '../errors.ts'
 import { failpoint } from '../faults.ts'
 import { wakeNetwork } from '../native/index.ts'
+import { logLayout } from '../store/commitlog/log-layout.ts'
 import { LogReader } from '../store/commitlog/log-reader.ts'
 import { extFolder } from '../store/consumequeue/ext-files.ts'
 import { queueFolder } from '../store/consumequeue/queue-files.ts'
@@ -64,7 +65,7 @@ export class DispatchStage implements Stage {
   private position: number
   /** Up to here the gate has passed, and no whole record is below. */
   private tried = 0
-  /** End of the log at start; queues are complete once it is reached. */
+  /** What consumers may see at the start; queues are complete once it is reached. */
   private readonly catchUpTo: number
   private isCaughtUp = false
   private retained: number
@@ -83,9 +84,11 @@ export class DispatchStage implements Stage {
     this.source = new LogReader(settings, 2)
     this.queues = new QueueStore({ settings, isDiskFull })
     this.index = settings.messageIndexEnable ? new IndexWriter({ settings, clock: control, isDiskFull }) : undefined
-    this.dispatcher = new Dispatcher({ settings, source: this.source, queues: this.queues, index: this.index, log })
+    const { source, queues, index } = this
+    this.dispatcher = new Dispatcher({ settings, source, queues, index, log, layout: logLayout(settings) })
     this.position = this.dispatched.load()
-    this.catchUpTo = control.load('appended')
+    // All of the log, but for the tail of a DLedger member, which is not known to be committed.
+    this.catchUpTo = control.visible()
     this.retained = control.load('retained')
     this.queues.isCatchingUp = this.position < this.catchUpTo
     this.hasUrgentWork = () => control.word('heldPulls') > 0 || control.word('stop') !== 0

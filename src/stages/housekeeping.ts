@@ -39,7 +39,8 @@ export class HousekeepingStage implements Stage {
   private readonly start: StageStart
   private readonly runtime: StageRuntime
   private readonly persist: PersistQueue
-  private readonly supply: SegmentSupply
+  /** DLedger's log makes its files itself. */
+  private readonly supply: SegmentSupply | undefined
   private readonly watch: DiskWatch
   private readonly files: FileWatch
   private readonly settler: Settler
@@ -65,7 +66,9 @@ export class HousekeepingStage implements Stage {
       log,
       answer: (ticket, error) => runtime.post({ kind: 'persisted', ticket, error }),
     })
-    this.supply = new SegmentSupply({ settings, control, disk, faults, log, ownFolder })
+    this.supply = settings.enableDLegerCommitLog
+      ? undefined
+      : new SegmentSupply({ settings, control, disk, faults, log, ownFolder })
     this.watch = new DiskWatch({ settings, control, disk, log })
     this.files = new FileWatch({ settings, control, disk, log })
     this.settler = new Settler({ settings, control, queues, log, takeDefinitions: () => this.takeMessages() }, now)
@@ -78,6 +81,9 @@ export class HousekeepingStage implements Stage {
         log,
         expiring: (below) => runtime.post({ kind: 'expiring', below }),
         retired: (below) => runtime.post({ kind: 'retired', below }),
+        ...(settings.enableDLegerCommitLog
+          ? { retire: (below, isOverLimit) => runtime.post({ kind: 'retire', below, isOverLimit }) }
+          : {}),
       },
       now,
     )
@@ -85,14 +91,16 @@ export class HousekeepingStage implements Stage {
 
   hasWork(): boolean {
     const now = performance.now()
-    return !this.persist.isEmpty || this.supply.isDue(now) || this.settler.isDue(now) || this.retention.isDue(now)
+    return (
+      !this.persist.isEmpty || this.supply?.isDue(now) === true || this.settler.isDue(now) || this.retention.isDue(now)
+    )
   }
 
   step(): number {
     for (let message = this.runtime.receive(); message !== undefined; message = this.runtime.receive())
       this.take(message)
     const now = performance.now()
-    let done = this.supply.step(now)
+    let done = this.supply?.step(now) ?? 0
     done += this.persist.step()
     this.watch.step(now)
     this.files.step(now)
@@ -109,7 +117,7 @@ export class HousekeepingStage implements Stage {
     const { control } = this.runtime
     const appended = control.load('appended')
     const isDrained = control.load('flushed') === appended && control.load('dispatched') === appended
-    if (isDrained && (control.word('stop') & THREADS.append) !== 0) this.giveBack(appended)
+    if (this.supply !== undefined && isDrained && (control.word('stop') & THREADS.append) !== 0) this.giveBack(appended)
     this.settler.close()
   }
 

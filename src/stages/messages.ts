@@ -4,11 +4,12 @@
  * thread that sleeps in Atomics.wait gets no events.
  */
 import type { MessagePort } from 'node:worker_threads'
+import type { DLedgerState, FoundLog, Role } from '../dledger/index.ts'
 import type { LinkState, SlaveState } from '../ha/index.ts'
 import type { TopicFilter } from '../store/dispatch/index.ts'
 import type { StoreSettings } from '../store/settings.ts'
 
-export type StageName = 'append' | 'flush' | 'housekeeping' | 'dispatch' | 'ha'
+export type StageName = 'append' | 'flush' | 'housekeeping' | 'dispatch' | 'ha' | 'dledger'
 
 /** A queue as recovery found it. `queue` is its integer. */
 export interface KnownQueue {
@@ -58,6 +59,8 @@ export type FromStage =
   | { kind: 'persisted'; ticket: number; error: string | undefined }
   /** Housekeeping removes what is below this offset: within the hour, at the next deleteWhen, or now for want of room. */
   | { kind: 'expiring'; below: number }
+  /** Housekeeping, for DLedger: data files below may go. */
+  | { kind: 'retire'; below: number; isOverLimit: boolean }
   /** Housekeeping removed segments below this offset. */
   | { kind: 'retired'; below: number }
   /** Dispatch: why queues or index cannot be written (FLAGS.dispatchFailed is up), or undefined: they can again. */
@@ -77,11 +80,20 @@ export type FromStage =
   /** HA, inside a fence: an empty store is to begin at this offset. Housekeeping: it does, or why not. */
   | { kind: 'rebase'; to: number }
   | { kind: 'rebased'; error: string | undefined }
+  /**
+   * DLedger: what this member is in its group. `isReady`: it leads, and all that was in its log is committed and dispatched: it
+   * takes messages, under the epoch that the control block has by then.
+   */
+  | { kind: 'dledgerRole'; role: Role; term: number; leaderId: string | undefined; isReady: boolean }
+  /** DLedger, each second and with each role: for the runtime table. Positions of entries, as the log's. */
+  | { kind: 'dledgerState'; state: DLedgerState }
 
 /** Main → stage. */
 export type ToStage =
+  /** DLedger: files that end at or below this position may go, even those that a follower lacks where the disk is over its limit. */
+  | { kind: 'retire'; below: number; isOverLimit: boolean }
   /** All: the store is recovered, the positions are set. The first message. */
-  | { kind: 'begin'; knownQueues: KnownQueue[] }
+  | { kind: 'begin'; knownQueues: KnownQueue[]; dledger?: FoundLog | undefined }
   /** Housekeeping: write `text` to config/<file> durably (temporary file, sync, rename, folder sync, .bak kept). */
   | { kind: 'persist'; ticket: number; file: string; text: string }
   /** Housekeeping, flush: these settings have changed. */
@@ -94,7 +106,7 @@ export type ToStage =
   | { kind: 'forget'; queue: number; topic: string; queueId: number; below: number }
   /** Dispatch: the SQL92 filters whose bits ConsumeQueueExt units get, all of them. */
   | { kind: 'filters'; version: number; filters: TopicFilter[] }
-  /** HA: the end; the others look at the word `stop`. */
+  /** HA, DLedger: the end; the others look at the word `stop`. */
   | { kind: 'stop' }
   /** HA: the broker stops. */
   | { kind: 'haLeave' }

@@ -43,7 +43,8 @@ export const ACK = {
   sample: 36,
   size: 40,
 } as const
-export const ACK_STATUS = { appended: 0, oldEpoch: 1, tooLarge: 2 } as const
+/** noRoom: DLedger's log, which makes its files itself, found none on the disk. */
+export const ACK_STATUS = { appended: 0, oldEpoch: 1, tooLarge: 2, noRoom: 3 } as const
 
 export const DEFINE = { queue: 0, queueId: 4, topic: 8 } as const
 export const ARRIVAL = { queue: 0, size: 8 } as const

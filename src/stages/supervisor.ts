@@ -7,6 +7,7 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { ControlBlock } from '../concurrency/control-block.ts'
 import { wakeUrgently } from '../concurrency/wake.ts'
+import type { FoundLog } from '../dledger/index.ts'
 import { describe, StoreError } from '../errors.ts'
 import { THREADS } from '../faults.ts'
 import type { Log } from '../log.ts'
@@ -54,8 +55,12 @@ export class Supervisor {
   }
 
   /** Resolves when all threads are in their loops. */
-  async begin(knownQueues: KnownQueue[], names: readonly StageName[] = [...this.stages.keys()]): Promise<void> {
-    for (const name of names) this.post(name, { kind: 'begin', knownQueues })
+  async begin(
+    knownQueues: KnownQueue[],
+    names: readonly StageName[] = [...this.stages.keys()],
+    dledger?: FoundLog | undefined,
+  ): Promise<void> {
+    for (const name of names) this.post(name, { kind: 'begin', knownQueues, dledger })
     await Promise.all(names.map((name) => this.stages.get(name)?.ready))
   }
 
@@ -71,8 +76,8 @@ export class Supervisor {
     if (running === undefined || running.hasEnded) return
     const { control } = this.options
     Atomics.or(control.words, ControlBlock.index('stop'), THREADS[name])
-    // It lives in an event loop, which no word wakes.
-    if (name === 'ha') this.post(name, { kind: 'stop' })
+    // They live in event loops, which no word wakes.
+    if (name === 'ha' || name === 'dledger') this.post(name, { kind: 'stop' })
     wakeUrgently(control.words, ControlBlock.index(name))
     await running.ended
   }

@@ -4,6 +4,7 @@ import { ASLEEP, AWAKE, wake, wakeUrgently } from '../concurrency/wake.ts'
 import { wakeNetwork } from '../native/index.ts'
 
 const HA = ControlBlock.index('ha')
+const APPEND = ControlBlock.index('append')
 
 export function wakeDispatch(control: ControlBlock): void {
   const dispatch = ControlBlock.index('dispatch')
@@ -29,4 +30,13 @@ export function wakeHa(control: ControlBlock): void {
 /** Whether the gate waits for something beside append. */
 export function waitsForMore(gate: number): boolean {
   return (gate & (GATE.flushed | GATE.replicated)) !== 0
+}
+
+/** Whoever drains the submit ring: the append thread, or DLedger's, which lives in an event loop. */
+export function wakeAppend(control: ControlBlock): void {
+  if (Atomics.load(control.words, APPEND) !== ASLEEP) return
+  if (Atomics.compareExchange(control.words, APPEND, ASLEEP, AWAKE) !== ASLEEP) return
+  const waker = control.appendWaker
+  if (waker === 0n) Atomics.notify(control.words, APPEND, 1)
+  else wakeNetwork(waker)
 }

@@ -35,7 +35,18 @@ export interface StoreSettings {
   diskSpaceWarningLevelRatio: number
   /** Ours: consumers see messages before the gate's promise holds, as in RocketMQ 4.9. */
   readUnCommitted: boolean
+  /** With enableDLegerCommitLog it changes while the broker runs: SYNC_MASTER at the leader, else SLAVE. */
   brokerRole: 'ASYNC_MASTER' | 'SYNC_MASTER' | 'SLAVE'
+  /** The log is DLedger's (spec/dledger.md): storePathCommitLog is the folder of its data files then. */
+  enableDLegerCommitLog: boolean
+  dLegerGroup: string
+  dLegerPeers: string
+  dLegerSelfId: string
+  preferredLeaderId: string
+  /** Ours: elections within 150–300 ms, for groups without members of the JVM. */
+  dLedgerFastElection: boolean
+  /** Ours, derived: with enableDLegerCommitLog the CommitLog that the store had before, read up to where DLedger's begins. */
+  storePathClassicCommitLog: string
   bindAddress: string
   haListenPort: number
   haMasterAddress: string

@@ -140,7 +140,7 @@ describe('a mistake in the configuration', () => {
     ['haListenPort=10909', 'haListenPort is 10909, as is fastListenPort', 'its own port'],
     ['brokerRole=SLAVE', "a slave's is above 0", 'set brokerId'],
     ['brokerRole=SLAVE\nbrokerId=0', "a slave's is above 0", 'set brokerId'],
-    ['enableDLegerCommitLog=true', 'enableDLegerCommitLog is true', 'no such mode yet'],
+    ['enableDLegerCommitLog=true', 'dLegerPeers is not set', 'write n0-host:port'],
   ])('%j is an error with key, value, what is allowed, file and line', (text, what, allowed) => {
     const path = file(`# a comment\n${text}\n`)
     const error = refusal(() => broker({ file: path }))

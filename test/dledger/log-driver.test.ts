@@ -66,7 +66,9 @@ test('local writers get in while the gate is open, under its term; the end that 
   expect(() => driver.appendLocal([Buffer.from('a')], () => {})).toThrow(/gate/)
   driver.take({ kind: 'openGate', epoch: 0, term: 7 })
   const written: number[] = []
-  driver.appendLocal([Buffer.from('a'), Buffer.from('b')], (it) => written.push(it.index, it.term))
+  driver.appendLocal([Buffer.from('a'), Buffer.from('b')], (list) =>
+    written.push(...list.flatMap((it) => [it.index, it.term])),
+  )
   driver.take({ kind: 'closeGate' })
   expect(written).toEqual([0, 7, 1, 7])
   expect(inputs.slice(-1)).toEqual([{ kind: 'gateClosed', endIndex: 1, endTerm: 7 }])
@@ -100,6 +102,19 @@ test('a sync that fails is the end: nothing is flushed, ever', async () => {
   expect(flushed()).toEqual([])
 })
 
+test('a write that fails is the end, too: those who wrote are told that nothing of theirs is in the log', () => {
+  const { log, driver, failures, inputs } = driven()
+  driver.take({ kind: 'openGate', epoch: 0, term: 1 })
+  log.appendOwn = () => {
+    throw new Error('EIO: i/o error, write')
+  }
+  const written: number[] = []
+  const { entries, failure } = driver.appendLocal([Buffer.from('a')], (list) => void written.push(list.length))
+  expect([entries, written, failure?.code]).toEqual([[], [0], 'DISK_FAILED'])
+  expect(String(failures[0])).toContain('EIO')
+  expect(inputs).toEqual([])
+})
+
 test('two peers that are as far are given the same batch', () => {
   const { driver, inputs } = driven()
   driver.take({ kind: 'append', epoch: 0, entries: three(1) })
@@ -109,4 +124,21 @@ test('two peers that are as far are given the same batch', () => {
   expect(a?.count).toBe(3)
   driver.take({ kind: 'read', ticket: 3, from: 3, to: 9, bytesMax: 1000 })
   expect(inputs.slice(-1)).toEqual([{ kind: 'read', ticket: 3, entries: undefined }])
+})
+
+test('what is retired is told to the core, and is not read any more', () => {
+  const { log, driver, inputs } = driven()
+  driver.take({ kind: 'openGate', epoch: 0, term: 1 })
+  driver.appendLocal(
+    Array.from({ length: 100 }, () => Buffer.alloc(1952)),
+    () => {},
+  )
+  driver.take({ kind: 'read', ticket: 1, from: 0, to: 9, bytesMax: 100_000 })
+  inputs.length = 0
+  expect(driver.retire(65_536 * 2)).toBe(2)
+  expect(inputs).toEqual([{ kind: 'began', beginIndex: 64 }])
+  driver.take({ kind: 'read', ticket: 2, from: 0, to: 9, bytesMax: 100_000 })
+  expect(inputs[1]).toEqual({ kind: 'read', ticket: 2, entries: undefined })
+  expect(driver.retire(65_536 * 2)).toBe(0)
+  expect(log.beginIndex).toBe(64)
 })

@@ -1,9 +1,10 @@
 /** Three members in one process, with real files and sockets: elections, appends, refusals, transfers, restarts. */
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { CODES, FAST_TIMERS, REQUEST_CODES } from '../../src/dledger/core/index.ts'
+import { CODES, FAST_TIMERS, JVM_TIMERS, REQUEST_CODES } from '../../src/dledger/core/index.ts'
 import { Member } from '../../src/dledger/member.ts'
-import { StoreError } from '../../src/errors.ts'
+import { ConfigError, StoreError } from '../../src/errors.ts'
+import { type Log, silentLog } from '../../src/log.ts'
 import { digests, openLog, removeScratch, SMALL, scratch, settingsIn } from './log/support.ts'
 import { appendMany, DLedgerClient, eventually, GROUP, peersOf, peersText } from './support.ts'
 
@@ -25,7 +26,7 @@ afterEach(async () => {
   removeScratch()
 })
 
-async function start(selfId: string, flushBeforeAck = false, timers = FAST_TIMERS): Promise<Member> {
+async function start(selfId: string, flushBeforeAck = false, timers = FAST_TIMERS, log?: Log): Promise<Member> {
   const member = new Member({
     group: GROUP,
     selfId,
@@ -34,6 +35,7 @@ async function start(selfId: string, flushBeforeAck = false, timers = FAST_TIMER
     flushBeforeAck,
     timers,
     files: SMALL,
+    ...(log === undefined ? {} : { log }),
   })
   members.set(selfId, member)
   await member.start()
@@ -93,6 +95,35 @@ test('a member that was away catches up; one whose disk is new is filled', async
   expect(members.get(lost!)!.log.endIndex).toBeGreaterThanOrEqual(800)
 })
 
+test('a leader keeps files that a live follower lacks; one that comes too late is filled from its first entry', async () => {
+  const leader = await startAll()
+  const [away, other] = Object.keys(peers).filter((it) => it !== leader)
+  await appendMany(client, 'before', 50)
+  await eventually(endsAgree, 'all are as far')
+  await stop(away!)
+  await appendMany(client, 'while', 900)
+  const member = members.get(leader)!
+  await eventually(() => members.get(other!)!.commitIndex === member.log.endIndex, 'the other one has all')
+  const end = member.log.endPos
+  // The one that is away answered a moment ago: what it lacks stays, and it lacks more than the first file.
+  expect(member.retire(end)).toBe(0)
+  expect(members.get(other!)!.retire(end)).toBeGreaterThan(0)
+  expect(member.retire(end, true)).toBeGreaterThan(0)
+  expect(member.log.beginIndex).toBeGreaterThan(100)
+  await start(away!)
+  await eventually(endsAgree, 'the one that came late is filled')
+  const filled = members.get(away!)!.log
+  expect(filled.beginIndex).toBe(member.log.beginIndex)
+  await appendMany(client, 'after', 50)
+  await eventually(endsAgree, 'all go on')
+  // Nobody lacks anything now.
+  await eventually(() => member.retire(member.log.endPos) >= 0 && filled.endIndex === member.log.endIndex, 'as far')
+  for (const id of Object.keys(peers)) await stop(id)
+  const [last] = Object.keys(dataOf(leader)).sort().slice(-1)
+  expect(dataOf(away!)[last!]).toBe(dataOf(leader)[last!])
+  expect(dataOf(other!)[last!]).toBe(dataOf(leader)[last!])
+})
+
 test('leadership goes where it is sent, and appends go on there', async () => {
   const first = await startAll()
   await appendMany(client, 'a', 50)
@@ -122,6 +153,32 @@ test('refusals are those of the original', async () => {
   await expect(client.call(leader, REQUEST_CODES.PUSH, { type: 'NONSENSE' })).rejects.toThrow(/with 1: /)
   const long = Buffer.alloc(70_000).toString('base64')
   expect(await client.call(leader, REQUEST_CODES.APPEND, { body: long })).toMatchObject({ code: CODES.DISK_ERROR })
+})
+
+test('members with different timers find each other out: the fast one gives up and says why, the others say it once', async () => {
+  const said: string[] = []
+  const errors = { ...silentLog, error: (text: string) => void said.push(text) }
+  for (const id of ['n0', 'n1']) await start(id, false, JVM_TIMERS, errors)
+  const fast = await start('n2')
+  const error = (await fast.failed) as ConfigError
+  members.delete('n2')
+  expect(error).toBeInstanceOf(ConfigError)
+  expect(error.code).toBe('FAST_ELECTION_MIXED')
+  expect(error.message).toMatch(/member n[01] \(127\.0\.0\.1:\d+\) has false/)
+  await appendMany(client, 'two are enough', 20)
+  for (const text of said)
+    expect(text).toMatch(/member n2 \(127.0.0.1:\d+\) has dLedgerFastElection=true, this member has not/)
+  // Whoever has heard nothing of it before it gave up has nothing to say.
+  expect(said.length).toBeLessThan(3)
+})
+
+test('a member of the JVM, which says nothing about timers, is named by a fast one', async () => {
+  const fast = await start('n0')
+  const vote = { leaderId: 'n1', localId: 'n1', ledgerEndIndex: -1, ledgerEndTerm: -1, term: 1 }
+  await client.call('n0', REQUEST_CODES.VOTE, vote).catch(() => undefined)
+  expect(await fast.failed).toMatchObject({ code: 'FAST_ELECTION_WITH_JVM' })
+  members.delete('n0')
+  expect(String(await fast.failed)).toMatch(/member n1 \(127\.0\.0\.1:\d+\) is no Basalt broker/)
 })
 
 test('without a majority nothing is acknowledged; the leader steps down and says so', async () => {

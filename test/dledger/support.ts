@@ -45,14 +45,16 @@ export function peersText(peers: Record<string, string>): string {
 export class DLedgerClient {
   readonly peers: Record<string, string>
   private readonly client = new RemotingClient({ connectTimeoutMs: 1000 })
+  private readonly group: string
   private leader: string | undefined
 
-  constructor(peers: Record<string, string>) {
+  constructor(peers: Record<string, string>, group = GROUP) {
     this.peers = peers
+    this.group = group
   }
 
   async call(id: string, code: number, body: Record<string, unknown>, timeoutMs = 4000): Promise<Answer> {
-    const text = JSON.stringify({ group: GROUP, remoteId: id, ...body })
+    const text = JSON.stringify({ group: this.group, remoteId: id, ...body })
     const answer = await this.client.invoke(this.peers[id]!, request(code, undefined, Buffer.from(text)), timeoutMs)
     if (answer.body === undefined) throw new Error(`${id} answered ${code} with ${answer.code}: ${answer.remark}`)
     return JSON.parse(Buffer.from(answer.body).toString()) as Answer
@@ -73,9 +75,9 @@ export class DLedgerClient {
   }
 
   /** Appends once; what became of it. */
-  async tryAppend(id: string, body: string): Promise<Answer | undefined> {
+  async tryAppend(id: string, body: string, timeoutMs?: number): Promise<Answer | undefined> {
     const text = Buffer.from(body).toString('base64')
-    return await this.call(id, REQUEST_CODES.APPEND, { body: text }).catch(() => undefined)
+    return await this.call(id, REQUEST_CODES.APPEND, { body: text }, timeoutMs).catch(() => undefined)
   }
 
   /** Appends until it is acknowledged, at whoever leads: it may be in the log more than once then. */
@@ -126,12 +128,17 @@ export async function appendMany(
 
 export type ProcessOptions = Omit<MemberOptions, 'timers' | 'log' | 'clock' | 'onRole' | 'onCommit'> & { fast: boolean }
 
-export async function startMember(options: ProcessOptions): Promise<ServerProcess> {
+/** `netns`: in that network namespace. */
+export async function startMember(options: ProcessOptions, netns?: string): Promise<ServerProcess> {
   mkdirSync(options.storeBaseDir, { recursive: true })
   const started = new ServerProcess({
     name: `member ${options.selfId}`,
-    command: process.execPath,
-    args: [PROGRAM, JSON.stringify(options)],
+    command: netns === undefined ? process.execPath : 'ip',
+    args: [
+      ...(netns === undefined ? [] : ['netns', 'exec', netns, process.execPath]),
+      PROGRAM,
+      JSON.stringify(options),
+    ],
     cwd: options.storeBaseDir,
     log: join(options.storeBaseDir, 'out.log'),
   })

@@ -114,6 +114,9 @@ const STATUS_NAMES: Record<PutStatus, string> = {
   illegal: 'MESSAGE_ILLEGAL',
   tooLarge: 'MESSAGE_ILLEGAL',
   oldEpoch: 'UNKNOWN_ERROR',
+  leaderChanged: 'UNKNOWN_ERROR',
+  noMajority: 'OS_PAGECACHE_BUSY',
+  noRoom: 'UNKNOWN_ERROR',
   failed: 'UNKNOWN_ERROR',
 }
 

@@ -78,6 +78,12 @@ export const OUR_BROKER_KEYS = {
   stageClockSampling: ours(int(64, 0, INT_MAX, '1 in N', 'Sends that carry time stamps through the stages; 0: none.')),
   diskSpaceCleanForciblyRatio: live(ours(int(85, 10, 100, 'percent', 'Disk use above which segments of any age go.'))),
   diskSpaceWarningLevelRatio: live(ours(int(90, 10, 100, 'percent', 'Disk use above which sends are refused.'))),
+  dLedgerFastElection: ours(
+    bool(false, 'DLedger: a new leader within a second (random timers of 150–300 ms), in groups of Basalt alone.'),
+  ),
+  storePathClassicCommitLog: fixed(
+    ours(text('', 'DLedger: CommitLog of the store before it was DLedger, which is read; empty: storePathCommitLog.')),
+  ),
   sideChecksums: live(
     ours(bool(true, 'Sealed CommitLog segments get checksums in basalt/checksums, and are read again to compare.')),
   ),

@@ -11,7 +11,7 @@ import { leaderCommit } from './commit.ts'
 import type { EntryBatch, PushResponse } from './messages.ts'
 import { lastIndexOf } from './messages.ts'
 import { baseFor, send } from './outbox.ts'
-import { compared, restartCompare, startAppend } from './progress.ts'
+import { compared, hear, restartCompare, startAppend } from './progress.ts'
 import type { Call, Core, Progress } from './state.ts'
 
 export function pumpAll(core: Core): void {
@@ -39,7 +39,8 @@ function pump(core: Core, peer: number): void {
     return
   }
   if (progress.negotiation !== 0) return
-  if (progress.askIndex < log.beginIndex) progress.askIndex = log.appendedIndex
+  // Retention went past it: what was found out about the peer is of no use any more.
+  if (progress.askIndex < log.beginIndex) restartCompare(core, peer, 0)
   read(core, progress, progress.askIndex, progress.askIndex, 1)
 }
 
@@ -93,7 +94,7 @@ export function onPushResponse(core: Core, call: Call, response: PushResponse | 
   const { peer } = call
   const progress = leading.peers[peer]!
   const isGood = response?.code === CODES.SUCCESS
-  if (isGood) progress.lastOkAt = core.now
+  if (isGood) hear(core, progress)
   switch (call.kind) {
     case 'append':
       if (!isGood) {

@@ -12,13 +12,17 @@
  */
 import { closeSync, mkdirSync, openSync, readSync, unlinkSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { assert } from '../../assert.ts'
 import { fdatasync, syncFolder } from '../../native/index.ts'
+import { forgetChecksums } from '../../store/checksums/checksum-file.ts'
 import { BLANK_SIZE, DLEDGER_LAYOUT, PwriteTail } from '../../store/commitlog/index.ts'
 import { allocateSegment } from '../../store/commitlog/segment-allocator.ts'
 import { type Segment, segmentPath, segmentStart } from '../../store/commitlog/segments.ts'
 import { cutTail } from '../../store/recovery/tail.ts'
 import { type DLedgerEntry, writeEntry } from '../wire/index.ts'
+import { retireFile } from './retired-files.ts'
+import { SpareFile } from './spare-file.ts'
 
 const OPEN_MAX = 16
 
@@ -36,6 +40,10 @@ export class DataFiles {
   private dirty = new Set<number>()
   /** Files whose sync is under way. */
   private syncing = new Set<number>()
+  private readonly spare: SpareFile
+  /** Files that came into the folder, and how many of them when it was synced. */
+  private added = 0
+  private addedSynced = 0
 
   constructor(folder: string, ownFolder: string, fileSize: number, segments: Segment[], end: number) {
     this.folder = folder
@@ -45,6 +53,7 @@ export class DataFiles {
     this.end = end
     mkdirSync(folder, { recursive: true })
     this.tail = new PwriteTail(folder, fileSize, DLEDGER_LAYOUT)
+    this.spare = new SpareFile(ownFolder, fileSize)
   }
 
   get endPos(): number {
@@ -79,7 +88,15 @@ export class DataFiles {
     assert(last === undefined || start === last.start + this.fileSize, 'data files are one behind the other')
     const { folder, ownFolder, fileSize: size } = this
     this.syncBefore(start - size)
-    this.segments.push(allocateSegment({ folder, ownFolder, start, size }))
+    // Files come to be there in their order.
+    this.syncFolderNow()
+    const path = segmentPath(folder, start)
+    if (this.spare.take(path)) {
+      // Of a file that once had this name.
+      forgetChecksums(dirname(ownFolder), start)
+      this.added++
+      this.segments.push({ start, path, size })
+    } else this.segments.push(allocateSegment({ folder, ownFolder, start, size }))
   }
 
   /** A sync that is under way has no say: nobody knows how far it is. Rare: a file was filled while the one before was synced. */
@@ -114,6 +131,7 @@ export class DataFiles {
 
   flush(): void {
     this.tail.flushBatch()
+    if (this.end % this.fileSize > this.fileSize / 2) this.spare.prepare()
   }
 
   /** Reads up to `length` bytes at `pos`, within one file. */
@@ -142,6 +160,28 @@ export class DataFiles {
     this.tail.open(start, pos - start)
     this.tailStart = start
     this.end = pos
+  }
+
+  /** The files that end at or below `below`, but never that of the end. */
+  retirable(below: number): number {
+    const stop = Math.min(below, segmentStart(this.end, this.fileSize))
+    let count = 0
+    while (count < this.segments.length - 1 && this.segments[count]!.start + this.fileSize <= stop) count++
+    return count
+  }
+
+  /** Where the log begins once `count` files have gone. */
+  startOf(count: number): number {
+    return this.segments[count]!.start
+  }
+
+  /** The oldest `count` files go, one after the other: what a crash leaves is a log that begins earlier. */
+  retire(count: number): void {
+    for (const { start, path } of this.segments.splice(0, count)) {
+      this.forget(start)
+      retireFile(path, this.ownFolder)
+      syncFolder(this.folder)
+    }
   }
 
   /** All files before the one of `pos` go. */
@@ -175,6 +215,7 @@ export class DataFiles {
       await handle?.datasync().finally(() => handle.close())
     }
     this.syncing = new Set()
+    await this.syncFolderSoon()
   }
 
   /** The same at once, for truncations: of a sync under way nobody knows how far it is. */
@@ -183,13 +224,29 @@ export class DataFiles {
     for (const start of new Set([...this.dirty, ...this.syncing]))
       if (this.segments.some((it) => it.start === start)) fdatasync(this.fd(start))
     this.dirty.clear()
+    this.syncFolderNow()
   }
 
   close(): void {
+    this.spare.close()
     this.syncNow()
     this.tail.close()
     for (const fd of this.reading.values()) closeSync(fd)
     this.reading.clear()
+  }
+
+  private syncFolderNow(): void {
+    if (this.addedSynced === this.added) return
+    syncFolder(this.folder)
+    this.addedSynced = this.added
+  }
+
+  private async syncFolderSoon(): Promise<void> {
+    const { added } = this
+    if (this.addedSynced === added) return
+    const handle = await open(this.folder, 'r')
+    await handle.sync().finally(() => handle.close())
+    this.addedSynced = Math.max(this.addedSynced, added)
   }
 
   private forget(start: number): void {

@@ -28,6 +28,7 @@ import { writeZeros } from '../../store/commitlog/segment-allocator.ts'
 import { listSegments, segmentName } from '../../store/commitlog/segments.ts'
 import { ENTRY_MAGIC } from '../wire/index.ts'
 import { readLong, writeLong } from './longs.ts'
+import { retireFile } from './retired-files.ts'
 import { INDEX_UNIT_SIZE } from './settings.ts'
 
 export interface IndexUnit {
@@ -150,6 +151,12 @@ export class IndexFiles {
     if (wholePages < this.fileSize) zeroPages(fd, wholePages, this.fileSize)
   }
 
+  /** Files that hold only units below `index` go, oldest first. */
+  dropBefore(index: number): void {
+    const keep = this.startOf(index)
+    for (const start of [...this.files].sort((a, b) => a - b)) if (start < keep) this.retire(start)
+  }
+
   /** All files go: the log begins with `index` now. */
   clear(): void {
     this.stagedCount = 0
@@ -204,12 +211,21 @@ export class IndexFiles {
   }
 
   private remove(start: number): void {
+    this.forget(start)
+    unlinkSync(join(this.folder, segmentName(start)))
+  }
+
+  private retire(start: number): void {
+    this.forget(start)
+    retireFile(join(this.folder, segmentName(start)), this.ownFolder)
+  }
+
+  private forget(start: number): void {
     const fd = this.opened.get(start)
     if (fd !== undefined) closeSync(fd)
     this.opened.delete(start)
     this.dirty.delete(start)
     this.files.delete(start)
-    unlinkSync(join(this.folder, segmentName(start)))
   }
 
   private fd(start: number): number {

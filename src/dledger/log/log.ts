@@ -5,6 +5,7 @@
  *   appendBatch(entries)       a follower's: index and position must be what they would be here
  *   truncate(entry)            the entry becomes the last; synced when it returns
  *   sync()                     what is written by now is on disk when it resolves
+ *   retire(below)              the oldest files go; the log begins later
  *
  * Owns:      the files under `folder`/data and index, and where the log begins and ends.
  * Invariant: what is at or below endIndex can be read; behind endPos there are only zeros; term never falls from entry to entry.
@@ -19,10 +20,12 @@ import { crcOfBody } from '../../store/commitlog/index.ts'
 import { removeUnfinishedSegments } from '../../store/commitlog/segment-allocator.ts'
 import { type DLedgerEntry, ENTRY_HEADER_SIZE, ENTRY_MAGIC, isSameEntry, WireBatch } from '../wire/index.ts'
 import { DataFiles } from './data-files.ts'
+import { readHead } from './entry-check.ts'
 import { IndexFiles } from './index-files.ts'
 import { readEntries } from './read-entries.ts'
-import { recover } from './recover.ts'
+import { type Found, recover } from './recover.ts'
 import { doesNotFit, isTooLong, isUnequal, isUnreadable } from './refusals.ts'
+import { removeLeftOvers } from './retired-files.ts'
 import type { LogSettings } from './settings.ts'
 import { StateFiles } from './state-files.ts'
 
@@ -31,6 +34,8 @@ export type AppendFailure = StoreError | undefined
 
 export class DLedgerLog {
   readonly state: StateFiles
+  /** By recovery. */
+  readonly found: Readonly<Found>
   beginIndex: number
   endIndex: number
   endTerm: number
@@ -41,23 +46,30 @@ export class DLedgerLog {
   /** A data file was begun since the last sync: the units of those before it are synced with the next. */
   private hasNewFile = false
 
-  /** Recovers. Throws StoreError when the files are not to be trusted. */
-  constructor(settings: LogSettings, log: Log) {
+  /** Recovers, or goes on from what was recovered and not touched since. Throws StoreError when the files are not to be trusted. */
+  constructor(settings: LogSettings, log: Log, known?: Found) {
     const { ownFolder, dataFolder, indexFolder, fileSize, indexFileSize } = settings
     mkdirSync(ownFolder, { recursive: true })
     // A vote in a folder that a power loss takes away would be none.
     for (const folder of [settings.folder, dirname(settings.folder), dirname(dirname(settings.folder))])
       syncFolder(folder)
     removeUnfinishedSegments(ownFolder, readdirSync(ownFolder))
+    removeLeftOvers(ownFolder)
     this.settings = settings
     this.state = new StateFiles(settings.folder, ownFolder)
     this.index = new IndexFiles(indexFolder, ownFolder, indexFileSize)
-    const found = recover(settings, this.index, this.state, log)
+    const found = known ?? recover(settings, this.index, this.state, log)
+    this.found = found
     this.data = new DataFiles(dataFolder, ownFolder, fileSize, found.segments, found.endPos)
     this.beginIndex = found.beginIndex
     this.beginPos = found.beginPos
     this.endIndex = found.endIndex
     this.endTerm = found.endTerm
+  }
+
+  /** Where its first entry stands, or will stand. */
+  get beginsAt(): number {
+    return this.beginPos
   }
 
   get endPos(): number {
@@ -168,6 +180,53 @@ export class DLedgerLog {
 
   entryAt(index: number): DLedgerEntry | undefined {
     return this.read(index, index, 1)?.entries[0]
+  }
+
+  /** End of an entry of this log. */
+  endOf(index: number): number {
+    if (index === this.endIndex) return this.endPos
+    const unit = this.index.read(index)
+    if (unit === undefined) throw isUnreadable(index, this.settings.folder)
+    return unit.pos + unit.size
+  }
+
+  /** The last entry that ends at or below a position; −1: none does. */
+  lastEndingBy(pos: number): number {
+    if (this.endIndex < 0 || this.endOf(this.beginIndex) > pos) return -1
+    let low = this.beginIndex
+    let high = this.endIndex
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if (this.endOf(middle) <= pos) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
+  /** Where an entry begins; of one that is not here any more the begin of the log, of one that is not here yet its end. */
+  positionOf(index: number): number {
+    if (index > this.endIndex || this.endIndex < 0) return this.endPos
+    if (index <= this.beginIndex) return this.beginPos
+    return this.index.read(index)?.pos ?? this.beginPos
+  }
+
+  /**
+   * Whole data files that end at or below `below` go, never the one of the end; returns how many. The caller knows that everything
+   * below is committed. Throws StoreError ENTRY_UNREADABLE when the first file that would stay does not begin with an entry.
+   */
+  retire(below: number): number {
+    const count = this.endIndex < 0 ? 0 : this.data.retirable(below)
+    if (count === 0) return 0
+    const start = this.data.startOf(count)
+    const header = Buffer.alloc(ENTRY_HEADER_SIZE)
+    this.data.read(start, header, ENTRY_HEADER_SIZE)
+    const head = readHead(new DataView(header.buffer, header.byteOffset, header.length), 0, start)
+    if (head === undefined || head.index > this.endIndex) throw isUnreadable(this.beginIndex, this.settings.folder)
+    this.data.retire(count)
+    this.beginIndex = head.index
+    this.beginPos = start
+    this.index.dropBefore(head.index)
+    return count
   }
 
   /** One at a time. A failure is final: what was written is not to be believed. */

@@ -55,6 +55,8 @@ export function recover(settings: LogSettings, index: IndexFiles, state: StateFi
   checkCommitted(settings, state, segments, last?.index ?? -1, found.why)
   index.flush()
   index.cut((last?.index ?? -1) + 1)
+  // A retirement that was not finished.
+  if (last !== undefined) index.dropBefore(first!.index)
   index.sync()
   for (const { path } of segments) syncFile(path)
   segments = cutTail(settings.dataFolder, fileSize, segments, endPos)

@@ -41,6 +41,8 @@ export interface RecoverQueuesOptions {
   layout?: LogLayout
   logMin: number
   logEnd: number
+  /** DLedger: committed below; records above count only as far as some queue has them. Left out: all of the log counts. */
+  committed?: number | undefined
   /** <root>/basalt/queues, where there is one. */
   snapshot: { countedTo?: number; queues: readonly { topic: string; queueId: number; maxOffset: number }[] } | undefined
   /** All units of records below are in their files; undefined when no mark says so. */
@@ -71,6 +73,8 @@ export interface RecoveredQueues {
   queues: RecoveredQueue[]
   /** Dispatch goes on here. */
   resumeFrom: number
+  /** Queue offsets are those of records below. */
+  countedTo: number
 }
 
 /** RocketMQ 4.9.8: what the checkpoint names may not be on disk for so long. */
@@ -114,11 +118,21 @@ class QueueRecovery {
     for (const { topic, queueId, maxOffset } of snapshot?.queues ?? []) this.compare(topic, queueId, maxOffset)
     this.resumeFrom = Math.min(Math.max(this.resumeFrom, logMin), logEnd)
     if (!this.options.isClean) this.dropUnproven()
-    this.readLog()
+    const countedTo = this.countedTo()
+    this.readLog(countedTo)
     for (const { topic, queueId, next, to } of this.jumps.settle()) {
       this.tell('a record names a queue offset that cannot be: it is not counted', { topic, queueId, next, to })
     }
-    return { queues: [...this.queues.values()], resumeFrom: this.resumeFrom }
+    return { queues: [...this.queues.values()], resumeFrom: Math.min(this.resumeFrom, countedTo), countedTo }
+  }
+
+  /** Whatever a queue has of was committed: nothing else is dispatched. */
+  private countedTo(): number {
+    const { committed, provenTo = 0, logEnd } = this.options
+    if (committed === undefined) return logEnd
+    let to = Math.max(committed, provenTo)
+    for (const { maxPhysical } of this.queues.values()) to = Math.max(to, maxPhysical)
+    return Math.min(to, logEnd)
   }
 
   private recoverQueue(topic: string, queueId: number): void {
@@ -288,8 +302,8 @@ class QueueRecovery {
   }
 
   /** Queue offsets of the records that are not in the queues yet, and of those that should be and are not. */
-  private readLog(): void {
-    const { source, layout = CLASSIC_LAYOUT, logEnd } = this.options
+  private readLog(logEnd: number): void {
+    const { source, layout = CLASSIC_LAYOUT } = this.options
     const topics = new TopicTable<RecoveredQueue>()
     const record = new RecordView()
     this.believedTo = this.resumeFrom
@@ -327,7 +341,8 @@ class QueueRecovery {
       queue = this.queueOf(topic.name, queueId)
       topic.set(queueId, queue)
     }
-    const position = segmentStart + record.at
+    const { layout = CLASSIC_LAYOUT } = this.options
+    const position = segmentStart + record.at - layout.headerSize
     if (queueOffset >= queue.end && position < this.resumeFrom && position < this.believedTo) {
       this.tell('ConsumeQueue units are missing: built again from the log', { topic: topic.name, queueId, position })
       this.resumeFrom = position

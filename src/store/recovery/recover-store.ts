@@ -9,6 +9,7 @@
 import type { Log } from '../../log.ts'
 import { type Checkpoint, CheckpointFile, PositionsFile, readQueuesSnapshot } from '../checkpoint/index.ts'
 import type { FoundPositions } from '../checkpoint/positions-file.ts'
+import { logLayout } from '../commitlog/log-layout.ts'
 import { LogReader } from '../commitlog/log-reader.ts'
 import { type RecoveredQueue, recoverQueues } from '../consumequeue/recover-queues.ts'
 import { realDisk, type StoreDisk } from '../disk.ts'
@@ -24,6 +25,8 @@ export interface RecoveredStore {
   /** First byte that exists, and where the next record goes. */
   min: number
   end: number
+  /** Below, records are known to be committed: `end` but for DLedger. */
+  committed: number
   /** End of the last segment whose blocks are there. */
   allocated: number
   /** Dispatch goes on here; below, ConsumeQueues and index are whole. */
@@ -75,6 +78,8 @@ export interface RecoveryGround {
   disk: StoreDisk
   /** Reads the log when recoverLog has made it whole up to `logEnd`. */
   source(logEnd: number): LogSource & Disposable
+  /** In the place of recoverLog: DLedger's log. Records above `committed` may go again, unless they are in a queue already. */
+  log?(marks: StartMarks, isClean: boolean): RecoveredLog & { committed: number }
 }
 
 export function recoverStore(
@@ -85,18 +90,22 @@ export function recoverStore(
 ): RecoveredStore {
   const { disk } = ground
   const isClean = !folder.isUnclean
-  const { found, checkpoint, checkpointTime, marks, provenTo, lastEnd } = startMarks(folder.root, isClean)
+  const started = startMarks(folder.root, isClean)
+  const { found, checkpoint, checkpointTime, marks, provenTo, lastEnd } = started
   const findings: string[] = []
   if (found?.reason !== undefined) log.info(`positions of the last run count in part only: ${found.reason}`)
-  const recovered = recoverLog({ settings, marks, isClean, checkpointTime, log, disk })
+  const special = ground.log?.(started, isClean)
+  const recovered = special ?? recoverLog({ settings, marks, isClean, checkpointTime, log, disk })
   for (const finding of recovered.findings) findings.push(JSON.stringify(finding))
   const { min, end } = recovered
   using source = ground.source(end)
   const queues = recoverQueues({
     settings,
     source,
+    layout: logLayout(settings),
     logMin: min,
     logEnd: end,
+    committed: special?.committed,
     snapshot: readQueuesSnapshot(folder.root, (reason) => log.warn(`queues snapshot is not used: ${reason}`)),
     provenTo,
     isClean,
@@ -112,11 +121,13 @@ export function recoverStore(
     findings.push(...index.findings)
     dispatchFrom = Math.min(dispatchFrom, index.resumeFrom)
   }
-  dispatchFrom = Math.max(min, Math.min(dispatchFrom, end))
+  const { countedTo } = queues
+  dispatchFrom = Math.max(min, Math.min(dispatchFrom, countedTo))
   const settled = found === undefined || found.trust === 'none' ? min : Math.min(found.slot.settled, dispatchFrom)
   return {
     min,
     end,
+    committed: countedTo,
     allocated: recovered.allocated,
     dispatchFrom,
     settled: Math.max(min, settled),

@@ -26,6 +26,14 @@ test('admin loads nothing of the broker', () => {
   expect(new Set(loaded).size).toBeLessThan(155)
 })
 
+test('what admin dledger needs beside is the codec', () => {
+  const all = loadedWith(resolve(SRC, 'cli/admin/dledger-run.ts'))
+  const loaded = [...all].map((path) => relative(SRC, path)).filter((path) => path.startsWith('dledger/'))
+  expect(loaded).toContain('dledger/wire/read.ts')
+  const others = loaded.filter((path) => !path.startsWith('dledger/wire/'))
+  expect(others.sort()).toEqual(['dledger/core/codes.ts', 'dledger/core/messages.ts'])
+})
+
 test("the admin client needs the remoting protocol, and the store's record codec", () => {
   const loaded = [...loadedWith(resolve(SRC, 'admin/index.ts'))].map((path) => relative(SRC, path))
   const folders = new Set(loaded.map((path) => path.split('/')[0]).filter((folder) => !folder.endsWith('.ts')))

@@ -9,7 +9,7 @@
  * Blocks on: the disk, for reads and writes of the page cache; for the sync of a truncation.
  */
 import { assert } from '../assert.ts'
-import { StoreError } from '../errors.ts'
+import { describe, StoreError } from '../errors.ts'
 import type { Effect, EntryBatch, Input, LogEnd } from './core/index.ts'
 import type { DLedgerLog } from './log/index.ts'
 import { type DLedgerEntry, WireBatch } from './wire/index.ts'
@@ -117,12 +117,27 @@ export class LogDriver {
     patch?: (body: Uint8Array, pos: number) => void,
   ): { entries: DLedgerEntry[]; failure: StoreError | undefined } {
     assert(this.gateTerm >= 0, 'local writers append while the gate is open')
-    const appended = this.log.appendOwn(this.gateTerm, bodies, patch)
+    const appended = this.appendOwn(bodies, patch)
+    if (appended.failure?.code === 'DISK_FAILED') {
+      written([])
+      return appended
+    }
     this.options.watch?.appended(this.log.endPos)
     written(appended.entries)
     this.options.input({ kind: 'localEnd', epoch: this.epoch, ...this.end() })
     this.flushSoon()
     return appended
+  }
+
+  /** A write that fails is the end, as a sync that fails: nobody knows what of it is in the file. */
+  private appendOwn(bodies: readonly Uint8Array[], patch?: (body: Uint8Array, pos: number) => void) {
+    try {
+      return this.log.appendOwn(this.gateTerm, bodies, patch)
+    } catch (error) {
+      this.options.fatal(error)
+      const what = `the log cannot be written: ${describe(error)}`
+      return { entries: [], failure: new StoreError('DISK_FAILED', { what, cause: error }) }
+    }
   }
 
   /** Data files that end at or below `below` go (DLedgerLog.retire); how many. retention.ts says how far. */

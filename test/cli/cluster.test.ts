@@ -189,7 +189,9 @@ describe('as processes', () => {
     expect(again).toBe(namesrv)
     const [, , other] = await second.says(/(n\d) LEADS, term \d+, pid (\d+)/)
     await second.says(/is the master/)
-    expect(await succeeds(namesrv!, 'topic describe Trying --json')).toMatch(/"max": 2/)
+    // Its table may have died with the first leader: then it has as many queues as a topic that a sender makes.
+    const { queues } = JSON.parse(await succeeds(namesrv!, 'topic describe Trying --json'))
+    expect(queues.reduce((sum: number, { max }: { max: number }) => sum + max, 0)).toBe(2)
     process.kill(Number(other), 'SIGKILL')
     await second.says(/(n\d) is started again, pid (\d+)\n[\s\S]*\1 (is there|LEADS)/)
     expect(await second.stop()).toBe(0)

@@ -23,15 +23,15 @@ export function clusterScreen(io: Io, plan: ClusterPlan, members: readonly Membe
     ['folder', `${folder} (${plan.isNew ? 'new' : 'from an earlier run'}, kept)`],
   ])
   const rows = members.map(({ pid, plan: member }) => [
-    ...[member.id, String(pid ?? '-'), `127.0.0.1:${member.port}`, `127.0.0.1:${member.dledgerPort}`, member.command],
+    ...[member.id, String(pid ?? '-'), `127.0.0.1:${member.port}`, `127.0.0.1:${member.dledgerPort}`],
   ])
-  const columns = ['member', 'pid', 'clients', 'DLedger', 'alone'].map((title) => ({ head: title }))
-  const [{ pid }] = members
+  const columns = ['member', 'pid', 'clients', 'DLedger'].map((title) => ({ head: title }))
+  const [{ pid, plan: first }] = members
   const ways = facts([
     ['send', `basaltmq admin topic create Trying${at}; basaltmq admin message send Trying --body hello${at}`],
     ['read', `basaltmq admin message tail Trying --from "10m ago"${at}`],
     ['kill', `kill -9 ${pid ?? 'PID'} (that of the leader: see below, where all that happens is told)`],
-    ['again', 'the command in its line ("alone") in another terminal'],
+    ['again', `${first.command} (n1 … likewise), in another terminal`],
     ['watch', `basaltmq admin dledger status${at}; basaltmq admin top${at}`],
     ['hand over', `basaltmq admin dledger transfer --to n1${at}`],
   ])

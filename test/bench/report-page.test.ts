@@ -10,7 +10,7 @@ import { htmlPage, modesChartSvg } from '../../src/bench/report/index.ts'
 import type { ModesResult } from '../../src/bench/results.ts'
 import { Browser, findChromium } from '../support/chromium.ts'
 import { probe } from './page-probe.mjs'
-import { lossResult, MODES, modesResult } from './report-fixture.ts'
+import { BOTH, lossResult, modesResult } from './report-fixture.ts'
 
 interface Probe {
   readonly charts: number
@@ -63,8 +63,7 @@ const PAGES: Record<string, { html: () => string; charts: number }> = {
   },
   'six modes': { html: () => htmlPage(modesResult()), charts: 1 + 6 + 2 + 3 + 3 + 3 },
   'one mode, one round, ended early': {
-    html: () =>
-      htmlPage(modesResult({ modes: [MODES[5]], rounds: 1, depths: [64], hasWaterfall: false, isPartial: true })),
+    html: () => htmlPage(modesResult({ modes: [BOTH], rounds: 1, depths: [64], hasWaterfall: false, isPartial: true })),
     charts: 1 + 2 + 1 + 1 + 1,
   },
   'injected delays': { html: () => htmlPage(modesResult({ injected: { fdatasyncMs: 10, rttMs: 200 } })), charts: 18 },

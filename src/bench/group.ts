@@ -1,0 +1,64 @@
+/**
+ * A group in DLedger's mode under test: three brokers that elect their master; what each is told, and who leads.
+ *
+ * Between members: the port that a classic master has for its slaves (BrokerNode.haAddress).
+ * Blocks on: nothing; polls.
+ */
+import { REQUEST, type RemotingClient, request } from '../remoting/index.ts'
+import { type BrokerConfigText, type BrokerNode, READY_TOPIC } from './broker-node.ts'
+import { until } from './server-process.ts'
+
+export const MEMBERS = 3
+const ANSWER_MS_MAX = 2000
+const READ_AND_WRITE = '6'
+const OK = 0
+
+/** `peers`: "host:port" of each for the others, as this one is to reach them. */
+export function memberConfig(index: number, peers: readonly string[]): BrokerConfigText {
+  return {
+    enableDLegerCommitLog: true,
+    dLegerGroup: 'broker-a',
+    dLegerPeers: peers.map((address, peer) => `n${peer}-${address}`).join(';'),
+    dLegerSelfId: `n${index}`,
+  }
+}
+
+/**
+ * The member that acknowledges: of two that believe to lead, one has no majority. Found by asking, with a message; first the one that
+ * led before. Undefined when nobody does.
+ */
+export async function leaderAmong(nodes: readonly BrokerNode[]): Promise<BrokerNode | undefined> {
+  for (const node of nodes) {
+    if (node.isRunning && (await node.send(READY_TOPIC, 'who leads?')) === OK) return node
+  }
+  return undefined
+}
+
+export async function waitForLeader(nodes: readonly BrokerNode[], timeoutMs: number): Promise<BrokerNode> {
+  let leader: BrokerNode | undefined
+  await until(
+    async () => {
+      leader = await leaderAmong(nodes)
+      return leader !== undefined
+    },
+    timeoutMs,
+    nodes.find((node) => node.isRunning)?.process,
+  )
+  return leader!
+}
+
+/**
+ * The topic at each member, as an administrator makes it. A follower copies the tables every ten seconds only: a leader elected before
+ * that knows a topic that was made by sending when somebody sends to it again.
+ */
+export async function createTopic(nodes: readonly BrokerNode[], topic: string, client: RemotingClient): Promise<void> {
+  const ext = {
+    ...{ topic, defaultTopic: 'TBW102', readQueueNums: '4', writeQueueNums: '4', perm: READ_AND_WRITE },
+    ...{ topicFilterType: 'SINGLE_TAG', topicSysFlag: '0', order: 'false' },
+  }
+  for (const { address, name } of nodes) {
+    const command = request(REQUEST.UPDATE_AND_CREATE_TOPIC, ext)
+    const { code, remark } = await client.invoke(address, command, ANSWER_MS_MAX)
+    if (code !== OK) throw new Error(`${name} does not make the topic ${topic}: ${code} ${remark}`)
+  }
+}

@@ -7,6 +7,7 @@
  *   units, trace, producers            what their queues, clients' traces and brokers tell beside
  *   allocate, alarms, probe, clean     what would be, what is wrong, how long it takes, what may go
  *   backlog, drain, shrink             procedures that take their time
+ *   dledger/                           groups of brokers that elect their master; only what rows say of them is in here
  *   picture, waits                     what `top` shows
  */
 export * from './acl.ts'
@@ -18,6 +19,7 @@ export * from './backlog.ts'
 export * from './brokers.ts'
 export * from './clean.ts'
 export * from './cluster.ts'
+export * from './dledger/look.ts'
 export * from './drain.ts'
 export * from './groups.ts'
 export * from './messages.ts'

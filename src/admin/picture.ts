@@ -8,6 +8,7 @@ import { describe } from '../errors.ts'
 import type { AdminClient } from './admin-client.ts'
 import { lagOfGroups, rateOf } from './backlog.ts'
 import { type BrokerAddress, brokersOf, eachOf, type RuntimeTable, runtimeOf } from './cluster.ts'
+import { type DLedgerRows, dledgerRowsOf } from './dledger/look.ts'
 import { waitsOf } from './waits.ts'
 
 export interface StageLatency {
@@ -35,6 +36,8 @@ export interface BrokerLook {
   /** Age of the oldest message that no slave has; -1: from before this process began. */
   unreplicatedMs: number | undefined
   storedOn: string | undefined
+  /** Of a member of a DLedger group that is ours. */
+  dledger: DLedgerRows | undefined
   stages: StageLatency[]
   waits: string[]
   runtime: RuntimeTable
@@ -121,6 +124,7 @@ function seen(broker: BrokerAddress, runtime: RuntimeTable, at: number, last: Br
     unreplicated: number('basalt_unreplicated_bytes'),
     unreplicatedMs: number('basalt_unreplicated_ms'),
     storedOn: runtime.basalt_stored_on,
+    dledger: dledgerRowsOf(runtime),
     stages: stagesOf(runtime),
     waits: waitsOf(runtime),
     runtime,

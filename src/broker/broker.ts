@@ -12,23 +12,25 @@ import { type BrokerConfig, type Resolved, resolveConfig, runsNameServer } from 
 import { StoreError } from '../errors.ts'
 import type { FaultSwitches } from '../faults.ts'
 import { type Log, silentLog } from '../log.ts'
-import { type NamesrvHandle, startNamesrv } from '../namesrv/index.ts'
+import type { NamesrvHandle } from '../namesrv/index.ts'
 import { hostBytes } from '../remoting/host.ts'
 import type { FromStage, StageName } from '../stages/messages.ts'
 import type { StageFailure } from '../stages/supervisor.ts'
 import { LogReader } from '../store/commitlog/index.ts'
-import { Access, namesrvConfigOf } from './access.ts'
+import { Access } from './access.ts'
 import { Administration } from './administration.ts'
 import type { BrokerHandle, BrokerOptions } from './broker-handle.ts'
 import { Engine } from './engine.ts'
 import { publishFilters } from './filter/index.ts'
 import { foundText } from './found-text.ts'
+import { addJobs, type JobsOf } from './jobs.ts'
 import { MessageService } from './message-service.ts'
+import { startInside } from './namesrv-inside.ts'
 import { OwnMessages } from './own-messages.ts'
 import { Pool } from './pool.ts'
 import { Ports } from './ports.ts'
 import { announce, announcedAddress, type BrokerAddresses, BrokerRegistration, ipOf } from './registration/index.ts'
-import { Replication } from './replication/index.ts'
+import { GroupMember, Replication } from './replication/index.ts'
 import { Router } from './router.ts'
 import { Schedule } from './schedule.ts'
 import { LOOK_MS } from './stall-watch.ts'
@@ -41,10 +43,6 @@ export type { BrokerHandle, BrokerOptions } from './broker-handle.ts'
 
 const TIMER_MS = LOOK_MS
 const DRAIN_MS_MAX = 1000
-const SCAN_MS = 10_000
-const FILTERS_MS = 10_000
-const LONG_POLL_CHECK_MS = 5000
-const RETRY_SAVES_MS = 1000
 
 /** Rejects with StoreError, RemotingError or ConfigError; nothing is left running then. */
 export async function startBroker(options: BrokerOptions = {}): Promise<BrokerHandle> {
@@ -86,6 +84,7 @@ class Broker implements BrokerHandle {
   private verification: Verification | undefined
   private access: Access | undefined
   private replication: Replication | undefined
+  private readonly member: GroupMember | undefined
   private isStarted = false
   private settle: (error?: Error) => void = () => {}
 
@@ -94,6 +93,7 @@ class Broker implements BrokerHandle {
     this.config = resolved.config
     this.log = log
     this.faults = faults
+    if (this.config.enableDLegerCommitLog) this.member = new GroupMember(this.config)
     this.closed = new Promise((fulfil, reject) => {
       this.settle = (error) => (error === undefined ? fulfil() : reject(error))
     })
@@ -123,7 +123,7 @@ class Broker implements BrokerHandle {
         onFailure: (failure) => this.fail(failure),
         onMessage: (stage, message) => this.stageSaid(stage, message),
       }),
-      runsNameServer(config) ? this.startNamesrv() : undefined,
+      runsNameServer(config) ? startInside(config, log) : undefined,
     ])
     this.started = engine
     this.namesrv = namesrv
@@ -171,17 +171,6 @@ class Broker implements BrokerHandle {
     await this.namesrv?.close()
   }
 
-  private startNamesrv(): Promise<NamesrvHandle> {
-    const { config, log } = this
-    return startNamesrv({
-      port: config.nameServerInsidePort,
-      host: config.bindAddress,
-      kvConfigPath: resolve(config.storePathRootDir, 'basalt', 'kvConfig.json'),
-      config: namesrvConfigOf(config),
-      log,
-    })
-  }
-
   private async serve(engine: Engine, clock: Clock): Promise<void> {
     const { config, log } = this
     const announced = announcedAddress(config.brokerIP1)
@@ -204,7 +193,9 @@ class Broker implements BrokerHandle {
     const { control, table, queueIds } = engine
     const view = new StoreView({ settings: config, control, table, queueIds, log: new LogReader(config), pool })
     this.view = view
-    const found = restoreTopics(tables, queueIds, view, { log, queueNumsMin: config.defaultTopicQueueNums })
+    const restore = (since: number) =>
+      restoreTopics(tables, queueIds, view, { log, queueNumsMin: config.defaultTopicQueueNums, since })
+    const found = restore(0)
     const service = new MessageService({
       config,
       engine,
@@ -214,6 +205,7 @@ class Broker implements BrokerHandle {
       clock,
       steady,
       log,
+      membership: this.member?.membership,
       onRoom: () => this.ports?.roomAgain(),
     })
     this.service = service
@@ -222,6 +214,7 @@ class Broker implements BrokerHandle {
     const replication = new Replication({
       ...{ config, control, tables, files: engine.metadata, log, tls: access.clientTls },
       ...{ store: view, queues: () => queueIds.all(), appendHistory: engine.appendHistory },
+      membership: this.member?.membership,
       followMaster: (address) => engine.followMaster(address),
       verified: (other) => engine.verified(other),
       ownAddress: () => this.addresses.broker,
@@ -260,21 +253,40 @@ class Broker implements BrokerHandle {
       ...{ config, topics: tables.topics, clock: steady, log, inside: this.namesrv?.address },
       tls: access.clientTls,
       brokerAddr: this.addresses.broker,
-      haServerAddr: `${config.brokerIP2 || announced.host}:${engine.haPort}`,
+      // A member of a group tells of a port that nobody listens on, as RocketMQ's.
+      haServerAddr: `${config.brokerIP2 || announced.host}:${engine.haPort || config.haListenPort || main + 1}`,
       onMaster: (answer) => replication.answered(answer),
       // Pulls that are held would learn it at their deadlines: consumers are to go elsewhere now.
       onPermission: () => service.holds.releaseAll(),
     })
-    await this.registration.start()
+    const { registration } = this
+    // A member of a group registers when it knows its role.
+    if (this.member === undefined) await registration.start()
     access.follow({
       engine,
       topics: tables.topics,
       stats: tables.stats,
       registration: () => this.registration,
     })
-    this.startTimers(steady, tables, service, administration)
-    if (this.schedule !== undefined) replication.start(this.schedule)
-    if (this.schedule !== undefined) access.startWatching(this.schedule)
+    const schedule = this.startTimers(steady, { config, tables, service, view }, administration)
+    replication.start(schedule)
+    access.startWatching(schedule)
+    this.member?.serve(
+      {
+        ...{ config, tables, own, log, clock: steady, files: engine.metadata, tls: access.clientTls },
+        safe: () => own.safe(),
+        committed: () => control.load('replicated'),
+        queueCount: () => queueIds.count,
+        ownAddress: () => this.addresses.broker,
+        namesrvs: () => registration.namesrvs,
+        register: () => registration.registerNow(),
+        releasePulls: () => service.holds.releaseAll(),
+        restoreTopics: (since) => {
+          for (const topic of restore(since)) administration.deleted(topic)
+        },
+      },
+      schedule,
+    )
     const { min, end, readFrom } = engine.recovered
     this.verification = new Verification({
       ...{ settings: config, log, min, end, recoveredFrom: readFrom },
@@ -285,26 +297,13 @@ class Broker implements BrokerHandle {
     service.pump()
   }
 
-  private startTimers(steady: Clock, tables: Tables, service: MessageService, administration: Administration): void {
-    const { config } = this
+  private startTimers(steady: Clock, of: JobsOf, administration: Administration): Schedule {
+    const { service } = of
     const schedule = new Schedule(steady)
     this.schedule = schedule
     administration.addTo(schedule)
-    const pollMs = () => (config.longPollingEnable ? LONG_POLL_CHECK_MS : config.shortPollingTimeMills)
-    schedule.add(pollMs, () => service.tick())
-    schedule.add(SCAN_MS, () => tables.scan())
-    this.view?.holdTail()
-    schedule.add(TIMER_MS, () => this.view?.holdTail())
-    schedule.add(
-      () => config.flushConsumerOffsetInterval,
-      () => void tables.offsets.flush(),
-    )
+    addJobs(schedule, of)
     this.ownMessages?.start(schedule)
-    schedule.add(FILTERS_MS, () => {
-      tables.filters.clean()
-      void tables.filters.flush()
-    })
-    schedule.add(RETRY_SAVES_MS, () => tables.retryFailedSaves())
     this.timer = setInterval(() => {
       // After a pause of the process the timer comes before the sockets are read: what waits there are signs of life.
       setImmediate(() => schedule.step())
@@ -313,6 +312,7 @@ class Broker implements BrokerHandle {
       administration.tick()
       if (service.acks.pending > 0) service.pump()
     }, TIMER_MS)
+    return schedule
   }
 
   private stageSaid(_stage: StageName, message: FromStage): void {
@@ -323,6 +323,7 @@ class Broker implements BrokerHandle {
     } else if (message.kind === 'unwritable') this.service?.availability.setWriteProblem(message.problem)
     else if (message.kind === 'filtersTaken') this.tables?.filters.trust(message.version, message.position)
     else if (message.kind === 'replication' || message.kind === 'haVerify') this.replication?.take(message)
+    else if (message.kind === 'dledgerRole' || message.kind === 'dledgerState') this.member?.take(message)
     else if (message.kind === 'expiring') this.administration?.expiring(message.below)
     else if (message.kind === 'retired') this.view?.log.dropBelow(message.below)
   }
@@ -363,6 +364,7 @@ class Broker implements BrokerHandle {
 
   private async stopServing(): Promise<void> {
     clearInterval(this.timer)
+    this.member?.stop()
     this.verification?.stop()
     await this.administration?.close()
     this.registration?.stop()
@@ -377,6 +379,7 @@ class Broker implements BrokerHandle {
     await this.ports?.close()
     await this.registration?.close()
     await this.replication?.close()
+    await this.member?.close()
     await this.access?.close()
   }
 

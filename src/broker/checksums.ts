@@ -14,6 +14,7 @@ import type { ChecksumsStart, FromChecksums, ToChecksums } from '../stages/check
 import { threadArguments } from '../stages/thread-arguments.ts'
 import type { ChecksumSettings, ChecksumStatus } from '../store/checksums/checksum-keeper.ts'
 import { isPassDue } from '../store/checksums/scrub-state.ts'
+import { sealedEnd } from '../store/checksums/sealed-end.ts'
 import { segmentName, segmentStart } from '../store/commitlog/index.ts'
 import type { StoreSettings } from '../store/settings.ts'
 import type { Schedule } from './schedule.ts'
@@ -113,7 +114,7 @@ export class Checksums {
     const { settings, control } = this.options
     const { status } = this
     const size = settings.mappedFileSizeCommitLog
-    const sealedTo = segmentStart(control.load('flushed'), size)
+    const sealedTo = segmentStart(sealedEnd(control, settings), size)
     if (sealedTo <= segmentStart(control.load('retained'), size)) return false
     if (status === undefined || sealedTo > status.sealedTo || status.missing > 0) return true
     return isPassDue(status, settings, control.now())
@@ -125,6 +126,8 @@ export class Checksums {
       storePathRootDir: settings.storePathRootDir,
       storePathCommitLog: settings.storePathCommitLog,
       mappedFileSizeCommitLog: settings.mappedFileSizeCommitLog,
+      enableDLegerCommitLog: settings.enableDLegerCommitLog,
+      storePathClassicCommitLog: settings.storePathClassicCommitLog,
       sideChecksumRate: settings.sideChecksumRate,
       scrubRate: settings.scrubRate,
       scrubInterval: settings.scrubInterval,

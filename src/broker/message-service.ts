@@ -33,6 +33,7 @@ import { PULL_CODE, type PullRequest, pullRequestOf, refusePull } from './pull/p
 import { LiveReadLimits } from './pull/read-limits.ts'
 import { TagFilters } from './pull/tag-filter.ts'
 import { InternalPut } from './put/internal-put.ts'
+import type { Membership } from './replication/index.ts'
 import { RefusedRequest } from './router.ts'
 import type { Host } from './send/record-encoder.ts'
 import { SendAnswers } from './send/send-answers.ts'
@@ -62,6 +63,8 @@ export interface MessageServiceOptions {
   /** For the deadlines of sends and held pulls: they do not move when the system's time is set. */
   steady: Clock
   log: Log
+  /** In a DLedger group. */
+  membership: Membership | undefined
   /** The rings have room again. */
   onRoom(): void
 }
@@ -90,7 +93,8 @@ export class MessageService {
     const { control, table, submit } = engine
     this.options = options
     this.stalls = new StallWatch({ control, settings: config, waiting: () => submit.used, log: options.log })
-    this.availability = new StoreAvailability({ settings: config, control, stalls: this.stalls })
+    const { membership } = options
+    this.availability = new StoreAvailability({ settings: config, control, stalls: this.stalls, membership })
     this.submissions = new Submissions({
       control,
       submit,
@@ -98,7 +102,7 @@ export class MessageService {
       committed: () => this.acks.turnEnded(),
     })
     this.answers = new SendAnswers({
-      ...{ settings: config, stats, storeHost },
+      ...{ settings: config, stats, storeHost, membership },
       failure: () => this.availability.reason,
     })
     this.stageClock = new StageClock(engine.stageClock, config.stageClockSampling)
@@ -155,7 +159,7 @@ export class MessageService {
       settings: config,
       clock: options.steady,
       queueIds: engine.queueIds,
-      messages: new MessageReader(control, table, limits, store.tests, damage, leavesOffsets(config)),
+      messages: new MessageReader(control, table, limits, store.tests, damage, () => leavesOffsets(config)),
       damage,
       unitsOf: (queue) => store.unitsOf(queue),
       log: store.log,

@@ -3,6 +3,7 @@
  * back, transactions, replies.
  *
  *   new ─▶ recovered ─▶ start ─▶ stop (nothing begins any more) ─▶ close (progress is written)
+ *   in a DLedger group: new ─▶ start ─▶ lead ─▶ follow ─▶ lead …; what is recovered is the log at each lead()
  */
 import type { Clock } from '../clock.ts'
 import type { BrokerConfig } from '../config/index.ts'
@@ -40,7 +41,6 @@ export class OwnMessages {
   /** Of the requests that make the broker store one. */
   readonly processors: [number, Processor][]
   private readonly options: OwnMessagesOptions
-  private readonly isSlave: boolean
 
   /** Throws StoreError METADATA_DAMAGED. */
   constructor(options: OwnMessagesOptions) {
@@ -49,19 +49,19 @@ export class OwnMessages {
     const { puts } = service
     const messages = new StoredMessages(store, control)
     this.options = options
-    this.isSlave = config.brokerRole === 'SLAVE'
     this.delay = new DelayService({
       ...tables,
       ...{ settings: config, control, table, submit, queueIds, metadata, puts, store, clock, log },
+      safe: () => this.safe(),
     })
-    this.delay.recover(recovered.min, recovered.end)
+    if (!config.enableDLegerCommitLog) this.delay.recover(recovered.min, recovered.end)
     const common = { settings: config, ...tables, puts, storeHost, clock, log }
     this.transactions = new Transactions({
       ...common,
       messages,
       source: { view: store, queueIds },
       appended: () => control.load('appended'),
-      flushed: () => control.load('flushed'),
+      flushed: () => this.safe(),
       visible: () => control.visible(),
       epoch: () => control.epoch,
     })
@@ -75,20 +75,47 @@ export class OwnMessages {
     ]
   }
 
+  /** A slave's master delivers what is delayed, and asks about transactions. */
+  private get isSlave(): boolean {
+    return this.options.config.brokerRole === 'SLAVE'
+  }
+
   start(schedule: Schedule): void {
     const { config } = this.options
-    // A slave's master delivers what is delayed, and asks about transactions.
-    if (this.isSlave) return
     schedule.add(
       () => config.flushDelayOffsetInterval,
-      () => this.delay.persist(),
+      () => {
+        if (!this.isSlave) this.delay.persist()
+      },
     )
-    schedule.add(TIMER_MS, () => this.transactions.tick())
+    schedule.add(TIMER_MS, () => {
+      if (!this.isSlave) this.transactions.tick()
+    })
     schedule.add(
       () => config.transactionCheckInterval,
       () => void this.transactions.check(),
     )
-    this.delay.start()
+    if (!this.isSlave) this.delay.start()
+  }
+
+  /** This member leads its group. `handedOver`: the files of the former leader's progress are ours. */
+  lead(handedOver: Promise<void>): void {
+    this.transactions.lead()
+    void this.delay.lead(handedOver)
+  }
+
+  /** Another one does: nothing of ours is put any more. */
+  follow(): void {
+    this.delay.follow()
+    this.transactions.follow()
+    this.options.service.puts.refuseWaiting()
+  }
+
+  /** No crash and no other leader takes back what is in the log below. */
+  safe(): number {
+    const { control } = this.options.engine
+    const flushed = control.load('flushed')
+    return this.options.config.enableDLegerCommitLog ? Math.min(flushed, control.load('replicated')) : flushed
   }
 
   /** Every 100 ms. */

@@ -14,7 +14,6 @@ import {
   stageRow,
 } from '../metrics/step-histograms.ts'
 import { decodeRecord } from '../store/commitlog/index.ts'
-import type { MessageStore } from '../store/message-store.ts'
 import type { Checksums } from './checksums.ts'
 import { markText } from './delay/index.ts'
 import type { Engine } from './engine.ts'
@@ -23,6 +22,7 @@ import type { OwnMessages } from './own-messages.ts'
 import type { Pool } from './pool.ts'
 import type { RuntimeSource, WaitingLine } from './processors/index.ts'
 import type { Replication } from './replication/index.ts'
+import type { StoreView } from './store-view.ts'
 import type { WaitingKind } from './waiting-line.ts'
 
 export interface RuntimeOptions {
@@ -31,7 +31,7 @@ export interface RuntimeOptions {
   service: MessageService
   pool: Pool
   bootTimestamp: number
-  store: MessageStore
+  store: Pick<StoreView, 'logMin' | 'firstRecord'>
   own: OwnMessages
   replication: Pick<Replication, 'rows'>
   checksums: Pick<Checksums, 'rows'>
@@ -77,7 +77,7 @@ export function runtimeSource(options: RuntimeOptions): BrokerRuntime {
       const at = options.store.logMin()
       // The first record stays the same until its segment expires: the pool's thread may go meanwhile.
       if (at === knownAt) return
-      const first = await options.store.view(at).catch(() => undefined)
+      const first = await options.store.firstRecord().catch(() => undefined)
       earliest = (first && decodeRecord(first)?.storeTimestamp) ?? -1
       knownAt = earliest < 0 ? -1 : at
     },

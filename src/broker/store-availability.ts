@@ -8,6 +8,7 @@
  * Called by: the send processor, once a send; nothing is allocated while all is well.
  */
 import { type ControlBlock, FLAGS } from '../concurrency/control-block.ts'
+import type { Membership } from './replication/index.ts'
 import { type Refusal, SEND_CODE } from './send/send-checks.ts'
 import type { StallWatch } from './stall-watch.ts'
 
@@ -20,6 +21,8 @@ export interface AvailabilityOptions {
   }
   control: ControlBlock
   stalls: Pick<StallWatch, 'refusal'>
+  /** In a DLedger group: why this member takes nothing. */
+  membership?: Pick<Membership, 'whyNoSends'> | undefined
 }
 
 export class StoreAvailability {
@@ -57,7 +60,10 @@ export class StoreAvailability {
     if (this.closedBecause !== undefined) return notAvailable(this.closedBecause)
     const { control, settings, stalls } = this.options
     if (stalls.refusal !== undefined) return stalls.refusal
-    if (control.flags === 0) return settings.brokerRole === 'SLAVE' ? notAvailable('the broker is a slave') : undefined
+    if (settings.brokerRole === 'SLAVE') {
+      return notAvailable(this.options.membership?.whyNoSends() ?? 'the broker is a slave')
+    }
+    if (control.flags === 0) return undefined
     if (control.hasFlag(FLAGS.flushFailed)) return notAvailable('fdatasync of the CommitLog failed')
     if (control.hasFlag(FLAGS.diskFull)) {
       const { storePathCommitLog: folder, mappedFileSizeCommitLog: bytes } = settings

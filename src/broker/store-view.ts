@@ -166,6 +166,12 @@ export class StoreView implements MessageStore {
     return this.options.pool.view(physicalOffset, this.visibleEnd())
   }
 
+  /** The oldest record; undefined where there is none. */
+  firstRecord(): Promise<Uint8Array | undefined> {
+    const min = this.logMin()
+    return this.view(min + this.log.layoutAt(min).headerSize)
+  }
+
   queryByKey(query: KeyQuery): Promise<KeyQueryResult> {
     return this.options.pool.queryByKey({ query, logMin: this.logMin(), logEnd: this.visibleEnd() })
   }

@@ -96,13 +96,14 @@ export class Tables {
 /**
  * Topics whose queues hold messages and that topics.json has lost (or has not got yet: a broker was killed just after it had
  * created one): their consumers must find them, and their producers go on with the queues that they know of. Returns
- * those that it lacks because they were deleted: their queues have to go once more.
+ * those that it lacks because they were deleted: their queues have to go once more. `since`: those whose messages end below are
+ * not missing, but deleted, though not here.
  */
 export function restoreTopics(
   { topics, deletedTopics }: Pick<Tables, 'topics' | 'deletedTopics'>,
   queueIds: Engine['queueIds'],
   view: Pick<StoreView, 'newestRecord'>,
-  options: { log: Log; queueNumsMin: number },
+  options: { log: Log; queueNumsMin: number; since?: number },
 ): string[] {
   const unknown = new Map<string, { queueNums: number; newest: number }>()
   for (const [queue, { topic, queueId }] of queueIds.all()) {
@@ -117,6 +118,7 @@ export function restoreTopics(
   }
   const deleted: string[] = []
   for (const [topic, { queueNums, newest }] of unknown) {
+    if (newest < (options.since ?? 0)) continue
     if (deletedTopics.covers(topic, newest)) {
       options.log.info(`topic ${topic} was deleted just before the last end: what was found of it is removed`)
       deleted.push(topic)

@@ -10,7 +10,7 @@
  */
 import { describe } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { commitLogFolder, segmentPath, segmentStart } from '../store/commitlog/segments.ts'
+import { LogFolders, segmentStart } from '../store/commitlog/index.ts'
 import type { VerifiedLog } from '../store/recovery/index.ts'
 import type { StoreSettings } from '../store/settings.ts'
 
@@ -89,7 +89,7 @@ export class Verification {
     if (this.damaged > TOLD_MAX) return
     const { settings, log } = this.options
     const start = segmentStart(from, settings.mappedFileSizeCommitLog)
-    const file = segmentPath(commitLogFolder(settings), start)
+    const file = new LogFolders(settings).pathAt(start)
     log.warn(`a record of the CommitLog is damaged: ${problem} (${file} byte ${from - start})`, {
       code: 'RECORD_DAMAGED',
       file,

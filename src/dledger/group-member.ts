@@ -17,6 +17,7 @@ import {
   JVM_TIMERS,
   LIMITS,
   type Limits,
+  type MemberResponse,
   NO_FLAWS,
   type Role,
   type Timers,
@@ -27,8 +28,9 @@ import { LogDriver, type LogWatch } from './log-driver.ts'
 import { noopRecord, patchOffset } from './noop.ts'
 import { type Peer, parsePeers } from './peers.ts'
 import { retainedBelow } from './retention.ts'
+import { TimersCheck } from './timers-check.ts'
 import { type AnyRequest, type AnyResponse, MemberServer, PeerLink } from './transport/index.ts'
-import type { ClientRequest } from './wire/index.ts'
+import type { ClientRequest, TimersMark } from './wire/index.ts'
 
 export interface GroupMemberOptions {
   /** dLegerGroup, dLegerSelfId, dLegerPeers. */
@@ -53,7 +55,10 @@ export interface GroupMemberOptions {
   onCommit(index: number): void
   /** Requests of DLedger's clients. Throws what the asker is told. */
   onClient(request: ClientRequest, reply: (response: AnyResponse) => void): void
-  /** Once, when this member has ended by itself: the disk failed, and what was promised from here on could not be kept. */
+  /**
+   * Once, when this member has ended by itself: the disk failed, and what was promised from here on could not be kept; or its
+   * timers are not those of the group (ConfigError).
+   */
   onFailed(error: unknown): void
 }
 
@@ -69,6 +74,7 @@ export class GroupMember {
   private readonly driver: CoreDriver
   private readonly server: MemberServer
   private readonly links: (PeerLink | undefined)[]
+  private readonly check: TimersCheck
   private timer: NodeJS.Timeout | undefined
   private checkpointed = -1
   private saving: Promise<void> | undefined
@@ -99,6 +105,8 @@ export class GroupMember {
     }
     this.core = createCore(settings, found, clock.now())
     const fatal = (error: unknown) => this.giveUp(error)
+    const mark = settings.timers.heartbeatMs < JVM_TIMERS.heartbeatMs ? 'fast' : 'jvm'
+    this.check = new TimersCheck({ mark, selfId, peers: this.peers, said, refuse: fatal })
     this.driver = new CoreDriver({
       core: this.core,
       state: log.state,
@@ -124,13 +132,14 @@ export class GroupMember {
       watch: options.watch,
     })
     this.links = this.peers.map((peer, index) =>
-      index === self ? undefined : this.linkTo(peer, index, settings.timers.callMs),
+      index === self ? undefined : this.linkTo(peer, index, settings.timers.callMs, mark),
     )
     const { host } = options
     const { port } = parseAddress(this.peers[self]!.address)
     this.server = new MemberServer({
       ...{ group, selfId, host, port, log: said, clock },
       leaderId: () => this.core.leaderId,
+      timers: mark,
       handle: (request, reply) => this.handle(request, reply),
     })
   }
@@ -208,13 +217,16 @@ export class GroupMember {
         return
       default:
         this.driver.request(request, reply)
+        // Behind the answer: the other one is told, too.
+        if (request.kind !== 'LEADERSHIP_TRANSFER') this.check.heard(request.localId, request.timers)
     }
   }
 
-  private linkTo(peer: Peer, index: number, callMs: number): PeerLink {
+  private linkTo(peer: Peer, index: number, callMs: number, timers: TimersMark): PeerLink {
     const { said, clock } = this.options
     const reached = () => this.driver.input({ kind: 'reached', peer: index })
-    return new PeerLink({ ...peer, callMs, clock, log: said, reached })
+    const heard = (response: MemberResponse) => this.check.heard(peer.id, response.timers)
+    return new PeerLink({ ...peer, callMs, clock, log: said, reached, timers, heard })
   }
 
   /** Only what is on disk here: a log that is found shorter has then lost something. */

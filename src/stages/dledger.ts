@@ -24,7 +24,7 @@ import {
   type LogWatch,
   type Role,
 } from '../dledger/index.ts'
-import { describe, StoreError } from '../errors.ts'
+import { ConfigError, describe, StoreError } from '../errors.ts'
 import { AppendHistory } from '../metrics/append-history.ts'
 import { FlushClock } from '../metrics/follower-clocks.ts'
 import { Waker } from '../native/index.ts'
@@ -279,6 +279,10 @@ class DLedgerStage implements EventStage, LogWatch {
 
   private failed(error: unknown): void {
     const { runtime, start } = this
+    if (error instanceof ConfigError) {
+      runtime.fail(error)
+      return
+    }
     runtime.control.raiseFlag(FLAGS.flushFailed)
     gateMoved(runtime.control, start.waker)
     runtime.fail(

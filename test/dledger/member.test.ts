@@ -1,9 +1,10 @@
 /** Three members in one process, with real files and sockets: elections, appends, refusals, transfers, restarts. */
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { CODES, FAST_TIMERS, REQUEST_CODES } from '../../src/dledger/core/index.ts'
+import { CODES, FAST_TIMERS, JVM_TIMERS, REQUEST_CODES } from '../../src/dledger/core/index.ts'
 import { Member } from '../../src/dledger/member.ts'
-import { StoreError } from '../../src/errors.ts'
+import { ConfigError, StoreError } from '../../src/errors.ts'
+import { type Log, silentLog } from '../../src/log.ts'
 import { digests, openLog, removeScratch, SMALL, scratch, settingsIn } from './log/support.ts'
 import { appendMany, DLedgerClient, eventually, GROUP, peersOf, peersText } from './support.ts'
 
@@ -25,7 +26,7 @@ afterEach(async () => {
   removeScratch()
 })
 
-async function start(selfId: string, flushBeforeAck = false, timers = FAST_TIMERS): Promise<Member> {
+async function start(selfId: string, flushBeforeAck = false, timers = FAST_TIMERS, log?: Log): Promise<Member> {
   const member = new Member({
     group: GROUP,
     selfId,
@@ -34,6 +35,7 @@ async function start(selfId: string, flushBeforeAck = false, timers = FAST_TIMER
     flushBeforeAck,
     timers,
     files: SMALL,
+    ...(log === undefined ? {} : { log }),
   })
   members.set(selfId, member)
   await member.start()
@@ -151,6 +153,32 @@ test('refusals are those of the original', async () => {
   await expect(client.call(leader, REQUEST_CODES.PUSH, { type: 'NONSENSE' })).rejects.toThrow(/with 1: /)
   const long = Buffer.alloc(70_000).toString('base64')
   expect(await client.call(leader, REQUEST_CODES.APPEND, { body: long })).toMatchObject({ code: CODES.DISK_ERROR })
+})
+
+test('members with different timers find each other out: the fast one gives up and says why, the others say it once', async () => {
+  const said: string[] = []
+  const errors = { ...silentLog, error: (text: string) => void said.push(text) }
+  for (const id of ['n0', 'n1']) await start(id, false, JVM_TIMERS, errors)
+  const fast = await start('n2')
+  const error = (await fast.failed) as ConfigError
+  members.delete('n2')
+  expect(error).toBeInstanceOf(ConfigError)
+  expect(error.code).toBe('FAST_ELECTION_MIXED')
+  expect(error.message).toMatch(/member n[01] \(127\.0\.0\.1:\d+\) has false/)
+  await appendMany(client, 'two are enough', 20)
+  for (const text of said)
+    expect(text).toMatch(/member n2 \(127.0.0.1:\d+\) has dLedgerFastElection=true, this member has not/)
+  // Whoever has heard nothing of it before it gave up has nothing to say.
+  expect(said.length).toBeLessThan(3)
+})
+
+test('a member of the JVM, which says nothing about timers, is named by a fast one', async () => {
+  const fast = await start('n0')
+  const vote = { leaderId: 'n1', localId: 'n1', ledgerEndIndex: -1, ledgerEndTerm: -1, term: 1 }
+  await client.call('n0', REQUEST_CODES.VOTE, vote).catch(() => undefined)
+  expect(await fast.failed).toMatchObject({ code: 'FAST_ELECTION_WITH_JVM' })
+  members.delete('n0')
+  expect(String(await fast.failed)).toMatch(/member n1 \(127\.0\.0\.1:\d+\) is no Basalt broker/)
 })
 
 test('without a majority nothing is acknowledged; the leader steps down and says so', async () => {

@@ -142,6 +142,24 @@ class Group {
 }
 
 describe.skipIf(!apacheIsThere(ORACLE))('members of a DLedger group', () => {
+  test.concurrent('a member with dLedgerFastElection gives up among those of the JVM, which go on', async () => {
+    const group = new Group(await peersOf(3), { n0: 'basalt', n1: 'jvm', n2: 'jvm' })
+    try {
+      await Promise.all(['n1', 'n2'].map((id) => group.start(id)))
+      const peers = peersText(group.client.peers)
+      const storeBaseDir = join(group.folder, 'n0')
+      const fast = { group: GROUP, selfId: 'n0', peers, storeBaseDir, flushBeforeAck: true, files: FILES, fast: true }
+      const member = await startMember(fast)
+      await eventually(() => member.ended, 'it gives up', 30_000)
+      expect(member.tail()).toMatch(
+        /dLedgerFastElection=true, but DLedger member n[12] \(127.0.0.1:\d+\) is no Basalt broker/,
+      )
+      expect(await appendMany(group.client, 'without it', 20)).toHaveLength(20)
+    } finally {
+      await group.close()
+    }
+  })
+
   test.concurrent.each<{ name: string; kinds: Record<string, Kind> }>([
     { name: 'one of ours, two of the JVM', kinds: { n0: 'basalt', n1: 'jvm', n2: 'jvm' } },
     { name: 'two of ours, one of the JVM', kinds: { n0: 'basalt', n1: 'basalt', n2: 'jvm' } },

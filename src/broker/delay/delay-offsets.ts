@@ -24,7 +24,9 @@ export class DelayOffsets {
     this.file = new TableFile(FILE, options.store, () => this.toText(), options.log)
   }
 
+  /** Again where somebody else has written it: then nothing of ours counts. */
   load(): void {
+    this.levels.clear()
     for (const [key, value] of entriesOf(this.file.load()?.offsetTable)) {
       const level = integerOf(key)
       const offset = integerOf(value)

@@ -12,6 +12,7 @@
 import type { Clock } from '../../clock.ts'
 import type { ControlBlock } from '../../concurrency/control-block.ts'
 import type { QueueTable } from '../../concurrency/queue-table.ts'
+import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { LogReader } from '../../store/commitlog/log-reader.ts'
 import type { QueueReader } from '../../store/consumequeue/index.ts'
@@ -25,13 +26,14 @@ import { DelayLevel } from './delay-level.ts'
 import { DelayOffsets } from './delay-offsets.ts'
 import { Delivery } from './delivery.ts'
 import { type DeliveredCopy, DeliveryMark, type Mark, markPath, readMark } from './delivery-mark.ts'
-import { recoverProgress } from './recover-progress.ts'
+import { type Progress, Recovery } from './recover-progress.ts'
 
 export interface DelayServiceOptions {
   settings: {
     messageDelayLevel: string
     storePathRootDir: string
     brokerClusterName: string
+    enableDLegerCommitLog: boolean
     enableDetailStat: boolean
     enableScheduleMessageStats: boolean
   }
@@ -50,6 +52,8 @@ export interface DelayServiceOptions {
   stats: BrokerStats
   clock: Clock
   log: Log
+  /** No crash, and no other leader of a group, takes back what is in the log below. */
+  safe(): number
 }
 
 /** Deliveries of one turn of the event loop: about 0.2 ms. */
@@ -65,16 +69,22 @@ const MARK_MS = 20
 /** Nothing to deliver for so long: deliveries are over. */
 const LINGER_MS = 200
 const CLOCK_STEP_BACK_MS = 500
+const LEAD_RETRY_MS = 1000
 
 export class DelayService {
   private readonly options: DelayServiceOptions
-  private readonly levels: DelayLevel[] = []
+  private levels: DelayLevel[] = []
   private readonly offsets: DelayOffsets
-  private readonly mark: DeliveryMark
+  private mark: DeliveryMark
   private readonly delivery: Delivery
   private state: 'stopped' | 'idle' | 'activating' | 'active' = 'stopped'
   private timer: NodeJS.Timeout | undefined
   private isTurnDue = false
+  private isRecovered = false
+  /** Rises with each change of the broker's role: what an earlier one began is not heard any more. */
+  private reign = 0
+  /** The log may have lost its tail since, where this is another one than the log's. */
+  private epoch: number
   /** The level that has its turn first. */
   private first = 0
   private lastNow = 0
@@ -95,6 +105,7 @@ export class DelayService {
   constructor(options: DelayServiceOptions) {
     this.options = options
     const { settings, puts, submit, stats, log, metadata, topics } = options
+    this.epoch = options.control.epoch
     this.offsets = new DelayOffsets({ store: metadata, log })
     this.mark = new DeliveryMark(markPath(settings.storePathRootDir), log)
     this.delivery = new Delivery({ puts, submit, stats, log, settings })
@@ -103,7 +114,50 @@ export class DelayService {
 
   /** Finds out how far each level was delivered. Throws StoreError METADATA_DAMAGED. */
   recover(logMin: number, logEnd: number): void {
-    const { options, offsets, levels } = this
+    this.goOnFrom(this.recovery(logMin, logEnd).run(), logEnd)
+  }
+
+  /** This broker is the master of its group now. In steps: the log that has to be looked at may be long. */
+  async lead(handedOver: Promise<void>): Promise<void> {
+    this.reign += 1
+    const { reign, options } = this
+    const { control, log } = options
+    const isOver = () => reign !== this.reign
+    try {
+      await handedOver
+      if (isOver()) return
+      const end = control.load('appended')
+      this.epoch = control.epoch
+      const recovery = this.recovery(control.load('retained'), end)
+      for (const _ of recovery.steps()) {
+        await new Promise((fulfil) => setImmediate(fulfil))
+        if (isOver()) return
+      }
+      this.mark = new DeliveryMark(markPath(options.settings.storePathRootDir), log)
+      this.goOnFrom(recovery.progress, end)
+      this.start()
+    } catch (error) {
+      if (isOver()) return
+      log.error(`how far delayed messages are delivered cannot be found out, it is tried again: ${describe(error)}`)
+      setTimeout(() => {
+        if (!isOver()) void this.lead(Promise.resolve())
+      }, LEAD_RETRY_MS).unref()
+    }
+  }
+
+  /** It is a slave now: its master says how far. */
+  follow(): void {
+    this.reign += 1
+    this.stop()
+    this.isRecovered = false
+    this.levels = []
+    this.unsaved = undefined
+    this.copy = undefined
+    this.mark.abandon()
+  }
+
+  private recovery(logMin: number, logEnd: number): Recovery {
+    const { options, offsets } = this
     const { settings, table, store, log } = options
     offsets.load()
     const delays = parseDelayLevels(settings.messageDelayLevel)
@@ -112,7 +166,7 @@ export class DelayService {
     for (const [, { topic, queueId }] of options.queueIds.all()) {
       if (topic === SCHEDULE_TOPIC) levelCount = Math.max(levelCount, queueId + 1)
     }
-    const found = recoverProgress({
+    return new Recovery({
       ...{ levelCount, source: store.log, logMin, logEnd, log },
       savedOffset: (level) => offsets.get(level),
       mark: readMark(markPath(settings.storePathRootDir)),
@@ -122,6 +176,13 @@ export class DelayService {
         return { units: store.unitsOf(queue), min: table.min(queue), max: table.max(queue) }
       },
     })
+  }
+
+  private goOnFrom(found: Progress, logEnd: number): void {
+    const { options, levels, reign } = this
+    const { settings, table, store, log } = options
+    const delays = parseDelayLevels(settings.messageDelayLevel)
+    this.isRecovered = true
     this.copy = found.copy
     this.from = logEnd
     for (const [level, offset] of found.levels) {
@@ -131,8 +192,12 @@ export class DelayService {
           queueOf: (queueId) => options.queueIds.find(SCHEDULE_TOPIC, queueId),
           unitsOf: (queue) => store.unitsOf(queue),
           readCold: (places, sizes) => store.readRecords(places, sizes),
-          onNews: () => this.takeTurn(),
-          onStored: (copy) => this.stored(copy),
+          onNews: () => {
+            if (reign === this.reign) this.takeTurn()
+          },
+          onStored: (copy) => {
+            if (reign === this.reign) this.stored(copy)
+          },
         }),
       )
     }
@@ -161,8 +226,9 @@ export class DelayService {
     else this.deliver(now)
   }
 
-  /** Of each level of which something was delivered, or is to be. */
-  progress(): { level: number; offset: number; max: number }[] {
+  /** Of each level of which something was delivered, or is to be. Undefined: not known here. */
+  progress(): { level: number; offset: number; max: number }[] | undefined {
+    if (!this.isRecovered) return undefined
     return this.levels
       .filter((level) => level.max > 0)
       .map((level) => ({ level: level.level, offset: level.done, max: level.max }))
@@ -189,16 +255,21 @@ export class DelayService {
 
   /** At a clean stop, when all of the log is on disk. */
   async close(): Promise<void> {
+    const { options } = this
     this.stop()
-    for (const { level, done } of this.levels) if (done > 0) this.offsets.put(level, done)
-    this.writeMark(false)
-    this.mark.close()
+    this.save()
+    // In a group the tail may be lost to another leader yet.
+    if (options.safe() >= options.control.load('appended') && options.control.epoch === this.epoch) {
+      for (const { level, done } of this.levels) if (done > 0) this.offsets.put(level, done)
+      this.writeMark(false)
+    }
+    await this.mark.close()
     await this.offsets.flush()
   }
 
   private save(): void {
-    const { unsaved } = this
-    if (unsaved === undefined || this.options.control.load('flushed') < unsaved.end) return
+    const { unsaved, options } = this
+    if (unsaved === undefined || options.safe() < unsaved.end || options.control.epoch !== this.epoch) return
     this.unsaved = undefined
     for (const [level, done] of unsaved.levels) if (done > 0) this.offsets.put(level, done)
     void this.offsets.flush()
@@ -217,8 +288,9 @@ export class DelayService {
     }
     this.state = 'activating'
     this.from = this.options.control.load('appended')
+    const { reign } = this
     this.writeMark(true, () => {
-      if (this.state !== 'activating') return
+      if (this.state !== 'activating' || reign !== this.reign) return
       this.state = 'active'
       this.deliveredAt = performance.now()
       this.step()

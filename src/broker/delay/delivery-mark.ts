@@ -92,6 +92,7 @@ export class DeliveryMark {
   private next: { text: Buffer; done: (() => void)[] } | undefined
   private hasFailed = false
   private isClosed = false
+  private hasClosed: () => void = () => {}
 
   constructor(path: string, log: Log) {
     this.path = path
@@ -109,10 +110,19 @@ export class DeliveryMark {
     if (!this.isWriting) this.flush()
   }
 
-  /** After the last write(); what waits is still written. */
-  close(): void {
+  /** After the last write(); what waits is still written. Settled when it is. */
+  close(): Promise<void> {
     this.isClosed = true
-    if (!this.isWriting) this.closeFile()
+    return new Promise((fulfil) => {
+      this.hasClosed = fulfil
+      if (!this.isWriting) this.closeFile()
+    })
+  }
+
+  /** What is not being written is not written: somebody else writes the file from now on. */
+  abandon(): void {
+    this.next = undefined
+    void this.close()
   }
 
   private flush(): void {
@@ -139,6 +149,7 @@ export class DeliveryMark {
   private closeFile(): void {
     if (this.fd >= 0) closeSync(this.fd)
     this.fd = -1
+    this.hasClosed()
   }
 
   private finished(done: (() => void)[], error: unknown): void {

@@ -46,14 +46,14 @@ export interface Progress {
   copy: DeliveredCopy | undefined
 }
 
-export function recoverProgress(options: RecoverProgressOptions): Progress {
-  return new Recovery(options).run()
-}
+/** Between two steps of a recovery, about 5 ms where the log is in memory. */
+const STEP_BYTES = 4 * 1024 * 1024
 
-class Recovery {
+/** `steps()` to its end, then `progress` is what was found. In between, others may have their turn. */
+export class Recovery {
   private readonly options: RecoverProgressOptions
   /** By delayOffset.json. */
-  private readonly progress = new Map<number, number>()
+  private readonly levels = new Map<number, number>()
   /** By the mark and the log behind it. */
   private readonly cursors = new Map<number, number>()
   private readonly schedule = new ScheduleRecord()
@@ -66,19 +66,28 @@ class Recovery {
     this.options = options
   }
 
+  get progress(): Progress {
+    return { levels: this.levels, copy: this.last }
+  }
+
+  /** All steps at once. */
   run(): Progress {
-    const { options, progress } = this
-    for (let level = 1; level <= options.levelCount; level += 1) progress.set(level, this.clamped(level))
+    for (const _ of this.steps());
+    return this.progress
+  }
+
+  *steps(): Generator<void> {
+    const { options, levels } = this
+    for (let level = 1; level <= options.levelCount; level += 1) levels.set(level, this.clamped(level))
     const { mark } = options
-    if (mark !== undefined && (mark.copy === undefined || this.bearsOut(mark.copy))) this.follow(mark)
-    for (const [level, offset] of this.cursors) progress.set(level, Math.max(offset, progress.get(level) ?? 0))
-    return { levels: progress, copy: this.last }
+    if (mark !== undefined && (mark.copy === undefined || this.bearsOut(mark.copy))) yield* this.follow(mark)
+    for (const [level, offset] of this.cursors) levels.set(level, Math.max(offset, levels.get(level) ?? 0))
   }
 
   /** The mark's own offsets, moved on by what it does not count. */
-  private follow({ isActive, from, copy, levels }: Mark): void {
+  private *follow({ isActive, from, copy, levels }: Mark): Generator<void> {
     this.last = copy
-    for (const [level, saved] of this.progress) {
+    for (const [level, saved] of this.levels) {
       const offset = levels.get(level) ?? 0
       const queue = this.options.queueOf(level)
       if (queue === undefined || offset < queue.min || offset > queue.max) continue
@@ -87,8 +96,8 @@ class Recovery {
     }
     if (!isActive) return
     // The last delivery that the mark counts is the first record from there.
-    if (copy !== undefined && copy.at === from && this.readCopy(from)) this.scan(from + this.copy.totalSize)
-    else this.scan(from)
+    if (copy !== undefined && copy.at === from && this.readCopy(from)) yield* this.scan(from + this.copy.totalSize)
+    else yield* this.scan(from)
   }
 
   /** RocketMQ's rule: an offset outside of the queue goes to its nearer end. */
@@ -111,21 +120,27 @@ class Recovery {
     return this.readSchedule(queue, offset) === 'record' && this.isCopyOfSchedule()
   }
 
-  private scan(from: number): void {
+  private *scan(from: number): Generator<void> {
     const { logMin, logEnd, source, log } = this.options
     if (from < logMin || from > logEnd || logEnd - from > SCAN_BYTES_MAX) return
     let found = 0
+    let stepEnd = from + STEP_BYTES
     for (let at = from; at < logEnd; ) {
+      if (at >= stepEnd) {
+        stepEnd = at + STEP_BYTES
+        yield
+      }
       const segment = source.segmentAt(at)
       if (segment === undefined) break
       const limit = Math.min(segment.end, logEnd) - segment.start
-      const kind = CLASSIC_LAYOUT.read(this.copy, segment.bytes, segment.view, at - segment.start, limit)
+      const layout = segment.layout ?? CLASSIC_LAYOUT
+      const kind = layout.read(this.copy, segment.bytes, segment.view, at - segment.start, limit)
       if (kind !== 'record') {
         // A blank, or damage: the rest of the segment may hold copies that are delivered again.
         at = segment.end
         continue
       }
-      at += this.copy.totalSize
+      at = segment.start + this.copy.at + this.copy.totalSize
       if (this.moveOn(this.levelOfCopy(segment.bytes, segment.view))) found += 1
     }
     if (found > 0) log.info(`${found} delayed messages were delivered just before the last stop`, { from, to: logEnd })

@@ -150,6 +150,11 @@ export class SubscriptionGroups {
     this.changed().catch(() => {})
   }
 
+  /** This broker is the master now: what it made by itself as a slave is in the file too. */
+  newVersion(): void {
+    this.changed().catch(() => {})
+  }
+
   saved(): Promise<void> | undefined {
     return this.file.pending()
   }

@@ -7,6 +7,7 @@
  * Blocks on: nothing. Written every flushConsumerOffsetInterval and at the stop, when something changed.
  * Rules:     spec/broker-requests.md §8; file: spec/store-format.md §7.
  */
+import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { MetadataStore } from '../../store/metadata/index.ts'
 import { entriesOf, integerOf, TableFile } from '../metadata.ts'
@@ -15,6 +16,10 @@ import { PendingResets } from './pending-resets.ts'
 import { SlaveCommits } from './slave-commits.ts'
 
 const FILE = 'consumerOffset.json'
+/** Longer than an election takes. */
+const HAND_OVER_MS = 60_000
+/** Its offsets are the transactions' own, which the new master has from the log. */
+const TRANSACTION_GROUP = 'CID_RMQ_SYS_TRANS'
 /** Stands between topic and group in the file; legal in neither name. */
 const SEPARATOR = '@'
 
@@ -33,16 +38,29 @@ export class ConsumerOffsets {
   private readonly resets = new PendingResets()
   /** On a slave: what clients have committed here, and the master may not know. */
   private readonly committedHere: SlaveCommits
-  private readonly isSlave: boolean
+  private readonly settings: { readonly brokerRole: string } | undefined
+  /** A master became a slave: what it knows and the new master does not goes there once, unless that takes too long. */
+  private handsOverUntil = 0
+  private readonly now: () => number
 
-  constructor(options: { store: MetadataStore; log: Log; settings?: { brokerRole: string } }) {
+  constructor(options: {
+    store: MetadataStore
+    log: Log
+    settings?: { readonly brokerRole: string }
+    clock?: Clock
+  }) {
     this.log = options.log
-    this.isSlave = options.settings?.brokerRole === 'SLAVE'
+    this.settings = options.settings
+    this.now = () => options.clock?.now() ?? 0
     this.file = new TableFile(FILE, options.store, () => this.toText(), options.log)
     this.committedHere = new SlaveCommits({
       ...options,
       offsetOf: (key, queueId) => this.byKey(key)?.get(queueId) ?? NO_OFFSET,
     })
+  }
+
+  private get isSlave(): boolean {
+    return this.settings?.brokerRole === 'SLAVE'
   }
 
   load(): void {
@@ -103,6 +121,8 @@ export class ConsumerOffsets {
    * come again.
    */
   follow(table: unknown): CommittedHere[] {
+    if (this.now() < this.handsOverUntil) this.noteAll()
+    this.handsOverUntil = 0
     const ahead: CommittedHere[] = []
     for (const [key, queues] of entriesOf(table)) {
       const at = key.indexOf(SEPARATOR)
@@ -122,6 +142,29 @@ export class ConsumerOffsets {
       else ahead.push({ group, topic, queueId, offset })
     }
     return ahead
+  }
+
+  /** This broker is the master now: what was committed here is its own word. */
+  lead(): void {
+    this.committedHere.clear()
+    this.file.touch()
+  }
+
+  /**
+   * It is a slave now. The new master has the offsets of its last copy, seconds ago: where clients have come farther here, it
+   * is told. Not much later: whoever reset a group there meant it.
+   */
+  leadNoMore(): void {
+    this.handsOverUntil = this.now() + HAND_OVER_MS
+  }
+
+  private noteAll(): void {
+    for (const [topic, groups] of this.topics) {
+      for (const [group, queues] of groups) {
+        if (group === TRANSACTION_GROUP) continue
+        for (const queueId of queues.keys()) this.committedHere.note(topic + SEPARATOR + group, queueId)
+      }
+    }
   }
 
   /** The master has this one now. */

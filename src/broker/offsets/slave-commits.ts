@@ -65,6 +65,12 @@ export class SlaveCommits {
     for (const [key, queues] of this.queues) for (const queueId of queues) yield [key, queueId]
   }
 
+  /** This broker is the master now. */
+  clear(): void {
+    this.queues.clear()
+    this.file.touch()
+  }
+
   /** A master has nobody to tell: what was found counts as its own, and the file is to be empty. */
   touch(): void {
     this.file.touch()

@@ -77,7 +77,7 @@ function runtimeTable(context: AdminContext, request: RemotingCommand): Record<s
     [`commitLogDiskRatio_${disk.commitLogPath}`]: ratioText(disk.commitLogRatio),
     consumeQueueDiskRatio: ratioText(disk.consumeQueueRatio),
   }
-  for (const { level, offset, max } of runtime.delayProgress()) {
+  for (const { level, offset, max } of runtime.delayProgress() ?? []) {
     table[`scheduleMessageOffset_${level}`] = `${offset},${max}`
   }
   return table

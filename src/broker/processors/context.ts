@@ -65,7 +65,8 @@ export interface RuntimeSource {
     readonly consumeQueueRatio: number
   }
   /** For each delay level in use: how far it was delivered, and the queue's end. */
-  delayProgress(): readonly { readonly level: number; readonly offset: number; readonly max: number }[]
+  /** Undefined: another member of the group leads, or it is not found out yet. */
+  delayProgress(): readonly { readonly level: number; readonly offset: number; readonly max: number }[] | undefined
   /** The text of <store>/basalt/deliveries as it would be now, and the end of the log that holds all that it counts. */
   deliveries(): { readonly mark: string; readonly end: number }
   /** Further rows of ours; must not use RocketMQ's names. */

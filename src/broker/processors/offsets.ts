@@ -23,6 +23,10 @@ import type { Processor } from '../router.ts'
 import type { AdminContext } from './context.ts'
 import { checkGroup, checkQueueId, checkTopic, headerAnswer, jsonAnswer, refuse } from './support.ts'
 
+/** A member of a DLedger group has heard of it from its leader, seconds ago. */
+const NOT_LEADING =
+  'this member does not lead its DLedger group, or has not found out yet what its leader has delivered'
+
 export function offsetProcessors(context: AdminContext): [number, Processor][] {
   const { store, offsets, runtime } = context
   return [
@@ -48,7 +52,9 @@ export function offsetProcessors(context: AdminContext): [number, Processor][] {
     [
       REQUEST.GET_ALL_DELAY_OFFSET,
       (request) => {
-        const levels = runtime.delayProgress().map(({ level, offset }) => [level, offset])
+        const progress = runtime.delayProgress()
+        if (progress === undefined) throw refuse(RESPONSE.SYSTEM_ERROR, NOT_LEADING)
+        const levels = progress.map(({ level, offset }) => [level, offset])
         const answer = jsonAnswer(request, { offsetTable: Object.fromEntries(levels) })
         // A slave of ours asks for more than RocketMQ's.
         if (request.ext?.[DELIVERIES.asked] !== undefined) {

@@ -3,7 +3,7 @@
  * They are stepped over, so that the rest of the queue is served, and named in the log with file and byte.
  */
 import type { Log } from '../../log.ts'
-import { commitLogFolder, segmentPath, segmentStart } from '../../store/commitlog/segments.ts'
+import { LogFolders, segmentStart } from '../../store/commitlog/index.ts'
 import { queueFilePath, queueFileSize, queueFolder, UNIT_SIZE } from '../../store/consumequeue/index.ts'
 import type { StoreSettings } from '../../store/settings.ts'
 
@@ -31,7 +31,7 @@ export class DamageLog {
     const where = this.placeOf(queue, queueOffset)
     const { mappedFileSizeCommitLog: segmentSize } = this.settings
     const start = segmentStart(Math.max(0, physicalOffset), segmentSize)
-    const record = `${segmentPath(commitLogFolder(this.settings), start)} byte ${physicalOffset - start}`
+    const record = `${new LogFolders(this.settings).pathAt(start)} byte ${physicalOffset - start}`
     this.tell(
       where,
       `a message cannot be served: its ConsumeQueue unit (${where}) and the CommitLog (${size} bytes at ${record}) do not ` +

@@ -65,7 +65,7 @@ export class MessageReader {
   private readonly tests: RecordTests
   private readonly damage: DamageListener | undefined
   /** A slave without offsetCheckInSlave: an offset outside the queue is the slave's fault, and stays what it is. */
-  private readonly isLenient: boolean
+  private readonly isLenient: () => boolean
 
   constructor(
     control: ControlBlock,
@@ -73,7 +73,7 @@ export class MessageReader {
     limits: ReadLimits,
     tests: RecordTests,
     damage?: DamageListener,
-    isLenient = false,
+    isLenient: () => boolean = () => false,
   ) {
     this.isLenient = isLenient
     this.control = control
@@ -102,15 +102,15 @@ export class MessageReader {
     out.nextBeginOffset = offset
     if (out.maxOffset === 0) {
       out.status = 'NO_MESSAGE_IN_QUEUE'
-      out.nextBeginOffset = this.isLenient ? offset : 0
+      out.nextBeginOffset = this.isLenient() ? offset : 0
     } else if (offset < out.minOffset) {
       out.status = 'OFFSET_TOO_SMALL'
-      out.nextBeginOffset = this.isLenient ? offset : out.minOffset
+      out.nextBeginOffset = this.isLenient() ? offset : out.minOffset
     } else if (offset === out.maxOffset) {
       out.status = 'OFFSET_OVERFLOW_ONE'
     } else if (offset > out.maxOffset) {
       out.status = 'OFFSET_OVERFLOW_BADLY'
-      out.nextBeginOffset = this.isLenient ? offset : out.maxOffset
+      out.nextBeginOffset = this.isLenient() ? offset : out.maxOffset
     } else {
       this.pick(queue, source(), offset, maxMsgNums, maxBytes, filter, out)
     }

@@ -15,9 +15,10 @@ import type { ControlBlock } from '../../concurrency/control-block.ts'
 import { FENCE } from '../../concurrency/fence.ts'
 import { describe } from '../../errors.ts'
 import { SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from '../../stages/ring-records.ts'
-import { BLANK_SIZE, PROPERTIES_LENGTH_MAX, SYS_FLAG } from '../../store/commitlog/record.ts'
+import { PROPERTIES_LENGTH_MAX, SYS_FLAG } from '../../store/commitlog/record.ts'
 import type { Acks, Completion, SendOutcome, StoreStatus } from '../acks.ts'
 import type { QueueIds } from '../queue-ids.ts'
+import { type PlaceSettings, recordSizeMax } from '../send/entry-places.ts'
 import { encodeRecord, type Host, type Range, type RecordHead, recordBytes } from '../send/record-encoder.ts'
 import type { Refusal } from '../send/send-checks.ts'
 import { topicNameFault } from '../topics/names.ts'
@@ -39,8 +40,11 @@ export interface InternalMessage {
   preparedTransactionOffset: number
 }
 
-/** `unavailable`: the store takes nothing now. `busy`: no room in time. `illegal`: the message cannot be stored at all. */
-export type PutStatus = StoreStatus | 'unavailable' | 'busy' | 'illegal'
+/**
+ * `unavailable`: the store takes nothing now. `busy`: no room in time. `illegal`: the message cannot be stored at all. `noMajority`:
+ * of a DLedger group, in time; whether it is stored is unknown, as with `leaderChanged`.
+ */
+export type PutStatus = StoreStatus | 'unavailable' | 'busy' | 'illegal' | 'noMajority'
 
 export interface PutResult {
   status: PutStatus
@@ -59,7 +63,7 @@ export interface PutOptions {
 }
 
 export interface InternalPutDependencies {
-  settings: { mappedFileSizeCommitLog: number }
+  settings: PlaceSettings
   storeHost: Host
   control: ControlBlock
   submit: RingProducer
@@ -178,7 +182,7 @@ export class InternalPut {
   /** Largest record that can be stored. */
   get sizeMax(): number {
     const { settings, submit } = this.deps
-    return Math.min(settings.mappedFileSizeCommitLog - BLANK_SIZE, submit.maxLength - SUBMIT.records)
+    return Math.min(recordSizeMax(settings), submit.maxLength - SUBMIT.records)
   }
 
   /**
@@ -223,7 +227,7 @@ export class InternalPut {
     else this.stopTimer()
   }
 
-  /** The broker stops or has failed: whoever waits for room is told. */
+  /** The broker stops, has failed, or is a slave now: whoever waits for room is told. */
   refuseWaiting(): void {
     const closed = this.deps.unavailable()
     for (const { settle } of this.waiting.splice(0)) settle(notStored('unavailable', closed?.remark ?? 'stopping'))
@@ -232,7 +236,8 @@ export class InternalPut {
 
   private take(message: InternalMessage, waits: boolean, settle: (result: PutResult) => void): boolean {
     let size = 0
-    const stored = ({ status, physicalOffset, queueOffset, storeTimestamp }: SendOutcome) => {
+    const stored = ({ status: told, physicalOffset, queueOffset, storeTimestamp }: SendOutcome) => {
+      const status = this.statusOf(told)
       const remark = NOT_STORED[status]
       settle(remark ? notStored(status, remark) : { status, physicalOffset, queueOffset, storeTimestamp, size })
     }
@@ -241,6 +246,11 @@ export class InternalPut {
     if (taken === 'taken') size = this.size
     else settle(taken)
     return true
+  }
+
+  /** What no majority has in time is in one log, which may yet lose it. */
+  private statusOf(status: StoreStatus): PutStatus {
+    return status === 'slaveTimeout' && this.deps.settings.enableDLegerCommitLog ? 'noMajority' : status
   }
 
   private fill(message: InternalMessage, topic: Buffer, properties: Buffer): number {
@@ -291,8 +301,11 @@ export class InternalPut {
   }
 }
 
-const NOT_STORED: Partial<Record<StoreStatus, string>> = {
+const NOT_STORED: Partial<Record<PutStatus, string>> = {
   oldEpoch: 'the role of the broker changed while the message was under way: nothing is stored',
+  leaderChanged: 'the leader of the DLedger group changed before a majority had confirmed the message',
+  noMajority: 'no majority of the DLedger group has confirmed the message in time',
+  noRoom: 'there is no room on the disk: nothing is stored',
   tooLarge: 'the message is larger than a CommitLog file: nothing is stored',
   failed: 'the broker failed before it could confirm',
 }

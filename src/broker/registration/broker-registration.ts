@@ -42,6 +42,7 @@ export class BrokerRegistration {
   private readonly registration: Registration
   private readonly orderTopics = new OrderTopics()
   private readonly addressServer: AddressServer | undefined
+  private isStarted = false
 
   constructor(options: BrokerRegistrationOptions) {
     const { config, topics, clock, log, brokerAddr, haServerAddr } = options
@@ -85,6 +86,7 @@ export class BrokerRegistration {
 
   async start(): Promise<void> {
     const { log } = this.options
+    this.isStarted = true
     await this.addressServer?.step()
     const limit = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), START_MS_MAX).unref())
     if (!(await Promise.race([this.registration.start(), limit]))) {
@@ -93,6 +95,17 @@ export class BrokerRegistration {
       })
     }
     void this.tryOwnAddress()
+  }
+
+  /** The broker's role is another one: all NameServers are told, from now on also every period. */
+  async registerNow(): Promise<void> {
+    if (this.isStarted) await this.registration.registerAll()
+    else await this.start()
+  }
+
+  /** "host:port" of each NameServer. */
+  get namesrvs(): readonly string[] {
+    return this.addresses()
   }
 
   /** Does what is due. A timer does it, too. */

@@ -1,7 +1,7 @@
 /**
  * How far the master has delivered what is delayed, on its slave: written down once the slave has all that it counts.
  *
- *   45 ─▶ offsets, the end of the master's log then, its mark ─▶ (this log is flushed up to that end) ─▶ delayOffset.json,
+ *   45 ─▶ offsets, the end of the master's log then, its mark ─▶ (this log is safe up to that end) ─▶ delayOffset.json,
  *                                                                                                   <store>/basalt/deliveries
  *
  * RocketMQ's slave writes the offsets as they come. Made a master while its log was behind, it passes over messages whose
@@ -17,8 +17,8 @@ import { DeliveryMark, markPath, parseMark } from '../delay/index.ts'
 
 export interface DelayFollowOptions {
   readonly files: Pick<MetadataStore, 'save'>
-  /** End of what is on this disk. */
-  readonly flushed: () => number
+  /** No crash takes back what is in this log below. */
+  readonly safe: () => number
   readonly storePathRootDir: string
   readonly log: Log
 }
@@ -40,6 +40,8 @@ export class DelayFollow {
   private later: Progress | undefined
   private saved: Progress | undefined
   private isSaving = false
+  private saving: Promise<void> = Promise.resolve()
+  private isClosed = false
 
   constructor(options: DelayFollowOptions) {
     this.options = options
@@ -47,6 +49,7 @@ export class DelayFollow {
   }
 
   take(progress: Progress): Promise<void> {
+    if (this.isClosed) return Promise.resolve()
     if (this.next === undefined) this.next = progress
     else this.later = progress
     return this.settle()
@@ -54,10 +57,14 @@ export class DelayFollow {
 
   /** Rejects when delayOffset.json cannot be written; it is tried again. */
   async settle(): Promise<void> {
-    while (!this.isSaving && this.next !== undefined && this.options.flushed() >= this.next.end) {
+    while (!this.isSaving && this.next !== undefined && this.options.safe() >= this.next.end) {
       this.isSaving = true
+      // The log may have come so far under another leader, with other records: word of that is here a turn later at most.
+      await new Promise((fulfil) => setImmediate(() => setImmediate(fulfil)))
+      if (this.isClosed) return
       try {
-        await this.save(this.next)
+        this.saving = this.save(this.next)
+        await this.saving
       } finally {
         this.isSaving = false
       }
@@ -70,11 +77,16 @@ export class DelayFollow {
     const { saved } = this
     if (progress.text !== saved?.text) await this.options.files.save(FILE, progress.text)
     const mark = progress.mark === undefined || progress.mark === saved?.mark ? undefined : parseMark(progress.mark)
-    if (mark !== undefined) this.mark.write(mark)
+    if (mark !== undefined && !this.isClosed) this.mark.write(mark)
     this.saved = progress
   }
 
-  close(): void {
-    this.mark.close()
+  /** Nothing is written that is not being written; settled when that is. */
+  async close(): Promise<void> {
+    this.isClosed = true
+    this.next = undefined
+    this.later = undefined
+    await this.saving.catch(() => {})
+    await this.mark.close()
   }
 }

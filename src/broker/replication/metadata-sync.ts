@@ -30,6 +30,11 @@ export interface MetadataSyncOptions {
   readonly groups: Pick<SubscriptionGroups, 'replace'>
   readonly offsets: Pick<ConsumerOffsets, 'follow' | 'masterTook' | 'flush'>
   readonly delays: Pick<DelayFollow, 'take'>
+  /** Whoever does not lead a DLedger group may be behind this one: nothing is taken over from it. */
+  readonly fromLeader?: boolean
+  readonly onTopics?: () => void
+  /** The master is another one now: nothing more is taken over from this. */
+  readonly isOver?: () => boolean
   /** Of this machine, for who reads the log. */
   readonly ownHost: () => string
   readonly log: Log
@@ -43,7 +48,7 @@ const SENT_BACK_MAX = 1000
 
 export class MetadataSync {
   private readonly options: MetadataSyncOptions
-  private running: Promise<void> | undefined
+  private running: Promise<boolean> | undefined
   private isDue = false
   /** What went wrong last, by code: said once. */
   private readonly said = new Map<number, string>()
@@ -52,8 +57,8 @@ export class MetadataSync {
     this.options = options
   }
 
-  /** One round; behind the one that is under way. Never rejects. */
-  run(master: string): Promise<void> {
+  /** One round; behind the one that is under way. False: something could not be asked for. Never rejects. */
+  run(master: string): Promise<boolean> {
     this.isDue = true
     this.running ??= this.rounds(master).finally(() => {
       this.running = undefined
@@ -61,34 +66,44 @@ export class MetadataSync {
     return this.running
   }
 
-  private async rounds(master: string): Promise<void> {
+  private async rounds(master: string): Promise<boolean> {
+    let isWhole = true
     while (this.isDue) {
       this.isDue = false
-      await this.round(master)
+      isWhole = await this.round(master)
     }
+    return isWhole
   }
 
-  private async round(master: string): Promise<void> {
-    const { topics, groups, offsets, delays, log } = this.options
-    await this.ask(master, REQUEST.GET_ALL_TOPIC_CONFIG, (_text, content) => {
+  private async round(master: string): Promise<boolean> {
+    const { topics, groups, offsets, log, fromLeader = false, onTopics } = this.options
+    // First: one that does not lead refuses it.
+    if (fromLeader && !(await this.askDelays(master))) return false
+    const hasTopics = await this.ask(master, REQUEST.GET_ALL_TOPIC_CONFIG, (_text, content) => {
       if (topics.replace(content)) log.info(`topics taken over from master ${master}`)
+      onTopics?.()
     })
-    await this.ask(master, REQUEST.GET_ALL_CONSUMER_OFFSET, async (_text, content) => {
+    const hasOffsets = await this.ask(master, REQUEST.GET_ALL_CONSUMER_OFFSET, async (_text, content) => {
       await this.sendBack(master, offsets.follow(content.offsetTable))
       await offsets.flush()
     })
-    await this.ask(
+    const hasDelays = fromLeader || (await this.askDelays(master))
+    const hasGroups = await this.ask(master, REQUEST.GET_ALL_SUBSCRIPTIONGROUP_CONFIG, (_text, content) => {
+      if (groups.replace(content)) log.info(`groups taken over from master ${master}`)
+    })
+    return hasTopics && hasOffsets && hasDelays && hasGroups
+  }
+
+  private askDelays(master: string): Promise<boolean> {
+    return this.ask(
       master,
       REQUEST.GET_ALL_DELAY_OFFSET,
       async (text, _content, ext) => {
         const end = integerOf(ext?.[DELIVERIES.end]) ?? (await this.endOf(master))
-        await delays.take({ text, end, mark: ext?.[DELIVERIES.mark] })
+        await this.options.delays.take({ text, end, mark: ext?.[DELIVERIES.mark] })
       },
       { [DELIVERIES.asked]: 'true' },
     )
-    await this.ask(master, REQUEST.GET_ALL_SUBSCRIPTIONGROUP_CONFIG, (_text, content) => {
-      if (groups.replace(content)) log.info(`groups taken over from master ${master}`)
-    })
   }
 
   private async ask(
@@ -96,17 +111,21 @@ export class MetadataSync {
     code: number,
     take: (text: string, content: Record<string, unknown>, ext: RemotingCommand['ext']) => void | Promise<void>,
     header?: Record<string, string>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     try {
       const { text, content, ext } = await this.objectOf(master, code, header)
+      if (this.options.isOver?.()) return false
       await take(text, content, ext)
       if (this.said.delete(code) || this.said.delete(ACCESS)) {
         this.options.log.info(`request ${code} to master ${master} is answered again`)
       }
+      return true
     } catch (error) {
       const what = describe(error)
+      if (this.options.isOver?.()) return false
       if (what.includes('AclException')) this.complain(ACCESS, this.accessText(master, what))
       else this.complain(code, `request ${code} to master ${master} failed: ${what}; it is tried again`)
+      return false
     }
   }
 
@@ -139,6 +158,7 @@ export class MetadataSync {
     const { client, offsets, log } = this.options
     let taken = 0
     for (const one of ahead.slice(0, SENT_BACK_MAX)) {
+      if (this.options.isOver?.()) return
       const { group: consumerGroup, topic, queueId, offset: commitOffset } = one
       const header = encodeHeader(UPDATE_CONSUMER_OFFSET, { consumerGroup, topic, queueId, commitOffset })
       const answer = await client.invoke(master, request(REQUEST.UPDATE_CONSUMER_OFFSET, header), TIMEOUT_MS)

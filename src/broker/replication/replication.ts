@@ -16,9 +16,9 @@ import type { MetadataStore } from '../../store/metadata/index.ts'
 import type { RegisterAnswer } from '../registration/index.ts'
 import type { Schedule } from '../schedule.ts'
 import type { Tables } from '../tables.ts'
-import { DelayFollow } from './delay-follow.ts'
-import { MetadataSync } from './metadata-sync.ts'
+import type { Membership } from './membership.ts'
 import { otherHistory, type SameHistoryOptions } from './same-history.ts'
+import { SETTLE_MS, SYNC_MS, TableCopies } from './table-copies.ts'
 
 type Said = FromStage & { kind: 'replication' }
 
@@ -38,12 +38,10 @@ export interface ReplicationOptions {
   readonly ownAddress: () => string
   readonly tls: ClientTls | undefined
   readonly log: Log
+  /** In a DLedger group, which does without the rest of this. */
+  readonly membership?: Membership | undefined
 }
 
-/** RocketMQ's slave copies tables so often. */
-const SYNC_MS = 10_000
-/** What waits for the log to come as far is looked at so often. */
-const SETTLE_MS = 1000
 /** A master that has not registered by then is told of in the log. */
 const MASTER_MS = 2 * SYNC_MS
 const NOBODY: Pick<Said, 'slaves' | 'link'> = { slaves: [], link: undefined }
@@ -57,8 +55,7 @@ export class Replication {
   private haServerAddr: string | undefined
   private said: Said | undefined
   private client: RemotingClient | undefined
-  private sync: MetadataSync | undefined
-  private delays: DelayFollow | undefined
+  private copies: TableCopies | undefined
   private hasSaidAlone = false
   private isStarted = false
   private hasSeenSlave = false
@@ -71,16 +68,15 @@ export class Replication {
   /** The broker serves: now it may follow. */
   start(schedule: Schedule): void {
     const { config, control, followMaster, tables, files, tls, log, ownAddress } = this.options
-    if (config.brokerRole !== 'SLAVE') return
-    this.client = new RemotingClient({ log, tls })
-    const { storePathRootDir } = config
-    const delays = new DelayFollow({ files, storePathRootDir, log, flushed: () => control.load('flushed') })
-    this.delays = delays
-    const ownHost = () => ownAddress().replace(/:\d+$/, '')
-    this.sync = new MetadataSync({ client: this.client, ...tables, delays, ownHost, log })
+    if (!isSlave(config)) return
+    const client = new RemotingClient({ log, tls })
+    this.client = client
+    const safe = () => control.load('flushed')
+    const copies = new TableCopies({ config, client, tables, files, safe, ownAddress, log })
+    this.copies = copies
     this.isStarted = true
     schedule.add(SYNC_MS, () => this.copyTables())
-    schedule.add(SETTLE_MS, () => void delays.settle().catch(() => {}))
+    schedule.add(SETTLE_MS, () => copies.settle())
     schedule.add(MASTER_MS, () => this.lookForMaster())
     const address = config.haMasterAddress || this.haServerAddr
     if (address !== undefined) followMaster(address)
@@ -90,7 +86,7 @@ export class Replication {
   async close(): Promise<void> {
     this.isStarted = false
     await this.client?.close()
-    this.delays?.close()
+    await this.copies?.close()
   }
 
   /** The HA thread is about to connect. */
@@ -115,14 +111,14 @@ export class Replication {
   }
 
   private copyTables(): void {
-    const { masterAddr, isStarted, options } = this
-    if (masterAddr !== undefined && masterAddr !== options.ownAddress() && isStarted) void this.sync?.run(masterAddr)
+    const { masterAddr, isStarted } = this
+    if (masterAddr !== undefined && isStarted) void this.copies?.copy(masterAddr)
   }
 
   /** What a NameServer answered to our registration. One that knows no master says nothing about the one we have. */
   answered({ masterAddr, haServerAddr }: Pick<RegisterAnswer, 'masterAddr' | 'haServerAddr'>): void {
     const { config, followMaster } = this.options
-    if (config.brokerRole !== 'SLAVE') return
+    if (!isSlave(config)) return
     this.haServerAddr = haServerAddr ?? this.haServerAddr
     if (masterAddr !== undefined && masterAddr !== this.masterAddr) {
       this.masterAddr = masterAddr
@@ -139,7 +135,8 @@ export class Replication {
 
   /** Rows of the runtime table: "what would I lose now", and on how many machines messages are. */
   rows(): Record<string, string> {
-    const { config, control } = this.options
+    const { config, control, membership } = this.options
+    if (membership !== undefined) return this.groupRows(membership)
     const rows = this.lossRows('unflushed', control.load('flushed'))
     const appended = control.load('appended')
     const { slaves, link } = this.said ?? NOBODY
@@ -160,6 +157,18 @@ export class Replication {
     return rows
   }
 
+  /** What a majority has no crash takes: below it nothing is lost with any one disk. */
+  private groupRows(membership: Membership): Record<string, string> {
+    const { control } = this.options
+    const storedOn = membership.storedOn()
+    return {
+      ...this.lossRows('unflushed', control.load('flushed')),
+      ...this.lossRows('unreplicated', control.load('replicated')),
+      ...(storedOn === undefined ? {} : { basalt_stored_on: storedOn }),
+      ...membership.rows(),
+    }
+  }
+
   /** What is in the log above a position: that much is lost with whatever keeps the position back. */
   private lossRows(kind: 'unflushed' | 'unreplicated', position: number): Record<string, string> {
     const { control } = this.options
@@ -170,4 +179,9 @@ export class Replication {
       [`basalt_${kind}_ms`]: String(ms),
     }
   }
+}
+
+/** A member of a DLedger group has its log and its master from the group: see leader-tables.ts. */
+function isSlave({ brokerRole, enableDLegerCommitLog }: BrokerConfig): boolean {
+  return brokerRole === 'SLAVE' && !enableDLegerCommitLog
 }

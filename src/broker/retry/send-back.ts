@@ -115,6 +115,7 @@ const STATUS_NAMES: Record<PutStatus, string> = {
   tooLarge: 'MESSAGE_ILLEGAL',
   oldEpoch: 'UNKNOWN_ERROR',
   leaderChanged: 'UNKNOWN_ERROR',
+  noMajority: 'OS_PAGECACHE_BUSY',
   noRoom: 'UNKNOWN_ERROR',
   failed: 'UNKNOWN_ERROR',
 }

@@ -11,19 +11,26 @@ import type { Connection } from '../../remoting/connection.ts'
 import { type SendFields, sendAnswerRoom, writeSendAnswer } from '../../remoting/hot/index.ts'
 import { hostHex } from '../../store/commitlog/offset-msg-id.ts'
 import type { SendOutcome } from '../acks.ts'
+import type { Membership } from '../replication/index.ts'
+import { entrySteps } from './entry-places.ts'
 import type { Host } from './record-encoder.ts'
 import { type Refusal, SEND_CODE } from './send-checks.ts'
 
 export interface SendAnswersOptions {
-  settings: { readonly regionId: string; readonly traceOn: boolean }
+  settings: { readonly regionId: string; readonly traceOn: boolean; readonly mappedFileSizeCommitLog: number }
   stats: { putFailures: number }
   storeHost: Host
   /** Why sends that were taken cannot be confirmed any more. */
   failure(): string
+  /** In a DLedger group: what is appended by its leader and not committed is promised to nobody. */
+  membership?: Pick<Membership, 'changedText' | 'noMajorityText'> | undefined
 }
 
-const STORED: Partial<Record<SendOutcome['status'], number>> = {
-  ok: SEND_CODE.success,
+type Codes = Partial<Record<SendOutcome['status'], number>>
+
+const COMMITTED: Codes = { ok: SEND_CODE.success }
+const STORED: Codes = {
+  ...COMMITTED,
   flushTimeout: SEND_CODE.flushDiskTimeout,
   slaveUnavailable: SEND_CODE.slaveNotAvailable,
   slaveTimeout: SEND_CODE.flushSlaveTimeout,
@@ -31,10 +38,12 @@ const STORED: Partial<Record<SendOutcome['status'], number>> = {
 
 export class SendAnswers {
   private readonly options: SendAnswersOptions
+  private readonly stored: Codes
   private hostHex: Buffer
 
   constructor(options: SendAnswersOptions) {
     this.options = options
+    this.stored = options.membership === undefined ? STORED : COMMITTED
     this.hostHex = Buffer.from(hostHex(options.storeHost))
   }
 
@@ -44,12 +53,9 @@ export class SendAnswers {
   }
 
   answer(connection: Connection, outcome: SendOutcome): void {
-    const code = STORED[outcome.status]
+    const code = this.stored[outcome.status]
     if (code === undefined) {
-      this.refuse(connection, outcome.opaque, outcome.serialize, {
-        code: SEND_CODE.systemError,
-        remark: this.whyNot(outcome),
-      })
+      this.refuse(connection, outcome.opaque, outcome.serialize, this.whyNot(outcome))
       return
     }
     const { regionId, traceOn } = this.options.settings
@@ -66,7 +72,7 @@ export class SendAnswers {
       outcome.queueOffset,
       regionId,
       traceOn,
-      outcome.sizes,
+      this.stepsOf(outcome),
     )
     connection.advance(length)
   }
@@ -85,11 +91,33 @@ export class SendAnswers {
     connection.send(answer)
   }
 
-  private whyNot({ status }: SendOutcome): string {
-    if (status === 'oldEpoch') {
-      return 'the role of the broker changed while the message was under way: nothing is stored'
-    }
-    if (status === 'tooLarge') return 'the message is larger than a CommitLog file: nothing is stored'
-    return `the broker failed before it could confirm: ${this.options.failure()}`
+  /** From record to record of a batch: its sizes, where each record is no entry of its own. */
+  private stepsOf({ sizes, physicalOffset }: SendOutcome): number[] | undefined {
+    const { membership, settings } = this.options
+    if (sizes === undefined || membership === undefined) return sizes
+    return entrySteps(physicalOffset, sizes, settings.mappedFileSizeCommitLog)
   }
+
+  private whyNot({ status }: SendOutcome): Refusal {
+    const { membership } = this.options
+    if (status === 'tooLarge') return systemError('the message is larger than a CommitLog file: nothing is stored')
+    if (status === 'noRoom')
+      return notAvailable('there is no room on the disk: nothing is stored, or only the first messages of a batch')
+    if (membership !== undefined) {
+      if (status === 'oldEpoch') return notAvailable(membership.changedText(false))
+      if (status === 'leaderChanged') return systemError(membership.changedText(true))
+      if (status !== 'failed') return systemError(membership.noMajorityText())
+    } else if (status === 'oldEpoch') {
+      return systemError('the role of the broker changed while the message was under way: nothing is stored')
+    }
+    return systemError(`the broker failed before it could confirm: ${this.options.failure()}`)
+  }
+}
+
+function notAvailable(why: string): Refusal {
+  return { code: SEND_CODE.serviceNotAvailable, remark: `service not available now. ${why}` }
+}
+
+function systemError(remark: string): Refusal {
+  return { code: SEND_CODE.systemError, remark }
 }

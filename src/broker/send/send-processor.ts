@@ -16,6 +16,7 @@ import { SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from '../../stages/ring-records.ts'
 import type { Acks, PendingSend } from '../acks.ts'
 import { delayProperties, isDelayed } from '../delay/delayed-send.ts'
 import { type BatchItem, joinProperties, readBatch } from './batch.ts'
+import { recordSizeMax } from './entry-places.ts'
 import { isHalf, placeHalf } from './half-place.ts'
 import { clusterPair, growthOf, type RewrittenProperties, rewriteProperties } from './properties-rewrite.ts'
 import { encodeRecord, type Host, type Range, type RecordHead, recordBytes } from './record-encoder.ts'
@@ -31,6 +32,7 @@ export interface SendSettings {
   maxMessageSize: number
   mappedFileSizeCommitLog: number
   rejectTransactionMessage: boolean
+  enableDLegerCommitLog: boolean
 }
 
 export interface SendDependencies extends TargetDependencies {
@@ -52,7 +54,6 @@ type Taken = 'taken' | 'later'
 const MULTI_TAGS = 0x2
 const TRANSACTION_BITS = 0xc
 const COMMIT_TYPE = 0x8
-const BLANK_SIZE = 8
 const TRANSACTIONAL_BATCH = 'the message is illegal: a batch cannot be part of a transaction'
 const NO_HOST: Host = { address: new Uint8Array(4), port: 0 }
 /** Stands for a ring that is full. */
@@ -62,6 +63,10 @@ export class SendProcessor {
   private readonly deps: SendDependencies
   private readonly targets: SendTargets
   private readonly pair: Buffer
+  private readonly recordMax: number
+  /** What only the leader of a DLedger group has, the next one takes away: as with RocketMQ, WAIT=false is of no account there. */
+  private readonly alwaysWaits: boolean
+  private readonly claimMax: number
   private readonly rewritten: RewrittenProperties = {
     length: 0,
     waits: true,
@@ -81,6 +86,9 @@ export class SendProcessor {
 
   constructor(deps: SendDependencies) {
     this.deps = deps
+    this.alwaysWaits = deps.settings.enableDLegerCommitLog
+    this.recordMax = recordSizeMax(deps.settings)
+    this.claimMax = deps.submit.maxLength - SUBMIT.records
     this.targets = new SendTargets(deps)
     this.pair = clusterPair(deps.settings.brokerClusterName)
     this.head = {
@@ -251,7 +259,7 @@ export class SendProcessor {
     const total = sizes.reduce((sum, size) => sum + size, 0)
     const longest = texts.reduce((most, text) => Math.max(most, text.length), 0)
     const refusal =
-      checkSizes(target.bytes.length, longest, 0, deps.settings.maxMessageSize) ?? this.checkSegment(total)
+      checkSizes(target.bytes.length, longest, 0, deps.settings.maxMessageSize) ?? this.checkBatch(sizes, total)
     if (refusal !== undefined) {
       deps.refuse(connection, fields, refusal)
       return 'taken'
@@ -277,15 +285,14 @@ export class SendProcessor {
   }
 
   private checkSegment(size: number): Refusal | undefined {
-    const room = Math.min(
-      this.deps.settings.mappedFileSizeCommitLog - BLANK_SIZE,
-      this.deps.submit.maxLength - SUBMIT.records,
-    )
-    if (size <= room) return undefined
-    return {
-      code: SEND_CODE.messageIllegal,
-      remark: `the message is illegal: it takes ${size} bytes of the log, at most ${room}`,
-    }
+    return checkRoom(size, Math.min(this.recordMax, this.claimMax))
+  }
+
+  /** Records that are entries each go into files one by one. */
+  private checkBatch(sizes: readonly number[], total: number): Refusal | undefined {
+    if (!this.deps.settings.enableDLegerCommitLog) return this.checkSegment(total)
+    const largest = sizes.reduce((most, size) => Math.max(most, size), 0)
+    return checkRoom(largest, this.recordMax) ?? checkRoom(total, this.claimMax)
   }
 
   private writeClaim(at: number, queue: number, count: number, sample: number): void {
@@ -296,7 +303,11 @@ export class SendProcessor {
     view.setInt32(at + SUBMIT.epoch, this.deps.control.epoch, true)
     view.setInt32(at + SUBMIT.queue, queue, true)
     view.setInt32(at + SUBMIT.count, count, true)
-    view.setInt32(at + SUBMIT.flags, counts | (this.rewritten.waits ? 0 : SUBMIT_FLAGS.unwaited), true)
+    view.setInt32(
+      at + SUBMIT.flags,
+      counts | (this.rewritten.waits || this.alwaysWaits ? 0 : SUBMIT_FLAGS.unwaited),
+      true,
+    )
     view.setInt32(at + SUBMIT.sample, sample, true)
     if (sample >= 0) stampSample(this.deps.stageClock.slots, sample, 'claimed')
   }
@@ -307,7 +318,7 @@ export class SendProcessor {
     pending.opaque = fields.opaque
     pending.serialize = fields.serialize
     pending.queueId = this.answerQueueId
-    pending.waits = this.rewritten.waits
+    pending.waits = this.rewritten.waits || this.alwaysWaits
     pending.isOneway = (fields.flag & 2) !== 0
     pending.sizes = sizes
     pending.sample = sample
@@ -319,4 +330,10 @@ export class SendProcessor {
 
 function bodyOf(item: BatchItem): number {
   return item.bodyEnd - item.bodyStart
+}
+
+function checkRoom(size: number, room: number): Refusal | undefined {
+  if (size <= room) return undefined
+  const remark = `the message is illegal: it takes ${size} bytes of the log, at most ${room}`
+  return { code: SEND_CODE.messageIllegal, remark }
 }

@@ -238,7 +238,7 @@ export class TopicTable {
     return true
   }
 
-  /** For a change that is not in the table and that NameServers have to take: brokerPermission. */
+  /** For a change that is not in the table and that NameServers have to take: brokerPermission, the broker's role. */
   newVersion(): void {
     if (this.isSlave) return
     this.dataVersion.next()

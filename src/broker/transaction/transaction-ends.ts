@@ -31,6 +31,7 @@ export interface Ended {
 export interface TransactionEndDependencies {
   readonly settings: {
     readonly brokerRole: string
+    readonly enableDLegerCommitLog?: boolean
     readonly endTransactionPoolQueueCapacity: number
     readonly syncFlushTimeout: number
   }

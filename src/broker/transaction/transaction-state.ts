@@ -20,7 +20,7 @@ import { type OpQueueSource, readOps } from './op-queue.ts'
 export interface TransactionStateDependencies {
   readonly source: OpQueueSource & { readonly view: Pick<StoreView, 'queueMin'> }
   readonly offsets: ConsumerOffsets
-  /** Positions of the log: its end, and what is on disk. */
+  /** Positions of the log: its end, and what no crash takes back. */
   appended(): number
   flushed(): number
   /** Changes when the log lost its tail to a fence: what was read from it or put into it may be gone. */
@@ -76,6 +76,15 @@ export class TransactionState {
     await readOps(this.deps.source, this.decided, this.copies)
   }
 
+  /** Nothing that was known counts: the log and the offsets were another one's to write. */
+  forget(): void {
+    this.copies = new HalfCopies()
+    this.stored = this.offsetsNow()
+    this.epoch = this.deps.epoch()
+    this.found = undefined
+    this.decided = this.startAt(this.stored)
+  }
+
   isBusy(half: number): boolean {
     return this.busy.has(half)
   }
@@ -106,6 +115,8 @@ export class TransactionState {
     const { found } = this
     if (found === undefined || (!now && this.deps.flushed() < found.below)) return
     this.found = undefined
+    // The tail with the copies of what they leave behind may be gone.
+    if (this.deps.epoch() !== this.epoch) return
     // Somebody has set them meanwhile: the next round goes on from there.
     if (!isSame(this.offsetsNow(), this.stored)) return
     this.stored = { half: found.half, op: found.op }

@@ -44,17 +44,36 @@ export class Transactions {
   private readonly ends: TransactionEnds
   private readonly ops: OpWriter
   /** What the op queue holds is known. */
-  private readonly loaded: Promise<void>
+  private loaded: Promise<void>
   private round: Promise<RoundReport | undefined> | undefined
   private isStopping = false
+  /** Rises with each change of the broker's role. */
+  private reign = 0
 
   constructor(deps: TransactionDependencies) {
     this.deps = deps
     this.state = new TransactionState(deps)
     this.ops = new OpWriter({ ...deps, state: this.state })
     this.ends = new TransactionEnds({ ...deps, state: this.state, ops: this.ops })
-    this.loaded = this.state.catchUp().catch((error: unknown) => {
-      deps.log.error(
+    this.loaded = this.load()
+  }
+
+  /** This broker is the master of its group now: what the log and the offsets say holds, and nothing else. */
+  lead(): void {
+    this.reign += 1
+    this.state.forget()
+    this.loaded = this.load()
+  }
+
+  /** It is a slave now. A round that runs ends with the half that it is at. */
+  follow(): void {
+    this.reign += 1
+    this.state.forget()
+  }
+
+  private load(): Promise<void> {
+    return this.state.catchUp().catch((error: unknown) => {
+      this.deps.log.error(
         `op messages of transactions could not be read, the first round of checks tries again: ${describe(error)}`,
       )
     })
@@ -107,11 +126,14 @@ export class Transactions {
     while ((this.ends.pending > 0 || this.round !== undefined) && performance.now() < until) {
       await new Promise((fulfil) => setTimeout(fulfil, DRAIN_POLL_MS))
     }
-    this.state.storeOffsets(true)
+    const { brokerRole, enableDLegerCommitLog } = this.deps.settings
+    // A stop syncs the log; what of it stays is the group's to say.
+    if (brokerRole !== 'SLAVE') this.state.storeOffsets(!enableDLegerCommitLog)
   }
 
   private async runRound(): Promise<RoundReport | undefined> {
     const { log } = this.deps
+    const { reign } = this
     try {
       await this.loaded
       await this.state.catchUp()
@@ -121,7 +143,8 @@ export class Transactions {
         state: this.state,
         ops: this.ops,
         heldSpanMax: this.heldSpanMax,
-      }).run(() => this.isStopping)
+      }).run(() => this.isStopping || reign !== this.reign)
+      if (reign !== this.reign) return report
       this.state.roundDone()
       const { checked, expired, moved, stopped } = report
       if (checked + expired + moved > 0) log.info('half messages were checked', { ...report })

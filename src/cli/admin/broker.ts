@@ -6,6 +6,8 @@ import {
   brokerStats,
   brokersOf,
   changeBrokerConfig,
+  type DLedgerRows,
+  dledgerRowsOf,
   eachOf,
   findBroker,
   groupProgress,
@@ -21,7 +23,7 @@ import {
 import { nearest } from '../../config/nearest.ts'
 import { describe as tell } from '../../errors.ts'
 import type { Context } from './context.ts'
-import { rateText, timeText } from './format.ts'
+import { dledgerText, rateText, timeText } from './format.ts'
 import { brokerText } from './shared.ts'
 import { type CommandSpec, type Given, pairsOfWords, usage } from './spec.ts'
 import { facts } from './table.ts'
@@ -32,6 +34,8 @@ interface BrokerRow extends BrokerAddress {
   outTps: number
   disk: number
   earliest: number
+  /** Of a member of a DLedger group that is ours. */
+  dledger?: DLedgerRows
   error: string
 }
 
@@ -47,8 +51,10 @@ async function list(context: Context, given: Given): Promise<void> {
         return { runtime: {} as RuntimeTable, error: tell(failure) }
       },
     )
+    const dledger = dledgerRowsOf(runtime)
     return {
       ...broker,
+      ...(dledger === undefined ? {} : { dledger }),
       version: runtime.brokerVersionDesc ?? '',
       inTps: rateOf(runtime, 'putTps'),
       outTps: rateOf(runtime, 'getTransferedTps'),
@@ -64,6 +70,9 @@ async function list(context: Context, given: Given): Promise<void> {
         { title: 'broker', of: (row) => row.name },
         { title: 'id', of: (row) => row.id },
         { title: 'address', of: (row) => row.address },
+        ...(rows.some(({ dledger }) => dledger !== undefined)
+          ? [{ title: 'DLedger, term', of: (row: BrokerRow) => dledgerText(row.dledger) }]
+          : []),
         { title: 'version', of: (row) => row.version || '-' },
         { title: 'in TPS', of: (row) => rateText(row.inTps), right: true },
         { title: 'out TPS', of: (row) => rateText(row.outTps), right: true },

@@ -1,5 +1,14 @@
 /** `basaltmq admin cluster list`. */
-import { brokersOf, eachOf, type RuntimeTable, rateOf, runtimeOf, throwIfNotAllowed } from '../../admin/index.ts'
+import {
+  brokersOf,
+  type DLedgerRows,
+  dledgerRowsOf,
+  eachOf,
+  type RuntimeTable,
+  rateOf,
+  runtimeOf,
+  throwIfNotAllowed,
+} from '../../admin/index.ts'
 import { describe } from '../../errors.ts'
 import type { Context } from './context.ts'
 import { rateText } from './format.ts'
@@ -14,6 +23,8 @@ interface ClusterRow {
   inTps: number
   outTps: number
   today: number
+  /** Members of DLedger groups that are ours. */
+  dledger?: DLedgerRows[]
 }
 
 async function list(context: Context): Promise<void> {
@@ -34,6 +45,8 @@ async function list(context: Context): Promise<void> {
     rows.set(cluster, row)
     if (id === 0) row.masters++
     else row.slaves++
+    const member = runtime === undefined ? undefined : dledgerRowsOf(runtime)
+    if (member !== undefined) row.dledger = [...(row.dledger ?? []), member]
     if (runtime === undefined) row.silent++
     // What slaves put is what masters have put already.
     else if (id === 0) {
@@ -57,8 +70,23 @@ async function list(context: Context): Promise<void> {
             { title: 'in today', of: (row) => row.today },
           ],
           all,
-        ) + failures.join(''),
+        ) +
+        all.map(({ dledger = [] }) => leadersText(dledger)).join('') +
+        failures.join(''),
   )
+}
+
+function leadersText(members: readonly DLedgerRows[]): string {
+  const groups = [...new Set(members.map(({ group }) => group))]
+  return groups
+    .map((group) => {
+      const own = members.filter((member) => member.group === group)
+      const leader = own.find(({ role }) => role === 'LEADER')
+      const others = own.filter((member) => member !== leader).map(({ selfId, role }) => `${selfId} ${role}`)
+      const who = leader === undefined ? 'nobody leads' : `${leader.selfId} leads in term ${leader.term}`
+      return `DLedger group ${group}: ${[who, ...others].join(', ')}\n`
+    })
+    .join('')
 }
 
 export const CLUSTER: readonly CommandSpec[] = [

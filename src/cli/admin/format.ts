@@ -1,4 +1,6 @@
 /** Numbers and times for people, and times as people write them. */
+
+import type { DLedgerRows } from '../../admin/index.ts'
 import { timeText as timeTo } from '../../text.ts'
 import { usage } from './spec.ts'
 
@@ -20,6 +22,13 @@ export function microsText(us: number): string {
 
 export function rateText(perSecond: number): string {
   return perSecond >= 100 || Number.isInteger(perSecond) ? String(Math.round(perSecond)) : perSecond.toFixed(1)
+}
+
+/** "n1 LEADER 5": member, role, term. */
+export function dledgerText(rows: DLedgerRows | undefined): string {
+  if (rows === undefined) return '-'
+  const doubt = rows.role === 'LEADER' && !rows.isReady ? ' (not ready)' : ''
+  return `${rows.selfId} ${rows.role}${doubt} ${rows.term}`
 }
 
 const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }

@@ -5,14 +5,14 @@ import { ConfigError } from '../../errors.ts'
 const OF_5: Record<string, readonly string[]> = {
   'the controller of RocketMQ 5': [
     'cleanBrokerMetadata',
-    'electMaster',
     'getBrokerEpoch',
     'getControllerConfig',
     'getControllerMetaData',
-    'getSyncStateSet',
     'resetMasterFlushOffset',
     'updateControllerConfig',
   ],
+  'the controller of RocketMQ 5; of a DLedger group: "basaltmq admin dledger transfer"': ['electMaster'],
+  'the controller of RocketMQ 5; of a DLedger group: "basaltmq admin dledger status"': ['getSyncStateSet'],
   'users and rules of ACL 2.0 (RocketMQ 5); rules of ACL 1.0: "basaltmq admin acl"': [
     'copyAcl',
     'copyUser',

@@ -19,6 +19,8 @@ export interface CommandSpec {
   about: string
   /** Commands of mqadmin that do this; each is an alias. */
   mqadmin: readonly string[]
+  /** Where mqadmin has none: what comes nearest, and whose it is. */
+  nearest?: string
   args?: readonly (readonly [name: string, about: string])[]
   options?: readonly OptionSpec[]
   /** Asks, unless --yes is given. */

@@ -2,7 +2,7 @@
 import type { BrokerLook, GroupLook, Picture } from '../../admin/index.ts'
 import { hasColours, painter, STYLE } from '../colours.ts'
 import type { Context } from './context.ts'
-import { bytesText, durationText, microsText, rateText, timeText } from './format.ts'
+import { bytesText, dledgerText, durationText, microsText, rateText, timeText } from './format.ts'
 import { brokerText } from './shared.ts'
 
 const GROUPS_MAX = 20
@@ -77,6 +77,9 @@ function brokerTable(context: Context, up: readonly BrokerLook[]): string {
     [
       { title: 'broker', of: ({ broker }: BrokerLook) => brokerText(broker) },
       { title: 'address', of: ({ broker }) => broker.address },
+      ...(up.some(({ dledger }) => dledger !== undefined)
+        ? [{ title: 'DLedger, term', of: ({ dledger }: BrokerLook) => dledgerText(dledger) }]
+        : []),
       { title: 'version', of: ({ version, isOurs }) => (isOurs ? `${version} (Basalt)` : version) },
       { title: 'in TPS', of: ({ inTps }) => rateText(inTps), right: true },
       { title: 'out TPS', of: ({ outTps }) => rateText(outTps), right: true },

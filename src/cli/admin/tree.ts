@@ -10,6 +10,7 @@ import { CLUSTER } from './cluster.ts'
 import { EXPORTS } from './cluster-export.ts'
 import { CONNECTION } from './connection.ts'
 import { Context } from './context.ts'
+import { DLEDGER } from './dledger.ts'
 import { DRAIN } from './drain.ts'
 import { GROUP } from './group.ts'
 import { WATCH_GROUPS } from './group-watch.ts'
@@ -40,6 +41,7 @@ export const SPECS: readonly CommandSpec[] = byBranch([
   ...EXPORTS,
   ...NAMESRV,
   ...ACL,
+  ...DLEDGER,
   ...DRAIN,
   ...TOP,
 ])
@@ -63,6 +65,7 @@ const BRANCHES: Record<string, string> = {
   offset: "move and copy groups' offsets",
   cluster: 'clusters',
   'cluster export': 'metadata, configurations and figures as JSON',
+  dledger: 'DLedger groups: who leads, how far each member is, handing over',
   namesrv: 'NameServers: configuration, KV table, route tables',
   'namesrv config': "a NameServer's configuration",
   'namesrv kv': "a NameServer's KV table",
@@ -156,9 +159,10 @@ async function runSpec(spec: CommandSpec, io: Io, given: Given, check: () => voi
   }
 }
 
-function helpEnd({ mqadmin, examples }: CommandSpec): string {
+function helpEnd({ mqadmin, nearest, examples }: CommandSpec): string {
+  const none = nearest === undefined ? '' : `\nIn mqadmin: none; the nearest is ${nearest}\n`
   const alias =
-    mqadmin.length === 0 ? '' : `\nIn mqadmin: ${mqadmin.join(', ')} (works here too, with the arguments above)\n`
+    mqadmin.length === 0 ? none : `\nIn mqadmin: ${mqadmin.join(', ')} (works here too, with the arguments above)\n`
   return `${alias}\nExamples:\n${examples.map((example) => `  $ basaltmq admin ${example}\n`).join('')}`
 }
 

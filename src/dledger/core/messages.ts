@@ -31,6 +31,8 @@ export interface RequestBase {
   /** The candidate (vote) or the leader (heartbeat, push). */
   leaderId: string | undefined
   term: number
+  /** Of a member of ours: which timers it has. The core does not look at it. */
+  timers?: string | undefined
 }
 
 export interface VoteRequest extends RequestBase {
@@ -67,6 +69,8 @@ export interface ResponseBase {
   leaderId?: string | undefined
   term: number
   code: number
+  /** As in requests. */
+  timers?: string | undefined
 }
 
 export interface VoteResponse extends ResponseBase {

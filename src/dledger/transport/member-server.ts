@@ -16,6 +16,7 @@ import {
   type ClientResponse,
   readRequest,
   refusal,
+  type TimersMark,
   writeResponse,
   wrongAddress,
 } from '../wire/index.ts'
@@ -30,6 +31,8 @@ export interface MemberServerOptions {
   port: number
   /** What this member believes, for answers to requests that are for somebody else. */
   leaderId: () => string | undefined
+  /** Said with each answer to a member. */
+  timers?: TimersMark | undefined
   /** `reply` is called at most once, now or later. What it throws is told to the asker as a failure. */
   handle: (request: AnyRequest, reply: (response: AnyResponse) => void) => void
   log: Log
@@ -72,13 +75,13 @@ export class MemberServer {
   }
 
   private take(connection: Connection, asked: RemotingCommand): void {
-    const { group, selfId, handle, leaderId } = this.options
+    const { group, selfId, handle, leaderId, timers } = this.options
     const send = (answer: RemotingCommand) => {
       if (!isOneway(asked)) connection.send(answer)
     }
     const reply = (response: AnyResponse) => {
       const answer = answerTo(asked, CODES.SUCCESS)
-      answer.body = writeResponse(response)
+      answer.body = writeResponse(response, timers)
       send(answer)
     }
     try {

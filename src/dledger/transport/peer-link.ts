@@ -15,7 +15,7 @@ import { RemotingClient } from '../../remoting/client.ts'
 import { request as command } from '../../remoting/command.ts'
 import type { Connection } from '../../remoting/connection.ts'
 import type { MemberRequest, MemberResponse } from '../core/index.ts'
-import { codeOf, readResponse, writeRequest } from '../wire/index.ts'
+import { codeOf, readResponse, type TimersMark, writeRequest } from '../wire/index.ts'
 
 /** Undefined: there is no answer. */
 export type CallEnd = (response: MemberResponse | undefined) => void
@@ -29,6 +29,10 @@ export interface PeerLinkOptions {
   reached: () => void
   log: Log
   clock: Clock
+  /** Said with each request. */
+  timers?: TimersMark | undefined
+  /** Each answer, before its call ends. */
+  heard?: (response: MemberResponse) => void
 }
 
 /** Between attempts to connect: doubled from the first to the second. */
@@ -107,16 +111,18 @@ export class PeerLink {
   }
 
   private send(connection: Connection, request: MemberRequest, end: CallEnd): void {
-    const { callMs, id, log } = this.options
+    const { callMs, id, log, timers, heard } = this.options
     const heardBefore = connection.lastRead
-    const message = command(codeOf(request), undefined, writeRequest(request))
+    const message = command(codeOf(request), undefined, writeRequest(request, timers))
     connection.invoke(message, callMs).then(
       (answer) => {
         let response: MemberResponse | undefined
         try {
           // A handler that failed answers without a body, and says why in the remark.
-          if (answer.body !== undefined) response = readResponse(request.kind, answer.body)
-          else log.warn(`DLedger member ${id} failed at ${request.kind}: ${answer.remark}`, { code: answer.code })
+          if (answer.body !== undefined) {
+            response = readResponse(request.kind, answer.body)
+            if (request.kind !== 'LEADERSHIP_TRANSFER') heard?.(response)
+          } else log.warn(`DLedger member ${id} failed at ${request.kind}: ${answer.remark}`, { code: answer.code })
         } catch (error) {
           log.warn(`DLedger member ${id} answered ${request.kind} with what is no answer: ${describe(error)}`, {})
         }

@@ -1,5 +1,5 @@
 /** Requests of DLedger's own clients, which a member answers beside those of members. Shapes: spec/dledger.md §3.3. */
-import type { RequestBase, ResponseBase } from '../core/index.ts'
+import type { RequestBase, ResponseBase } from '../core/messages.ts'
 import type { WireBatch } from './entry.ts'
 
 export interface MetadataRequest extends RequestBase {

@@ -7,7 +7,7 @@
  * Format: spec/dledger.md §2.1, §3.4.
  */
 import { RemotingError } from '../../errors.ts'
-import type { EntryBatch } from '../core/index.ts'
+import type { EntryBatch } from '../core/messages.ts'
 
 export const ENTRY_HEADER_SIZE = 48
 export const ENTRY_MAGIC = 1

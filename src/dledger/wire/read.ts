@@ -6,19 +6,11 @@
  */
 import { RemotingError } from '../../errors.ts'
 import { type JsonObject, type JsonValue, parse } from '../../remoting/fastjson.ts'
-import {
-  type MemberRequest,
-  type MemberResponse,
-  PUSH_TYPES,
-  type PushRequest,
-  type PushType,
-  REQUEST_CODES,
-  type RequestBase,
-  VOTE_RESULTS,
-  type VoteResult,
-} from '../core/index.ts'
-import type { ClientRequest } from './client-messages.ts'
+import { PUSH_TYPES, type PushType, REQUEST_CODES, VOTE_RESULTS, type VoteResult } from '../core/codes.ts'
+import type { MemberRequest, MemberResponse, PushRequest, RequestBase } from '../core/messages.ts'
+import type { ClientRequest, MetadataResponse } from './client-messages.ts'
 import { type DLedgerEntry, ENTRY_HEADER_SIZE, WireBatch } from './entry.ts'
+import { TIMERS_KEY } from './write.ts'
 
 /** undefined: a code that no member answers (51003, and whatever came later). */
 export function readRequest(code: number, body: Uint8Array | undefined): MemberRequest | ClientRequest | undefined {
@@ -94,17 +86,18 @@ function entryOf(value: JsonValue): DLedgerEntry {
   }
 }
 
+/** The answer to METADATA. */
+export function readMetadata(body: Uint8Array | undefined): MetadataResponse {
+  const json = objectOf(body)
+  const { peers = {} } = json
+  const addresses = Object.entries(asObject(peers, 'peers')).map(([id, address]) => [id, String(address)])
+  return { kind: 'METADATA', ...baseOf(json), code: long(json, 'code', 200), peers: Object.fromEntries(addresses) }
+}
+
 /** The answer to a request of a member. */
 export function readResponse(kind: MemberRequest['kind'], body: Uint8Array | undefined): MemberResponse {
   const json = objectOf(body)
-  const base = {
-    group: text(json, 'group'),
-    remoteId: text(json, 'remoteId'),
-    localId: text(json, 'localId'),
-    leaderId: text(json, 'leaderId'),
-    term: long(json, 'term', -1),
-    code: long(json, 'code', 200),
-  }
+  const base = { ...baseOf(json), code: long(json, 'code', 200), timers: text(json, TIMERS_KEY) }
   switch (kind) {
     case 'VOTE': {
       const result = text(json, 'voteResult') ?? 'UNKNOWN'
@@ -136,6 +129,7 @@ function baseOf(json: JsonObject): RequestBase {
     localId: text(json, 'localId'),
     leaderId: text(json, 'leaderId'),
     term: long(json, 'term', -1),
+    timers: text(json, TIMERS_KEY),
   }
 }
 

@@ -5,36 +5,47 @@
  * Source: spec/dledger.md §3.1–§3.4; vectors/dledger-0.3.1.2.
  */
 import { assert } from '../../assert.ts'
-import type { MemberRequest, MemberResponse, PushRequest, RequestBase, ResponseBase } from '../core/index.ts'
-import { CODES, lastIndexOf, REQUEST_CODES } from '../core/index.ts'
-import type { ClientRequest, ClientResponse } from './client-messages.ts'
+import { CODES, REQUEST_CODES } from '../core/codes.ts'
+import type { MemberRequest, MemberResponse, PushRequest, RequestBase, ResponseBase } from '../core/messages.ts'
+import { lastIndexOf } from '../core/messages.ts'
+import type { ClientRequest, ClientResponse, MetadataRequest } from './client-messages.ts'
 import { WireBatch } from './entry.ts'
 
-export function codeOf(request: MemberRequest): number {
+export function codeOf(request: MemberRequest | MetadataRequest): number {
   return REQUEST_CODES[request.kind]
 }
 
-export function writeRequest(request: MemberRequest): Buffer {
-  if (request.kind === 'PUSH') return Buffer.from(pushJson(request))
-  return Buffer.from(
-    object({
-      code: CODES.SUCCESS,
-      group: request.group,
-      leaderId: request.leaderId,
-      ledgerEndIndex: request.kind === 'VOTE' ? request.ledgerEndIndex : undefined,
-      ledgerEndTerm: request.kind === 'VOTE' ? request.ledgerEndTerm : undefined,
-      localId: request.localId,
-      remoteId: request.remoteId,
-      ...(request.kind === 'LEADERSHIP_TRANSFER'
-        ? {
-            takeLeadershipLedgerIndex: request.takeLeadershipLedgerIndex,
-            term: request.term,
-            transferId: request.transferId,
-            transfereeId: request.transfereeId,
-          }
-        : { term: request.term }),
-    }),
-  )
+/** Which timers a member of ours has. Members of the JVM pass over the key, and say nothing of the kind. */
+export type TimersMark = 'fast' | 'jvm'
+export const TIMERS_KEY = 'basaltTimers'
+
+/** `mark`: among our own. Without it these are the bytes of a JVM member. */
+export function writeRequest(request: MemberRequest | MetadataRequest, mark?: TimersMark): Buffer {
+  return Buffer.from(marked(request.kind === 'PUSH' ? pushJson(request) : requestJson(request), mark))
+}
+
+function requestJson(request: Exclude<MemberRequest, PushRequest> | MetadataRequest): string {
+  return object({
+    code: CODES.SUCCESS,
+    group: request.group,
+    leaderId: request.leaderId,
+    ledgerEndIndex: request.kind === 'VOTE' ? request.ledgerEndIndex : undefined,
+    ledgerEndTerm: request.kind === 'VOTE' ? request.ledgerEndTerm : undefined,
+    localId: request.localId,
+    remoteId: request.remoteId,
+    ...(request.kind === 'LEADERSHIP_TRANSFER'
+      ? {
+          takeLeadershipLedgerIndex: request.takeLeadershipLedgerIndex,
+          term: request.term,
+          transferId: request.transferId,
+          transfereeId: request.transfereeId,
+        }
+      : { term: request.term }),
+  })
+}
+
+function marked(json: string, mark: TimersMark | undefined): string {
+  return mark === undefined ? json : `${json.slice(0, -1)},"${TIMERS_KEY}":"${mark}"}`
 }
 
 /** Built by hand: the entries' text is shared by all peers, and nothing of it is scanned again. */
@@ -59,7 +70,8 @@ function totalSize(entries: WireBatch | undefined): number {
   return entries !== undefined && entries.count > 1 ? entries.bytes : 0
 }
 
-export function writeResponse(response: MemberResponse | ClientResponse): Buffer {
+/** Transfers are answered to administrators too, who are told what the original tells. */
+export function writeResponse(response: MemberResponse | ClientResponse, mark?: TimersMark): Buffer {
   const { group, localId, remoteId, leaderId, term, code } = response
   const text = object({
     beginIndex: response.kind === 'PUSH' ? response.beginIndex : undefined,
@@ -77,6 +89,8 @@ export function writeResponse(response: MemberResponse | ClientResponse): Buffer
     term,
     voteResult: response.kind === 'VOTE' ? response.voteResult : undefined,
   })
+  const isMarked = response.kind === 'VOTE' || response.kind === 'HEART_BEAT' || response.kind === 'PUSH'
+  if (isMarked) return Buffer.from(marked(text, mark))
   if (response.kind !== 'GET' || response.entries.count === 0) return Buffer.from(text)
   return Buffer.from(text.replace('"entries":[]', () => `"entries":[${response.entries.json()}]`))
 }

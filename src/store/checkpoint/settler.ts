@@ -15,7 +15,7 @@ import type { QueueTable } from '../../concurrency/queue-table.ts'
 import { describe, StoreError } from '../../errors.ts'
 import { failpoint } from '../../faults.ts'
 import type { Log } from '../../log.ts'
-import { commitLogFolder } from '../commitlog/segments.ts'
+import { LogFolders } from '../commitlog/log-folders.ts'
 import { isDiskFull } from '../metadata/durable-file.ts'
 import type { StoreSettings } from '../settings.ts'
 import { type Checkpoint, CheckpointFile } from './checkpoint-file.ts'
@@ -199,12 +199,11 @@ export class Settler {
   private *settle(): Generator<void> {
     const { control, checkpoint } = this
     const target = control.load('dispatched')
-    const { mappedFileSizeCommitLog: segmentSize } = this.settings
-    const folder = commitLogFolder(this.settings)
+    const folders = new LogFolders(this.settings)
     this.dispatchedTimes.observe(target)
     this.flushedTimes.observe(control.load('flushed'))
-    const logicsTime = this.dispatchedTimes.time(folder, segmentSize)
-    const physicTime = this.flushedTimes.time(folder, segmentSize)
+    const logicsTime = this.dispatchedTimes.time(folders)
+    const physicTime = this.flushedTimes.time(folders)
     this.takeDefinitions()
     for (const queue of this.tracked.values()) {
       if (this.queues.takeDirty(queue.queue)) queue.isDirty = true

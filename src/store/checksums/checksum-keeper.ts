@@ -6,7 +6,8 @@
  *                                                  └▶ pass due: read from the disk, compare ─▶ damages
  *
  * Owns:      basalt/checksums, basalt/scrub.json.
- * Invariant: a segment is hashed only when it is below `flushed` as a whole, so that nobody appends to it and all of it is on disk.
+ * Invariant: a segment is hashed only when it is below `flushed` as a whole, so that nobody appends to it and all of it is on disk;
+ *            in a DLedger log also below `replicated`, so that no truncation comes to it.
  *            Nothing here throws: what the disk refuses is one warning, and tried again after a minute.
  * Called by: stages/checksums.ts, which waits between steps so that rates are kept. Blocks on: the disk.
  */
@@ -15,7 +16,7 @@ import type { PositionName } from '../../concurrency/control-block.ts'
 import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { MapSlot } from '../../native/index.ts'
-import { commitLogFolder, listSegments, segmentPath } from '../commitlog/segments.ts'
+import { LogFolders } from '../commitlog/log-folders.ts'
 import { errnoOf } from '../metadata/durable-file.ts'
 import type { StoreSettings } from '../settings.ts'
 import type { BlockHash } from './block-hash.ts'
@@ -28,6 +29,7 @@ import {
 } from './checksum-file.ts'
 import { type ReadingTools, SegmentHashing } from './hash-segment.ts'
 import { Scrubber, type ScrubStatus } from './scrubber.ts'
+import { sealedEnd } from './sealed-end.ts'
 import { alignedBlocks } from './segment-reader.ts'
 
 export type ChecksumSettings = Pick<
@@ -35,6 +37,8 @@ export type ChecksumSettings = Pick<
   | 'storePathRootDir'
   | 'storePathCommitLog'
   | 'mappedFileSizeCommitLog'
+  | 'enableDLegerCommitLog'
+  | 'storePathClassicCommitLog'
   | 'sideChecksumRate'
   | 'scrubRate'
   | 'scrubInterval'
@@ -108,16 +112,17 @@ export class ChecksumKeeper {
     const { settings, control } = this.options
     const { storePathRootDir: root, mappedFileSizeCommitLog: size } = settings
     this.attempt(() => {
-      const [retained, flushed] = [control.load('retained'), control.load('flushed')]
+      const [retained, end] = [control.load('retained'), sealedEnd(control, settings)]
       const files = listChecksums(root).starts
-      const isSealed = (start: number) => start >= retained - (retained % size) && start + size <= flushed
-      const sealed = listSegments(commitLogFolder(settings), size)
+      const isSealed = (start: number) => start >= retained - (retained % size) && start + size <= end
+      const sealed = new LogFolders(settings)
+        .segments()
         .filter((segment) => segment.size === size && isSealed(segment.start))
         .map(({ start }) => start)
       // Of segments that went while nobody removed these files with them.
       for (const start of files) if (start + size <= retained) forgetChecksums(root, start)
       this.hashed = new Set(files.filter((start) => sealed.includes(start)))
-      this.sealedTo = flushed - (flushed % size)
+      this.sealedTo = end - (end % size)
       this.missing = sealed.filter((start) => !this.hashed.has(start) && !this.refused.has(start))
       this.scrubber.keep(this.hashed)
       if (this.missing.length === 0) this.problem = ''
@@ -220,7 +225,7 @@ export class ChecksumKeeper {
 
   private refuse(start: number, damaged: { from: number; to: number; problem: string }[]): void {
     const { settings, log } = this.options
-    const file = segmentPath(commitLogFolder(settings), start)
+    const file = new LogFolders(settings).pathAt(start)
     this.refused.add(start)
     this.missing = this.missing.filter((each) => each !== start)
     for (const { from, to, problem } of damaged.slice(0, TOLD_MAX))

@@ -6,16 +6,15 @@
  */
 import { statSync } from 'node:fs'
 import type { MapSlot } from '../../native/index.ts'
-import { commitLogFolder, segmentPath } from '../commitlog/segments.ts'
+import { type LogFolderSettings, LogFolders } from '../commitlog/log-folders.ts'
 import { type VerifiedLog, verifyLog } from '../recovery/verify.ts'
-import type { StoreSettings } from '../settings.ts'
 import { type BlockHash, HASHED_BLOCK } from './block-hash.ts'
 import { blockCount, type SegmentChecksums } from './checksum-file.ts'
 import { HashedWindow } from './hashed-window.ts'
 import { SegmentReader } from './segment-reader.ts'
 
 export interface ReadingTools {
-  settings: Pick<StoreSettings, 'storePathCommitLog' | 'mappedFileSizeCommitLog'>
+  settings: LogFolderSettings
   hash: BlockHash
   /** Two blocks (segment-reader.ts alignedBlocks), and address space for a segment. */
   buffer: Uint8Array
@@ -48,11 +47,12 @@ export class SegmentHashing implements Disposable {
   constructor(tools: ReadingTools, start: number) {
     const { settings, hash, buffer, slot } = tools
     const { mappedFileSizeCommitLog: segmentSize } = settings
-    const folder = commitLogFolder(settings)
+    const folders = new LogFolders(settings)
+    const folder = folders.folderAt(start)
     this.tools = tools
     this.start = start
     this.at = start
-    this.path = segmentPath(folder, start)
+    this.path = folders.pathAt(start)
     this.reader = new SegmentReader(this.path, segmentSize, slot)
     const source = (block: number, into: Uint8Array) => this.reader.nearest(block, into)
     this.window = new HashedWindow({

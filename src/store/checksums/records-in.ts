@@ -1,22 +1,16 @@
 /** Which records a damaged block of a segment hits, in words. Reads the segment up to there: for the rare case. */
-import { CLASSIC_LAYOUT } from '../commitlog/log-layout.ts'
-import { commitLogFolder } from '../commitlog/segments.ts'
+import { type LogFolderSettings, LogFolders } from '../commitlog/log-folders.ts'
 import { LogScanner } from '../recovery/log-scanner.ts'
 import { LogWindow } from '../recovery/log-window.ts'
 import { nextRecordBehind } from '../recovery/verify.ts'
-import type { StoreSettings } from '../settings.ts'
 
 const NAMED_MAX = 3
 
 /** Range of the log, in the segment that begins at `start`. */
-export function recordsIn(
-  settings: Pick<StoreSettings, 'storePathCommitLog' | 'mappedFileSizeCommitLog'>,
-  start: number,
-  from: number,
-  to: number,
-): string {
-  const window = new LogWindow(commitLogFolder(settings), settings.mappedFileSizeCommitLog)
-  const scanner = new LogScanner(window, CLASSIC_LAYOUT, true)
+export function recordsIn(settings: LogFolderSettings, start: number, from: number, to: number): string {
+  const folders = new LogFolders(settings)
+  const window = new LogWindow(folders.folderAt(start), folders.segmentSize)
+  const scanner = new LogScanner(window, folders.layoutAt(start), true)
   const broken: string[] = []
   let [first, last, count] = [-1, -1, 0]
   try {

@@ -9,7 +9,7 @@
  */
 import { statSync } from 'node:fs'
 import { describe } from '../../errors.ts'
-import { commitLogFolder, segmentPath } from '../commitlog/segments.ts'
+import { LogFolders } from '../commitlog/log-folders.ts'
 import { errnoOf } from '../metadata/durable-file.ts'
 import { HASHED_BLOCK } from './block-hash.ts'
 import { changedSince, type SegmentChecksums } from './checksum-file.ts'
@@ -58,7 +58,7 @@ export class SegmentScrub implements Disposable {
     const { settings, slot } = tools
     this.tools = tools
     this.checksums = checksums
-    this.path = segmentPath(commitLogFolder(settings), checksums.start)
+    this.path = new LogFolders(settings).pathAt(checksums.start)
     this.reader = new SegmentReader(this.path, settings.mappedFileSizeCommitLog, slot)
   }
 

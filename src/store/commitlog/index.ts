@@ -2,7 +2,7 @@
  * The CommitLog: records one behind the other in segments of one size, the only copy of every message.
  *
  *   record, crc, properties, java-hash   bytes of one message, read in place
- *   log-layout, segments                 how records lie in files, and files in the folder
+ *   log-layout, segments, log-folders    how records lie in files, files in the folder, and where an older log is
  *   segment-allocator                    makes the next file before it is needed, with its blocks
  *   tail-writer                          the one place that writes: into the map, or by pwrite of a batch
  *   log-reader                           hot segments mapped and leased, cold ones by pread
@@ -14,6 +14,7 @@
 export * from './batch-limits.ts'
 export * from './filter-records.ts'
 export * from './java-hash.ts'
+export * from './log-folders.ts'
 export * from './log-layout.ts'
 export * from './log-reader.ts'
 export * from './properties.ts'

@@ -21,6 +21,13 @@ export interface LogLayout {
   writeBlank(view: DataView, at: number, left: number): void
   /** What the entry at index `at` says its whole size is, header included. */
   sizeAt(view: DataView, at: number): number
+  /**
+   * Size of the entry at index `at` by its header alone, where a layout has one: an entry may hold something that is no record.
+   * 0: nothing says so.
+   */
+  entrySizeAt(view: DataView, at: number, limit: number): number
+  /** Whether the header at index `at`, where there is one, is that of position `offset`. */
+  standsAt(view: DataView, at: number, offset: number): boolean
   /** Reads the entry at index `at` (its header, where there is one). `record.at` is the record's own start. */
   read(record: RecordView, bytes: Uint8Array, view: DataView, at: number, limit: number): RecordKind
 }
@@ -35,12 +42,17 @@ export const CLASSIC_LAYOUT: LogLayout = {
     view.setInt32(at + 4, BLANK_MAGIC)
   },
   sizeAt: (view, at) => view.getInt32(at),
+  entrySizeAt: () => 0,
+  standsAt: () => true,
   read: (record, bytes, view, at, limit) => record.read(bytes, view, at, limit),
 }
 
 const DLEDGER_HEADER = 48
 const DLEDGER_MAGIC = 1
 const DLEDGER_BLANK = -1
+const POS = 24
+const BODY_LENGTH = 44
+const HIGH = 0x1_0000_0000
 
 export const DLEDGER_LAYOUT: LogLayout = {
   headerSize: DLEDGER_HEADER,
@@ -50,6 +62,15 @@ export const DLEDGER_LAYOUT: LogLayout = {
     view.setInt32(at + 4, left)
   },
   sizeAt: (view, at) => view.getInt32(at + 4),
+  entrySizeAt(view, at, limit) {
+    if (limit - at < DLEDGER_HEADER || view.getInt32(at) !== DLEDGER_MAGIC) return 0
+    const size = view.getInt32(at + 4)
+    const isEntry =
+      size >= DLEDGER_HEADER && size <= limit - at && view.getInt32(at + BODY_LENGTH) === size - DLEDGER_HEADER
+    return isEntry ? size : 0
+  },
+  standsAt: (view, at, offset) =>
+    view.getInt32(at + POS) === Math.floor(offset / HIGH) && view.getInt32(at + POS + 4) === (offset | 0),
   read(record, bytes, view, at, limit) {
     record.at = at
     record.totalSize = 0

@@ -13,8 +13,9 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { assert } from '../../assert.ts'
 import { MapSlot } from '../../native/index.ts'
-import type { StoreSettings } from '../settings.ts'
-import { commitLogFolder, segmentPath, segmentStart } from './segments.ts'
+import { type LogFolderSettings, LogFolders } from './log-folders.ts'
+import type { LogLayout } from './log-layout.ts'
+import { segmentPath, segmentStart } from './segments.ts'
 
 export interface MappedSegment {
   /** Offset of the log at index 0 of `bytes`. */
@@ -23,6 +24,8 @@ export interface MappedSegment {
   readonly end: number
   readonly bytes: Buffer
   readonly view: DataView
+  /** How records lie in it; a DLedger store may have older segments of the other kind. Left out by sources that know one. */
+  readonly layout?: LogLayout
 }
 
 interface Mapped extends MappedSegment {
@@ -33,13 +36,13 @@ interface Mapped extends MappedSegment {
   dropped: boolean
 }
 
-export type LogReaderSettings = Pick<StoreSettings, 'storePathCommitLog' | 'mappedFileSizeCommitLog'>
+export type LogReaderSettings = LogFolderSettings
 
 const SLOTS = 4
 const FILES = 4
 
 export class LogReader {
-  private readonly folder: string
+  private readonly folders: LogFolders
   private readonly segmentSize: number
   private readonly slotsMax: number
   private readonly free: MapSlot[] = []
@@ -52,7 +55,7 @@ export class LogReader {
   private current: Mapped | undefined
 
   constructor(settings: LogReaderSettings, slotsMax = SLOTS) {
-    this.folder = commitLogFolder(settings)
+    this.folders = new LogFolders(settings)
     this.segmentSize = settings.mappedFileSizeCommitLog
     this.slotsMax = slotsMax
   }
@@ -65,6 +68,11 @@ export class LogReader {
     const { current } = this
     if (current !== undefined && offset >= current.start && offset < current.end) return current
     return this.find(offset)
+  }
+
+  /** How records lie at `offset`. */
+  layoutAt(offset: number): LogLayout {
+    return this.folders.layoutAt(offset)
   }
 
   /** Whether all pages of the range are in memory. False when its segment is not mapped or ends before the range does. */
@@ -152,7 +160,7 @@ export class LogReader {
   }
 
   private map(start: number): Mapped | undefined {
-    const fd = open(segmentPath(this.folder, start))
+    const fd = this.openFile(start)
     if (fd === undefined) return undefined
     try {
       const slot = this.takeSlot()
@@ -169,6 +177,7 @@ export class LogReader {
         end,
         bytes: slot.bytes,
         view: slot.view,
+        layout: this.folders.layoutAt(start),
         slot,
         leases: 0,
         used: this.uses,
@@ -211,7 +220,7 @@ export class LogReader {
   private fileOf(start: number): number | undefined {
     const known = this.files.get(start)
     if (known !== undefined) return known
-    const fd = open(segmentPath(this.folder, start))
+    const fd = this.openFile(start)
     if (fd === undefined) return undefined
     if (this.files.size >= FILES) {
       const [oldest, oldestFd] = this.files.entries().next().value as [number, number]
@@ -220,6 +229,14 @@ export class LogReader {
     }
     this.files.set(start, fd)
     return fd
+  }
+
+  /** In the log's folder; what is older than a DLedger log, in that of the CommitLog before it. */
+  private openFile(start: number): number | undefined {
+    const { folders } = this
+    const fd = open(segmentPath(folders.folder, start))
+    if (fd !== undefined || folders.classicFolder === undefined || start >= folders.divide) return fd
+    return open(segmentPath(folders.classicFolder, start))
   }
 }
 

@@ -38,6 +38,7 @@ export interface DispatcherOptions {
   /** Left out when messageIndexEnable is false. */
   index?: IndexWriter
   log: Log
+  /** Of segments that do not say their own. */
   layout?: LogLayout
 }
 
@@ -123,7 +124,7 @@ export class Dispatcher {
 
   /** Goes on within the segment that holds the position. False: the next record, or the blank, does not end at or below `to`. */
   private dispatchSegment(limit: number, to: number, whole: number): boolean {
-    const { record, layout } = this
+    const { record } = this
     const segment = this.source.segmentAt(this.position)
     if (segment === undefined) {
       throw new StoreError('SEGMENT_MISSING', {
@@ -132,6 +133,7 @@ export class Dispatcher {
       })
     }
     const { bytes, view, start } = segment
+    const layout = this.layoutOf(segment)
     const last = Math.min(limit, segment.end) - start
     const end = Math.min(whole, segment.end) - start
     let at = this.position - start
@@ -225,11 +227,12 @@ export class Dispatcher {
    * bytes that are a record and name their own place are looked for.
    */
   private skipDamage(segment: MappedSegment, at: number, end: number): number {
-    const { record, layout } = this
+    const { record } = this
     const { bytes, view, start } = segment
-    const candidate = at + layout.headerSize + view.getInt32(at + layout.headerSize)
+    const layout = this.layoutOf(segment)
+    const candidate = at + (layout.entrySizeAt(view, at, end) || sizeOfRecord(layout, view, at, end))
     let next = candidate
-    if (candidate < at + RECORD_SIZE_MIN || candidate > end || !this.isStart(segment, candidate, end)) {
+    if (candidate === at || candidate > end || !this.isStart(segment, candidate, end)) {
       next = at + 1
       while (next < end) {
         if (layout.read(record, bytes, view, next, end) === 'record' && record.physicalOffset === start + record.at)
@@ -243,12 +246,25 @@ export class Dispatcher {
 
   private isStart(segment: MappedSegment, at: number, end: number): boolean {
     if (at === end) return true
-    const kind = this.layout.read(this.record, segment.bytes, segment.view, at, end)
+    const layout = this.layoutOf(segment)
+    if (layout.entrySizeAt(segment.view, at, end) > 0) return true
+    const kind = layout.read(this.record, segment.bytes, segment.view, at, end)
     return kind === 'record' || kind === 'blank'
+  }
+
+  private layoutOf(segment: MappedSegment): LogLayout {
+    return segment.layout ?? this.layout
   }
 
   private tellDamage(what: string, position: number, fields: Record<string, unknown>): void {
     this.damagedCount += 1
     if (this.damagedCount <= 100) this.log.error(what, { position, ...fields })
   }
+}
+
+/** What the record at index `at` says its size is, its header included; 0 when that cannot be. */
+function sizeOfRecord({ headerSize }: LogLayout, view: DataView, at: number, end: number): number {
+  if (at + headerSize + 4 > end) return 0
+  const size = view.getInt32(at + headerSize)
+  return size < RECORD_SIZE_MIN ? 0 : headerSize + size
 }

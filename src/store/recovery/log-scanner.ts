@@ -5,6 +5,7 @@
  * RocketMQ checks magic, lengths and CRC. The offset check is what keeps a record that the append thread had copied but
  * not patched yet (its open fields are 0), a re-used file, or a record inside another one's body from being believed.
  */
+import type { LogFolders } from '../commitlog/log-folders.ts'
 import type { LogLayout } from '../commitlog/log-layout.ts'
 import {
   BLANK_SIZE,
@@ -32,16 +33,22 @@ const HEAD = 4096
 export class LogScanner {
   readonly record = new RecordView()
   readonly window: LogWindow
-  readonly layout: LogLayout
+  /** Of what was checked last. */
+  layout: LogLayout
   readonly checkCRC: boolean
   /** Bytes of the entry, its header included; after `ok` and `content`. */
   entrySize = 0
   problem = ''
+  /** After `content`: an entry with nothing wrong about it, but what it holds is no record. */
+  isForeign = false
+  private readonly folders: LogFolders | undefined
   private readonly segmentSize: number
 
-  constructor(window: LogWindow, layout: LogLayout, checkCRC: boolean) {
+  /** `layout`: of all segments, or where each has its own. */
+  constructor(window: LogWindow, layout: LogLayout | LogFolders, checkCRC: boolean) {
     this.window = window
-    this.layout = layout
+    this.folders = 'layoutAt' in layout ? layout : undefined
+    this.layout = 'layoutAt' in layout ? layout.layout : layout
     this.checkCRC = checkCRC
     this.segmentSize = window.segmentSize
   }
@@ -50,7 +57,14 @@ export class LogScanner {
     return segmentStart(at, this.segmentSize) + this.segmentSize
   }
 
+  /** How entries lie at `at`. */
+  layoutAt(at: number): LogLayout {
+    return this.folders?.layoutAt(at) ?? this.layout
+  }
+
   check(at: number): Verdict {
+    this.layout = this.layoutAt(at)
+    this.isForeign = false
     const { window, layout, record } = this
     const left = this.segmentEnd(at) - at
     this.entrySize = 0
@@ -60,11 +74,19 @@ export class LogScanner {
     if (size > HEAD && size <= left) index = window.index(at, size)
     const kind = layout.read(record, window.bytes, window.view, index, index + Math.min(left, Math.max(size, HEAD)))
     if (kind === 'blank') return record.totalSize === left ? 'blank' : this.complain('bad', 'a blank of the wrong size')
-    if (kind === 'bad') return this.complain('bad', 'lengths that do not add up')
+    if (kind === 'bad') {
+      const known = layout.entrySizeAt(window.view, index, index + left)
+      if (known === 0 || !layout.fits(known, left)) return this.complain('bad', 'lengths that do not add up')
+      if (!layout.standsAt(window.view, index, at)) return this.complain('bad', 'the position of another place')
+      this.entrySize = known
+      this.isForeign = true
+      return this.complain('content', 'an entry that holds no record')
+    }
     if (kind === 'end') return this.complain('end', 'no record')
     this.entrySize = layout.headerSize + record.totalSize
     if (!layout.fits(this.entrySize, left)) return this.complain('bad', 'a record too close to the end of its file')
     if (record.physicalOffset !== at + layout.headerSize) return this.complain('content', 'the offset of another place')
+    if (!layout.standsAt(window.view, index, at)) return this.complain('content', 'the position of another place')
     if (record.storeTimestamp <= 0) return this.complain('content', 'no store time')
     if (this.endsInZeros()) return this.complain('content', 'a topic or properties cut short')
     if (this.checkCRC && !bodyIsIntact(record, window.bytes))

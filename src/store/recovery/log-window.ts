@@ -4,6 +4,7 @@
  * pread and not a map: a damaged disk answers EIO here, where a map would be a SIGBUS, and what is missing of a short
  * file reads as zeros. Pages that cannot be read are zeros too, and remembered in `unreadable`.
  */
+import type { LogFolders } from '../commitlog/log-folders.ts'
 import { segmentPath, segmentStart } from '../commitlog/segments.ts'
 import { realDisk, type StoreDisk } from '../disk.ts'
 
@@ -24,14 +25,17 @@ export class LogWindow {
   readonly disk: StoreDisk
   /** Ranges of the log that the disk did not give. */
   readonly unreadable: Range[] = []
+  private readonly folders: LogFolders | undefined
   private from = 0
   private filled = 0
   private fd = -1
   private fdStart = -1
 
-  constructor(folder: string, segmentSize: number, disk: StoreDisk = realDisk) {
+  /** `place`: folder of all segments, or where each is. */
+  constructor(place: string | LogFolders, segmentSize: number, disk: StoreDisk = realDisk) {
     this.disk = disk
-    this.folder = folder
+    this.folder = typeof place === 'string' ? place : place.folder
+    this.folders = typeof place === 'string' ? undefined : place
     this.segmentSize = segmentSize
     this.bytes = Buffer.allocUnsafeSlow(Math.min(CHUNK, segmentSize))
     this.view = new DataView(this.bytes.buffer)
@@ -128,7 +132,7 @@ export class LogWindow {
     this.closeFile()
     this.fdStart = start
     try {
-      this.fd = this.disk.open(segmentPath(this.folder, start), 'r')
+      this.fd = this.disk.open(this.folders?.pathAt(start) ?? segmentPath(this.folder, start), 'r')
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }

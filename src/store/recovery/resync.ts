@@ -109,7 +109,8 @@ class Search {
   /** Searches bytes for a record's magic. */
   private inSegment(from: number, segmentEnd: number): number {
     const { scanner } = this
-    const { window, layout } = scanner
+    const { window } = scanner
+    const { headerSize } = scanner.layoutAt(from)
     const until = Math.min(segmentEnd, this.limits.searchUntil)
     for (let at = from; at < until; ) {
       at = Math.max(at, window.nextData(at) - MAGIC.length)
@@ -122,7 +123,7 @@ class Search {
         at += length === until - at ? length : length - (MAGIC.length - 1)
         continue
       }
-      const candidate = at + hit - 4 - layout.headerSize
+      const candidate = at + hit - 4 - headerSize
       at += hit + 1
       if (candidate < from) continue
       const next = this.accepted(candidate, scanner.check(candidate))

@@ -2,14 +2,13 @@
  * Looks at a range of the log without changing it: for the pool after a start that trusted its marks, for the inspector,
  * and for a stage that meets something at run time that is no record.
  */
-import { CLASSIC_LAYOUT, type LogLayout } from '../commitlog/log-layout.ts'
-import { commitLogFolder, listSegments } from '../commitlog/segments.ts'
-import type { StoreSettings } from '../settings.ts'
+import { type LogFolderSettings, LogFolders } from '../commitlog/log-folders.ts'
+import type { LogLayout } from '../commitlog/log-layout.ts'
 import { LogScanner } from './log-scanner.ts'
 import { LogWindow, type Range } from './log-window.ts'
 import { resync } from './resync.ts'
 
-type VerifySettings = Pick<StoreSettings, 'storePathCommitLog' | 'mappedFileSizeCommitLog'>
+type VerifySettings = LogFolderSettings
 
 export interface VerifiedLog {
   recordCount: number
@@ -20,8 +19,8 @@ export interface VerifiedLog {
 }
 
 /**
- * Checks every record of [from, to), CRCs included. `from` is the start of a record, `to` at most the log's end; after
- * `bytesMax` it stops at the next record. Through `window` if there is one, which stays open.
+ * Checks every record of [from, to), CRCs included. `from` is the start of an entry, `to` at most the log's end; after
+ * `bytesMax` it stops at the next entry. Through `window` if there is one, which stays open. `layout`: that of the settings.
  */
 export function verifyLog(
   settings: VerifySettings,
@@ -34,6 +33,7 @@ export function verifyLog(
   const damaged: VerifiedLog['damaged'] = []
   let recordCount = 0
   let next = from
+  const folders = new LogFolders(settings)
   const scan = (scanner: LogScanner) => {
     while (next < to && next - from < bytesMax) {
       const verdict = scanner.check(next)
@@ -45,13 +45,13 @@ export function verifyLog(
       } else {
         const { problem } = scanner
         const at = next
-        next = behind(scanner, settings, at, to)
+        next = behind(scanner, folders, at, to)
         damaged.push({ from: at, to: next, problem })
       }
     }
   }
-  if (window === undefined) withScanner(settings, layout, scan)
-  else scan(new LogScanner(window, layout ?? CLASSIC_LAYOUT, true))
+  if (window !== undefined) scan(new LogScanner(window, layout ?? folders, true))
+  else withScanner(folders, layout, scan)
   return { recordCount, damaged, next }
 }
 
@@ -60,20 +60,21 @@ export function verifyLog(
  * it. `limit` is a position of the log (all below it was written).
  */
 export function nextRecordBehind(settings: VerifySettings, at: number, limit: number, layout?: LogLayout): number {
-  return withScanner(settings, layout, (scanner) => behind(scanner, settings, at, limit))
+  const folders = new LogFolders(settings)
+  return withScanner(folders, layout, (scanner) => behind(scanner, folders, at, limit))
 }
 
-function behind(scanner: LogScanner, settings: VerifySettings, at: number, limit: number): number {
-  const segmentStarts = listSegments(commitLogFolder(settings), settings.mappedFileSizeCommitLog).map((s) => s.start)
+function behind(scanner: LogScanner, folders: LogFolders, at: number, limit: number): number {
+  const segmentStarts = folders.segments().map(({ start }) => start)
   const limits = { durable: limit, lastStoreTimestamp: 0, searchUntil: limit, segmentStarts }
   const { next } = resync(scanner, at, limits)
   return next < 0 || next > limit ? limit : next
 }
 
-function withScanner<T>(settings: VerifySettings, layout: LogLayout | undefined, use: (scanner: LogScanner) => T): T {
-  const window = new LogWindow(commitLogFolder(settings), settings.mappedFileSizeCommitLog)
+function withScanner<T>(folders: LogFolders, layout: LogLayout | undefined, use: (scanner: LogScanner) => T): T {
+  const window = new LogWindow(folders, folders.segmentSize)
   try {
-    return use(new LogScanner(window, layout ?? CLASSIC_LAYOUT, true))
+    return use(new LogScanner(window, layout ?? folders, true))
   } finally {
     window.close()
   }

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Mark } from '../../../src/broker/delay/delivery-mark.ts'
-import { recoverProgress } from '../../../src/broker/delay/recover-progress.ts'
+import { Recovery } from '../../../src/broker/delay/recover-progress.ts'
 import { ScheduleRecord } from '../../../src/broker/delay/schedule-record.ts'
 import { silentLog } from '../../../src/log.ts'
 import type { LogReader } from '../../../src/store/commitlog/index.ts'
@@ -121,10 +121,10 @@ class History {
         return { start, end: start + SEGMENT, bytes, view }
       },
     } as unknown as LogReader
-    const { levels } = recoverProgress({
+    const { levels } = new Recovery({
       ...{ levelCount: LEVELS, savedOffset: saved, mark: this.mark, queueOf, source, logMin: 0, logEnd: end },
       log: silentLog,
-    })
+    }).run()
     return [levels.get(1) ?? 0, levels.get(2) ?? 0]
   }
 

@@ -23,7 +23,15 @@ test('admin loads nothing of the broker', () => {
   expect([...folders]).toEqual(expect.arrayContaining(['cli/admin', 'admin', 'remoting']))
   const forbidden = ['broker', 'stages', 'namesrv', 'ha', 'filter', 'testing']
   expect([...folders].filter((folder) => forbidden.includes(folder.split('/')[0]))).toEqual([])
-  expect(new Set(loaded).size).toBeLessThan(145)
+  expect(new Set(loaded).size).toBeLessThan(155)
+})
+
+test('what admin dledger needs beside is the codec', () => {
+  const all = loadedWith(resolve(SRC, 'cli/admin/dledger-run.ts'))
+  const loaded = [...all].map((path) => relative(SRC, path)).filter((path) => path.startsWith('dledger/'))
+  expect(loaded).toContain('dledger/wire/read.ts')
+  const others = loaded.filter((path) => !path.startsWith('dledger/wire/'))
+  expect(others.sort()).toEqual(['dledger/core/codes.ts', 'dledger/core/messages.ts'])
 })
 
 test("the admin client needs the remoting protocol, and the store's record codec", () => {

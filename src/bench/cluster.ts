@@ -25,7 +25,7 @@ import {
   READY_TOPIC,
   type System,
 } from './broker-node.ts'
-import { createTopic, MEMBERS, memberConfig, waitForLeader } from './group.ts'
+import { MEMBERS, memberConfig, waitForLeader, waitForTopic } from './group.ts'
 import { freeBrokerPort } from './ports.ts'
 import { isPair, type Mode } from './results.ts'
 import { ServerProcess, until } from './server-process.ts'
@@ -71,6 +71,8 @@ export class Cluster {
   private readonly options: ClusterOptions
   private readonly client: RemotingClient
   private leader: BrokerNode
+  /** Of a group: from the start of its processes until its leader acknowledged. */
+  readyMs = 0
   private namesrvProcess: ServerProcess | undefined
 
   private constructor(options: ClusterOptions, client: RemotingClient, ports: Ports, links: Links) {
@@ -104,7 +106,7 @@ export class Cluster {
     try {
       options.signal?.throwIfAborted()
       if (ports.namesrv !== undefined) await cluster.startNamesrv(ports.namesrv)
-      if (replication === 'DLEDGER') await Promise.all(cluster.nodes.map((node) => node.start()))
+      if (replication === 'DLEDGER') await cluster.startMembers()
       else await cluster.master.start()
       if (mustBeTold) await cluster.tellOfMaster(links(1, 0))
       if (isPair(options.mode)) await cluster.slave?.start()
@@ -140,9 +142,9 @@ export class Cluster {
     return this.leader
   }
 
-  /** At every member, which a group's tables do not reach at once. */
-  createTopic(topic: string): Promise<void> {
-    return createTopic(this.nodes, topic, this.client)
+  /** Every broker knows it. */
+  waitForTopic(topic: string, timeoutMs = READY_MS_MAX): Promise<void> {
+    return waitForTopic(this.nodes, topic, this.client, timeoutMs)
   }
 
   /** Until a message is answered SEND_OK and all logs end where the master's does. Other senders must be quiet. */
@@ -170,6 +172,13 @@ export class Cluster {
     await Promise.all(this.nodes.map((node) => (node.isRunning ? node.kill() : undefined)))
     await this.namesrvProcess?.kill()
     await rm(this.options.folder, { recursive: true, force: true, maxRetries: 3 })
+  }
+
+  private async startMembers(): Promise<void> {
+    const began = performance.now()
+    const starting = Promise.all(this.nodes.map((node) => node.start()))
+    await Promise.all([starting, this.findLeader()])
+    this.readyMs = performance.now() - began
   }
 
   private async isInSync(): Promise<boolean> {

@@ -10,7 +10,6 @@ import { until } from './server-process.ts'
 
 export const MEMBERS = 3
 const ANSWER_MS_MAX = 2000
-const READ_AND_WRITE = '6'
 const OK = 0
 
 /** `peers`: "host:port" of each for the others, as this one is to reach them. */
@@ -47,18 +46,16 @@ export async function waitForLeader(nodes: readonly BrokerNode[], timeoutMs: num
   return leader!
 }
 
-/**
- * The topic at each member, as an administrator makes it. A follower copies the tables every ten seconds only: a leader elected before
- * that knows a topic that was made by sending when somebody sends to it again.
- */
-export async function createTopic(nodes: readonly BrokerNode[], topic: string, client: RemotingClient): Promise<void> {
-  const ext = {
-    ...{ topic, defaultTopic: 'TBW102', readQueueNums: '4', writeQueueNums: '4', perm: READ_AND_WRITE },
-    ...{ topicFilterType: 'SINGLE_TAG', topicSysFlag: '0', order: 'false' },
+/** Until each member knows the topic: followers copy their leader's tables when its log brings a queue that they do not know. */
+export async function waitForTopic(
+  nodes: readonly BrokerNode[],
+  topic: string,
+  client: RemotingClient,
+  timeoutMs: number,
+): Promise<void> {
+  const knows = async ({ address }: BrokerNode) => {
+    const { code, body } = await client.invoke(address, request(REQUEST.GET_ALL_TOPIC_CONFIG), ANSWER_MS_MAX)
+    return code === OK && body !== undefined && Buffer.from(body).includes(`"${topic}"`)
   }
-  for (const { address, name } of nodes) {
-    const command = request(REQUEST.UPDATE_AND_CREATE_TOPIC, ext)
-    const { code, remark } = await client.invoke(address, command, ANSWER_MS_MAX)
-    if (code !== OK) throw new Error(`${name} does not make the topic ${topic}: ${code} ${remark}`)
-  }
+  for (const node of nodes) await until(() => knows(node), timeoutMs, node.process)
 }

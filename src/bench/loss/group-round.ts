@@ -72,7 +72,7 @@ export async function groupRound(options: RoundOptions): Promise<LossRound> {
       },
     })
     end.throwIfAborted()
-    await cluster.createTopic(READY_TOPIC)
+    await cluster.waitForTopic(READY_TOPIC)
     return await failAndCount(cluster, machines, ways, options)
   } finally {
     end.removeEventListener('abort', stop)

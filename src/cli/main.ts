@@ -32,6 +32,7 @@ Examples:
   $ basaltmq broker -c broker.conf
   $ basaltmq broker --set listenPort=20911 --set brokerName=broker-b
   $ basaltmq broker -c broker.conf --set storePathRootDir=/var/lib/basaltmq -p
+  $ basaltmq broker --cluster 3                             a DLedger group of three, for trying out
 `
 const NAMESRV_EXAMPLES = `
 Examples:
@@ -44,6 +45,14 @@ interface ServerFlags {
   config?: string
   set: string[]
   printConfig?: boolean
+}
+
+interface BrokerFlags extends ServerFlags {
+  /** true: without a number. */
+  cluster?: string | true
+  store?: string
+  port?: string
+  restart?: string
 }
 
 /** Runs one command. `argv` is what follows the program's name; the result is the exit status. */
@@ -115,14 +124,22 @@ function program(io: Io): Command {
 }
 
 function serverCommand(parent: Command, io: Io, role: Role, description: string, examples: string): void {
-  parent
+  const command = parent
     .command(role, { isDefault: role === 'broker' })
     .description(description)
     .option('-c, --config <file>', "configuration file, in RocketMQ's properties format")
     .option('--set <key=value>', 'one key, over the file (repeatable)', (value, all: string[]) => [...all, value], [])
     .option('-p, --print-config', 'print the effective configuration with the origin of every value, and end')
+  if (role === 'broker') {
+    command
+      .option('--cluster [members]', 'for trying out: 3, 5 or 7 brokers here, one DLedger group, and a NameServer')
+      .option('--store <folder>', 'of --cluster: where the members have their folders, kept (./cluster)')
+      .option('--port <port>', 'of --cluster: port for clients of n0, the others by tens (10911); 0: free ones')
+      .option('--restart <duration>', 'of --cluster: start a member that was killed again after so long: 5s')
+  }
+  command
     .addHelpText('after', examples)
-    .action((flags: ServerFlags) => (role === 'broker' ? runBroker(io, flags) : runNamesrv(io, flags)))
+    .action((flags: BrokerFlags) => (role === 'broker' ? runBroker(io, flags) : runNamesrv(io, flags)))
 }
 
 /** Configuration, warnings told. Undefined when it was only to be printed. */
@@ -139,8 +156,14 @@ async function logOf(config: Parameters<typeof createLog>[0], io: Io): Promise<L
   return (await import('./logging.ts')).createLog(config, io.isTerminal)
 }
 
-async function runBroker(io: Io, flags: ServerFlags): Promise<void> {
+async function runBroker(io: Io, flags: BrokerFlags): Promise<void> {
   const started = performance.now()
+  const { cluster } = flags
+  if (cluster !== undefined) {
+    await (await import('./cluster/run.ts')).runCluster(io, { ...flags, cluster }, started)
+    return
+  }
+  checkAlone(flags)
   const resolved = configure(io, 'broker', flags)
   if (resolved === undefined) return
   const log = await logOf(resolved.config, io)
@@ -149,6 +172,15 @@ async function runBroker(io: Io, flags: ServerFlags): Promise<void> {
   if (faults !== undefined) log.warn('THINGS GO WRONG ON PURPOSE: BASALT_FAULTS is set', { faults: faultText })
   const start = async () => (await io.engine()).startBroker(resolved, log, faults)
   await serve(io, start, (broker) => brokerScreen(broker, resolved.config, { ...facts(started), faults: faultText }))
+}
+
+/** Options that mean something to a cluster alone. */
+function checkAlone(flags: BrokerFlags): void {
+  const instead = { store: '--set storePathRootDir=DIR', port: '--set listenPort=PORT', restart: 'a supervisor' }
+  for (const name of ['store', 'port', 'restart'] as const) {
+    if (flags[name] === undefined) continue
+    throw new ConfigError('USAGE', { what: `--${name} goes with --cluster`, todo: `for one broker: ${instead[name]}` })
+  }
 }
 
 async function runNamesrv(io: Io, flags: ServerFlags): Promise<void> {

@@ -7,11 +7,11 @@ import { writeLong } from './log/longs.ts'
 import { ENTRY_HEADER_SIZE } from './wire/index.ts'
 
 /** Any name will do: nothing of it is ever seen. */
-const TOPIC = 'BASALT_DLEDGER_TERM'
+export const NOOP_TOPIC = 'BASALT_DLEDGER_TERM'
 const NOBODY = { address: new Uint8Array(4), port: 0 }
 
 export function noopRecord(now: number): Buffer {
-  const bytes = Buffer.alloc(recordSize(0, TOPIC.length, 0))
+  const bytes = Buffer.alloc(recordSize(0, NOOP_TOPIC.length, 0))
   writeRecord(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, {
     queueId: 0,
     sysFlag: SYS_FLAG.rollback,
@@ -20,7 +20,7 @@ export function noopRecord(now: number): Buffer {
     storeTimestamp: now,
     storeHost: NOBODY,
     body: new Uint8Array(0),
-    topic: TOPIC,
+    topic: NOOP_TOPIC,
     properties: '',
   })
   return bytes

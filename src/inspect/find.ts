@@ -101,7 +101,10 @@ function byOffset(store: InspectedStore, offset: number, add: Add): boolean {
   using walk = new LogWalk({ settings, segmentStarts, from, isLive: use.isInUse })
   while (walk.step() !== 'end' && walk.at <= offset) {
     if (walk.isReadable && offset < walk.next)
-      return add(readAt(store, walk.at), `physical offset: byte ${offset - walk.at} of it`)
+      return add(
+        readAt(store, walk.recordAt),
+        offset < walk.recordAt ? 'physical offset: its entry' : `physical offset: byte ${offset - walk.recordAt} of it`,
+      )
   }
   return false
 }

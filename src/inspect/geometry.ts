@@ -29,6 +29,8 @@ export type InspectSettings = Pick<
   | 'storePathRootDir'
   | 'storePathCommitLog'
   | 'mappedFileSizeCommitLog'
+  | 'enableDLegerCommitLog'
+  | 'storePathClassicCommitLog'
   | 'mappedFileSizeConsumeQueue'
   | 'mappedFileSizeConsumeQueueExt'
   | 'maxHashSlotNum'
@@ -38,7 +40,10 @@ export type InspectSettings = Pick<
 >
 
 /** RocketMQ's defaults, for what the files do not tell. */
-const DEFAULTS: Omit<InspectSettings, 'storePathRootDir' | 'storePathCommitLog'> = {
+const DEFAULTS: Omit<
+  InspectSettings,
+  'storePathRootDir' | 'storePathCommitLog' | 'enableDLegerCommitLog' | 'storePathClassicCommitLog'
+> = {
   mappedFileSizeCommitLog: 1_073_741_824,
   mappedFileSizeConsumeQueue: 6_000_000,
   mappedFileSizeConsumeQueueExt: 50_331_648,
@@ -66,6 +71,8 @@ export function geometryOf(
   return {
     storePathRootDir: files.root,
     storePathCommitLog: files.logFolder,
+    storePathClassicCommitLog: files.classicFolder,
+    enableDLegerCommitLog: files.member !== undefined,
     mappedFileSizeCommitLog: known.mappedFileSizeCommitLog ?? log,
     mappedFileSizeConsumeQueue: known.mappedFileSizeConsumeQueue ?? queue,
     mappedFileSizeConsumeQueueExt: known.mappedFileSizeConsumeQueueExt ?? ext,

@@ -3,7 +3,9 @@
  * and from there record by record.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
+import { LogFolders } from '../store/commitlog/index.ts'
 import { isReal, physicalOffsetAt, queueFileSize, UNIT, UNIT_SIZE } from '../store/consumequeue/index.ts'
+import type { InspectedEntryHead } from './entry.ts'
 import { LogWalk } from './log-walk.ts'
 import type { InspectedStore } from './open-store.ts'
 
@@ -19,6 +21,9 @@ export interface LogBounds {
   problem: string
   /** Damage that was passed on the way to the end. */
   isDamaged: boolean
+  /** Of a DLedger log that has entries. */
+  firstEntry?: InspectedEntryHead | undefined
+  lastEntry?: InspectedEntryHead | undefined
 }
 
 const BEHIND_MAX = 1024 * 1024
@@ -39,13 +44,17 @@ export function logBounds(store: InspectedStore, checkCRC = true): LogBounds {
   })
   let firstTime = walk.step() === 'record' ? walk.record.storeTimestamp : 0
   let lastTime = firstTime
+  const isOwn = settings.enableDLegerCommitLog
+  let firstEntry = walk.entry
+  let lastEntry = firstEntry
   let isDamaged = false
   walk.moveTo(scanFrom(store, walk))
   for (;;) {
     const step = walk.step()
     if (step === 'end') break
+    if (isOwn && step !== 'damage') lastEntry = walk.entry ?? lastEntry
     if (step === 'damage') isDamaged = true
-    else {
+    else if (step === 'record') {
       lastTime = walk.record.storeTimestamp
       if (firstTime === 0) firstTime = lastTime
     }
@@ -53,11 +62,29 @@ export function logBounds(store: InspectedStore, checkCRC = true): LogBounds {
   const { at: end, problem } = walk
   // Beside a running broker what stands behind the end is what it has just written.
   const behind = use.isInUse ? 0 : bytesBehind(walk, end, segmentStarts)
-  return { min: first, end, firstTime, lastTime, behind, problem, isDamaged }
+  const bounds = { min: first, end, firstTime, lastTime, behind, problem, isDamaged }
+  if (!isOwn) return bounds
+  firstEntry ??= firstOf(store, walk)
+  return { ...bounds, firstEntry, lastEntry: lastEntry ?? firstEntry }
+}
+
+/** Behind the CommitLog that a DLedger log goes on from. */
+function firstOf({ files, settings }: InspectedStore, walk: LogWalk): InspectedEntryHead | undefined {
+  const { divide } = new LogFolders(settings)
+  if (files.segments.length === 0 || divide === 0 || !Number.isFinite(divide)) return undefined
+  walk.moveTo(divide)
+  walk.step()
+  return walk.entry
 }
 
 /** Records below it were written for certain. */
-function durableOf({ positions }: InspectedStore): number {
+function durableOf(store: InspectedStore): number {
+  const { positions } = store
+  // Of a DLedger log only what is committed is known to stay, and nothing else is dispatched.
+  if (store.settings.enableDLegerCommitLog) {
+    const newest = newestUnits(store)[0]
+    return newest === undefined ? 0 : newest.offset + newest.size
+  }
   if (positions === undefined || positions.trust === 'none') return 0
   return positions.trust === 'live' ? positions.slot.appended : positions.slot.flushed
 }
@@ -76,7 +103,9 @@ function scanFrom(store: InspectedStore, walk: LogWalk): number {
   const size = settings.mappedFileSizeCommitLog
   for (const { offset, size: recordSize } of newestUnits(store)) {
     const isInLast = offset > from && Math.floor(offset / size) === Math.floor(from / size)
-    if (isInLast && scanner.check(offset) === 'ok' && scanner.entrySize === recordSize) return offset
+    const { headerSize } = scanner.layoutAt(offset)
+    const at = offset - headerSize
+    if (isInLast && scanner.check(at) === 'ok' && scanner.entrySize === headerSize + recordSize) return at
   }
   return from
 }

@@ -2,16 +2,20 @@
  * Records of the log in their order, those that are wanted, with the damage between them; goes on when more has been written.
  */
 import type { RecordView } from '../store/commitlog/index.ts'
+import type { InspectedEntryHead } from './entry.ts'
 import { LogWalk } from './log-walk.ts'
 import { type InspectedMessage, messageAt } from './message.ts'
 import type { InspectedStore } from './open-store.ts'
 import { type RecordCriteria, type RecordMatcher, recordMatcher } from './record-match.ts'
-import { listLog } from './store-files.ts'
+import { listLogOf } from './store-files.ts'
 
 export interface LogQuery extends RecordCriteria {
   /** Physical offsets, [from, to). */
   from?: number | undefined
   to?: number | undefined
+  /** Of a DLedger log: the entry, and its term. */
+  index?: number | undefined
+  term?: number | undefined
 }
 
 /** `problem`: why [from, to) of the log is no record. */
@@ -22,14 +26,24 @@ export interface LogDamage {
   problem: string
 }
 
-export type LogItem = { kind: 'record'; message: InspectedMessage } | LogDamage
+/** Of a DLedger log: one that holds no record. */
+export interface LogEntryItem {
+  kind: 'entry'
+  entry: InspectedEntryHead
+  body: Buffer
+}
+
+export type LogItem = { kind: 'record'; message: InspectedMessage } | LogEntryItem | LogDamage
 
 /** A record where it was read: valid until the next one. */
 export interface LogBytesItem {
   kind: 'record'
+  entry: InspectedEntryHead | undefined
   record: RecordView
   bytes: Buffer
 }
+
+const ENTRY_HEADER = 48
 
 export class LogRecords {
   /** Records that were looked at. */
@@ -37,6 +51,9 @@ export class LogRecords {
   private readonly store: InspectedStore
   private readonly walk: LogWalk
   private readonly matches: RecordMatcher
+  private readonly query: LogQuery
+  /** Nothing is asked for that only a record has. */
+  private readonly wantsEntries: boolean
   private readonly segmentStarts: number[]
   /** The first step may land within a record. */
   private isBegun: boolean
@@ -44,6 +61,9 @@ export class LogRecords {
   /** Throws ConfigError BAD_EXPRESSION. */
   constructor(store: InspectedStore, query: LogQuery, isLive = store.use.isInUse) {
     this.store = store
+    this.query = query
+    const { from: _from, to: _to, index: _index, term: _term, ...ofRecords } = query
+    this.wantsEntries = Object.values(ofRecords).every((value) => value === undefined)
     this.matches = recordMatcher(query)
     this.segmentStarts = store.files.segments.map(({ start }) => start)
     const first = this.segmentStarts[0] ?? 0
@@ -66,14 +86,15 @@ export class LogRecords {
         yield item
         continue
       }
-      const { record, bytes } = item
+      const { record, bytes, entry } = item
       const message = messageAt(bytes.subarray(record.at, record.at + record.totalSize))
-      if (message !== undefined) yield { kind: 'record', message }
+      if (message !== undefined)
+        yield { kind: 'record', message: entry === undefined ? message : { ...message, entry } }
     }
   }
 
   /** The same, without an object a record. */
-  *inPlace(): Generator<LogBytesItem | LogDamage | undefined> {
+  *inPlace(): Generator<LogBytesItem | LogEntryItem | LogDamage | undefined> {
     const { walk } = this
     if (this.segmentStarts.length === 0) return
     for (;;) {
@@ -88,20 +109,37 @@ export class LogRecords {
       this.lookedAt += 1
       // So that whoever prints can let others run, and stop.
       if (this.lookedAt % 4096 === 0) yield undefined
+      const { entry } = walk
+      if (!this.isWantedEntry(entry)) continue
+      if (step === 'entry') {
+        if (this.wantsEntries && entry !== undefined) yield this.foreign(entry)
+        continue
+      }
       if (!this.matches(walk.record, walk.window.bytes)) continue
-      yield { kind: 'record', record: walk.record, bytes: walk.window.bytes }
+      yield { kind: 'record', entry, record: walk.record, bytes: walk.window.bytes }
     }
   }
 
   /** Forgets what was read, and finds new segments. */
   refresh(): void {
-    const { segments } = listLog(this.store.settings.storePathCommitLog)
+    const { segments } = listLogOf(this.store.settings)
     this.segmentStarts.splice(0, this.segmentStarts.length, ...segments.map(({ start }) => start))
     this.walk.forget()
   }
 
   close(): void {
     this.walk.close()
+  }
+
+  private isWantedEntry(entry: InspectedEntryHead | undefined): boolean {
+    const { index, term } = this.query
+    return (index === undefined || entry?.index === index) && (term === undefined || entry?.term === term)
+  }
+
+  private foreign(entry: InspectedEntryHead): LogEntryItem {
+    const { window, scanner } = this.walk
+    const body = Buffer.from(window.bytes.subarray(scanner.entryIndex + ENTRY_HEADER, scanner.entryIndex + entry.size))
+    return { kind: 'entry', entry, body }
   }
 
   [Symbol.dispose](): void {

@@ -2,20 +2,24 @@
  * Walks the log from one record to the next, over damage, up to its end, as recovery would and without changing anything.
  *
  *   record   scanner.record is a whole record at `at`
+ *   entry    of a DLedger log: whole, and what it holds is no record
  *   damage   [at, next) is not what was written; `isReadable`: its lengths are right, and scanner.record shows it
  *   end      nothing behind `at` belongs to the log
+ *
+ * In a DLedger log an entry that does not follow the one before it ends the log, as it does for its members: it is a leftover of a
+ * truncation. Only below what is known to be committed it is damage.
  *
  * Beside a running broker the tail moves while it is read: what looks damaged there is read again, and only what stays so
  * with records behind it is damage.
  */
-import { CLASSIC_LAYOUT, type RecordView, segmentStart } from '../store/commitlog/index.ts'
+import { type LogFolderSettings, LogFolders, type RecordView, segmentStart } from '../store/commitlog/index.ts'
 import { LogScanner, LogWindow, resync } from '../store/recovery/index.ts'
-import type { InspectSettings } from './geometry.ts'
+import { EntryChain, entryHead, entryProblem, type InspectedEntryHead } from './entry.ts'
 
-export type Step = 'record' | 'damage' | 'end'
+export type Step = 'record' | 'entry' | 'damage' | 'end'
 
 export interface LogWalkOptions {
-  settings: Pick<InspectSettings, 'storePathCommitLog' | 'mappedFileSizeCommitLog'>
+  settings: LogFolderSettings
   /** Starts of the segments that exist, ascending. */
   segmentStarts: number[]
   from: number
@@ -42,6 +46,9 @@ export class LogWalk {
   lastStoreTimestamp = 0
   readonly scanner: LogScanner
   readonly window: LogWindow
+  /** Header of the entry at `at`, after `record`, `entry` and readable damage of a DLedger log. */
+  entry: InspectedEntryHead | undefined
+  private readonly chain = new EntryChain()
   private readonly options: LogWalkOptions
   private readonly limit: number
   /** Damage that resync() has measured: readable up to brokenFrom, unreadable up to resumeAt. */
@@ -51,8 +58,9 @@ export class LogWalk {
   constructor(options: LogWalkOptions) {
     const { settings, from } = options
     this.options = options
-    this.window = options.window ?? new LogWindow(settings.storePathCommitLog, settings.mappedFileSizeCommitLog)
-    this.scanner = new LogScanner(this.window, CLASSIC_LAYOUT, options.checkCRC ?? true)
+    const folders = new LogFolders(settings)
+    this.window = options.window ?? new LogWindow(folders, settings.mappedFileSizeCommitLog)
+    this.scanner = new LogScanner(this.window, folders, options.checkCRC ?? true)
     this.at = from
     this.next = from
     this.limit = options.limit ?? Number.POSITIVE_INFINITY
@@ -62,20 +70,27 @@ export class LogWalk {
     return this.scanner.record
   }
 
+  /** Physical offset of the record at `at`: behind the header of its entry. */
+  get recordAt(): number {
+    return this.at + this.scanner.layoutAt(this.at).headerSize
+  }
+
   step(): Step {
     for (;;) {
       this.at = this.next
+      this.entry = undefined
       if (this.at >= this.limit) return this.ended('')
       let verdict = this.scanner.check(this.at)
       if (this.options.isLive && verdict !== 'ok' && verdict !== 'blank') verdict = this.checkAgain()
-      if (verdict === 'ok') return this.found()
+      const { isForeign } = this.scanner
+      if (verdict === 'ok' || (verdict === 'content' && isForeign)) return this.found(isForeign)
       if (verdict === 'blank') {
         const following = this.scanner.segmentEnd(this.at)
         if (!this.options.segmentStarts.includes(following)) return this.ended('')
         this.next = following
         continue
       }
-      return this.damage(verdict === 'content')
+      return this.damage(verdict === 'content', this.scanner.problem)
     }
   }
 
@@ -83,6 +98,7 @@ export class LogWalk {
   moveTo(offset: number): void {
     this.next = offset
     this.resumeAt = -1
+    this.chain.reset()
   }
 
   /** Files have changed, or more may have been written. */
@@ -98,24 +114,64 @@ export class LogWalk {
     this.close()
   }
 
-  private found(): Step {
+  private found(isForeign: boolean): Step {
+    const problem = this.entryBroken()
+    if (problem !== undefined) {
+      const { at, scanner } = this
+      const next = at + scanner.entrySize
+      // Nobody can say what was meant; below what is committed it was an entry.
+      if (at >= (this.options.durable ?? 0) && !(problem.isOwn && this.goesOn(at, next)))
+        return this.ended(problem.text)
+      this.isReadable = !isForeign
+      this.next = next
+      this.problem = problem.text
+      return 'damage'
+    }
     this.next = this.at + this.scanner.entrySize
+    if (isForeign) {
+      this.isReadable = false
+      return 'entry'
+    }
     this.lastStoreTimestamp = this.scanner.record.storeTimestamp
     this.isReadable = true
     return 'record'
   }
 
-  private damage(isContent: boolean): Step {
+  /** Reads the header, if the layout has one; what is wrong with it (`isOwn`), or with its place behind the one before. */
+  private entryBroken(): { text: string; isOwn: boolean } | undefined {
+    const { scanner, window, at, chain } = this
+    if (scanner.layout.headerSize === 0) return undefined
+    const index = scanner.entryIndex
+    const head = entryHead(window.view, index, at, scanner.entrySize)
+    this.entry = head
+    const own = entryProblem(head, window.bytes, window.view, index, scanner.checkCRC)
+    if (own !== '') {
+      chain.passDamaged(head)
+      return { text: own, isOwn: true }
+    }
+    const text = chain.problemOf(head)
+    if (text === '') {
+      chain.take(head)
+      return undefined
+    }
+    chain.passDamaged(head)
+    return { text, isOwn: false }
+  }
+
+  private damage(isContent: boolean, problem: string): Step {
     const { at, scanner } = this
-    const { problem, entrySize } = scanner
+    const { entrySize } = scanner
+    if (isContent && scanner.layout.headerSize > 0) this.entryBroken()
     if (at >= this.resumeAt) {
       const { segmentStarts, durable = 0 } = this.options
       const { lastStoreTimestamp } = this
-      const limits = { durable, lastStoreTimestamp, searchUntil: this.limit, segmentStarts }
+      const follows = () => this.mayFollow()
+      const limits = { durable, lastStoreTimestamp, searchUntil: this.limit, segmentStarts, follows }
+      this.chain.gap()
       const { next, brokenFrom } = resync(scanner, at, limits)
       if (this.options.isLive && next >= 0) {
         this.window.forget()
-        if (scanner.check(at) === 'ok') return this.found()
+        if (scanner.check(at) === 'ok') return this.found(false)
       }
       if (next < 0) return this.ended(problem)
       this.brokenFrom = brokenFrom
@@ -127,6 +183,27 @@ export class LogWalk {
     this.next = this.isReadable ? at + entrySize : this.resumeAt
     this.problem = problem
     return 'damage'
+  }
+
+  /** Whether an entry that follows stands at `next`, or a blank with a file behind it. The scanner shows `at` again. */
+  private goesOn(at: number, next: number): boolean {
+    const { scanner, options } = this
+    const verdict = scanner.check(next)
+    const isEntry = verdict === 'ok' || (verdict === 'content' && scanner.isForeign)
+    const isBlank = verdict === 'blank' && options.segmentStarts.includes(scanner.segmentEnd(next))
+    const follows = isBlank || (isEntry && this.mayFollow())
+    scanner.check(at)
+    return follows
+  }
+
+  /** Whether the entry that the scanner shows may come behind the last one, some of them missing between. */
+  private mayFollow(): boolean {
+    const { scanner, window, chain } = this
+    if (scanner.layout.headerSize === 0) return true
+    const head = entryHead(window.view, scanner.entryIndex, 0, scanner.entrySize)
+    return (
+      entryProblem(head, window.bytes, window.view, scanner.entryIndex, true) === '' && chain.problemOf(head) === ''
+    )
   }
 
   private ended(problem: string): Step {

@@ -14,7 +14,7 @@ const NAMED = ['', FOLDERS.config, FOLDERS.index, FOLDERS.own, join(FOLDERS.own,
 
 /** Throws StoreError NOT_READABLE, NO_FILE. */
 export function refuseUnreadable(files: StoreFiles): void {
-  for (const { path } of files.segments) mayRead(path)
+  for (const { path } of [...files.segments, ...(files.member?.indexFiles ?? [])]) mayRead(path)
   for (const queue of files.queues) for (const { path } of queue.files) mayRead(path)
   for (const path of files.strays) refusePipe(path)
   for (const folder of NAMED) {

@@ -2,6 +2,7 @@
 import * as zlib from 'node:zlib'
 import { decodeRecord, type Host, type Message, SYS_FLAG } from '../store/commitlog/index.ts'
 import { offsetMsgId } from '../store/commitlog/offset-msg-id.ts'
+import type { InspectedEntryHead } from './entry.ts'
 
 export interface InspectedMessage {
   physicalOffset: number
@@ -29,6 +30,8 @@ export interface InspectedMessage {
   bodyIsIntact: boolean
   storedBodySize: number
   body: Buffer
+  /** The entry that holds it, in a DLedger log. */
+  entry?: InspectedEntryHead
   /** Why `body` is as it was stored, and not what the producer sent. */
   packed: string | undefined
 }

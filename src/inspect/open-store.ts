@@ -4,7 +4,7 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { ConfigError } from '../errors.ts'
+import { ConfigError, StoreError } from '../errors.ts'
 import {
   type Checkpoint,
   CheckpointFile,
@@ -20,12 +20,14 @@ import { FOLDERS, type StoreSettings } from '../store/settings.ts'
 import { geometryOf, type InspectSettings } from './geometry.ts'
 import { type StoreUse, useOf } from './in-use.ts'
 import { deniedOf, refuseUnreadable } from './may-read.ts'
-import { listStore, type StoreFiles } from './store-files.ts'
+import { type LogPlaces, listStore, type StoreFiles } from './store-files.ts'
 import { tryRead } from './try-read.ts'
 
 export interface OpenOptions {
   /** Keys that are known from elsewhere; the sizes of files among them are believed. */
   known?: Partial<StoreSettings>
+  /** Whose log, where a store has those of several members of a DLedger group: n0. */
+  member?: string | undefined
   now?: number
 }
 
@@ -56,9 +58,9 @@ export function openStore(path: string, options: OpenOptions = {}): InspectedSto
 function opened(path: string, options: OpenOptions): InspectedStore {
   const root = resolve(path)
   const known = options.known ?? {}
-  const logFolder = known.storePathCommitLog === undefined ? join(root, 'commitlog') : commitLogOf(known)
-  refuseOther(root, logFolder)
-  const files = listStore(root, logFolder)
+  const places = placesOf(root, known, options.member)
+  refuseOther(root, places.logFolder)
+  const files = listStore(root, places)
   refuseUnreadable(files)
   // Read before anything else is: what it calls appended is whole in the files from now on.
   const positions = tryRead(() => new PositionsFile(root).read())
@@ -76,10 +78,44 @@ function opened(path: string, options: OpenOptions): InspectedStore {
   }
 }
 
+/** For what would write into a log that others of its group have too. Throws StoreError DLEDGER_STORE. */
+export function refuseDLedger({ root, files }: InspectedStore, what: string): void {
+  if (files.member === undefined) return
+  throw new StoreError('DLEDGER_STORE', {
+    what: `this is the store of member ${files.member.id} of a DLedger group, whose log is that of the group: ${what}`,
+    where: root,
+    todo: `remove ${files.member.folder} while the member is stopped: it is filled again by the others`,
+  })
+}
+
 const NO_TIMES: Checkpoint = { physicMsgTimestamp: 0, logicsMsgTimestamp: 0, indexMsgTimestamp: 0 }
 
-function commitLogOf(known: Partial<StoreSettings>): string {
-  return resolve(commitLogFolder({ storePathCommitLog: known.storePathCommitLog ?? '' }))
+/** A store with a folder of a member is that member's; an old CommitLog beside it is what it has before its own log. */
+function placesOf(root: string, known: Partial<StoreSettings>, wanted: string | undefined): LogPlaces {
+  const said = known.storePathCommitLog
+  const classic = said === undefined ? join(root, 'commitlog') : resolve(commitLogFolder({ storePathCommitLog: said }))
+  const members = known.enableDLegerCommitLog === false && wanted === undefined ? [] : membersIn(root)
+  if (members.length === 0 && wanted === undefined) return { logFolder: classic, classicFolder: '', member: undefined }
+  const id = wanted ?? (known.dLegerSelfId || undefined) ?? (members.length === 1 ? members[0] : undefined)
+  const there = `its members: ${members.join(', ') || 'none'}`
+  if (id === undefined)
+    throw noStore(
+      `this store has logs of several members of a group: ${members.join(', ')}`,
+      root,
+      'say whose: --member n0',
+    )
+  const folder = join(root, `dledger-${id}`)
+  if (!members.includes(id)) throw noStore(`this store has no log of a member ${id}`, folder, there)
+  const own = (known as { storePathDLedgerCommitLog?: string }).storePathDLedgerCommitLog
+  const logFolder = own === undefined ? join(folder, 'data') : resolve(commitLogFolder({ storePathCommitLog: own }))
+  return { logFolder, classicFolder: isFolder(classic) ? classic : '', member: { id, folder } }
+}
+
+function membersIn(root: string): string[] {
+  return namesIn(root)
+    .filter((name) => /^dledger-./.test(name) && isFolder(join(root, name)))
+    .map((name) => name.slice('dledger-'.length))
+    .sort()
 }
 
 function refuseOther(root: string, logFolder: string): void {
@@ -88,9 +124,8 @@ function refuseOther(root: string, logFolder: string): void {
   if (!status.isDirectory()) throw noStore('this is a file, not a store', root, 'give the folder that holds commitlog/')
   if (isFolder(logFolder)) return
   const names = namesIn(root)
-  if (names.some((name) => name.startsWith('dledger-')))
-    throw noStore('this is a store in DLedger mode, whose log has another format', root, 'inspect a classic store')
-  const isLog = names.some((name) => /^\d{20}$/.test(name))
+  const isMember = names.includes('currterm') && names.includes('data')
+  const isLog = isMember || names.some((name) => /^\d{20}$/.test(name))
   const todo = isLog ? 'give the folder above this one' : 'give the storePathRootDir of a broker; it holds commitlog/'
   throw noStore('this folder is no store: it has no commitlog/', root, todo)
 }

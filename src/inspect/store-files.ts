@@ -24,6 +24,10 @@ export interface QueueFiles {
 export interface StoreFiles {
   root: string
   logFolder: string
+  /** CommitLog before a DLedger log; '' without one. */
+  classicFolder: string
+  /** Whose log it is, in DLedger mode. */
+  member: MemberFiles | undefined
   /** Ascending. */
   segments: Segment[]
   /** Entries of commitlog/ that are no segments: a broker does not start with them. */
@@ -33,17 +37,57 @@ export interface StoreFiles {
   indexFiles: IndexFile[]
 }
 
+export interface MemberFiles {
+  /** n0 */
+  id: string
+  /** dledger-n0 */
+  folder: string
+  /** Of the entry index. */
+  indexFiles: Segment[]
+  /** What is in its index folder and no file of it. */
+  strays: string[]
+}
+
 const SEGMENT_NAME = /^\d{20}$/
 
-export function listStore(root: string, logFolder: string): StoreFiles {
-  const { segments, strays } = listLog(logFolder)
+export interface LogPlaces {
+  logFolder: string
+  classicFolder: string
+  member: { id: string; folder: string } | undefined
+}
+
+export function listStore(root: string, { logFolder, classicFolder, member }: LogPlaces): StoreFiles {
+  const { segments, strays } = listLog(logFolder, classicFolder)
   const settings = { storePathRootDir: root, mappedFileSizeConsumeQueue: 0 }
   const queues = findQueues(settings).map(({ topic, queueId }) => listQueue(root, topic, queueId))
   queues.sort((a, b) => (a.topic === b.topic ? a.queueId - b.queueId : a.topic < b.topic ? -1 : 1))
-  return { root, logFolder, segments, strays, queues, indexFiles: listIndexFiles(indexFolder(settings)) }
+  const index = member && listFolder(join(member.folder, 'index'))
+  return {
+    ...{ root, logFolder, classicFolder, segments, strays, queues },
+    indexFiles: listIndexFiles(indexFolder(settings)),
+    member: member && { ...member, indexFiles: index!.segments, strays: index!.strays },
+  }
 }
 
-export function listLog(logFolder: string): Pick<StoreFiles, 'segments' | 'strays'> {
+/** With `classicFolder`: what is older than the first data file is there. */
+export function listLog(logFolder: string, classicFolder = ''): Pick<StoreFiles, 'segments' | 'strays'> {
+  const own = listFolder(logFolder)
+  if (classicFolder === '') return own
+  const old = listFolder(classicFolder)
+  const divide = own.segments[0]?.start ?? Number.POSITIVE_INFINITY
+  const segments = [...old.segments.filter(({ start }) => start < divide), ...own.segments]
+  return { segments, strays: [...old.strays, ...own.strays] }
+}
+
+/** The segments of the log that these settings are of. */
+export function listLogOf(settings: {
+  storePathCommitLog: string
+  storePathClassicCommitLog: string
+}): Pick<StoreFiles, 'segments' | 'strays'> {
+  return listLog(settings.storePathCommitLog, settings.storePathClassicCommitLog)
+}
+
+function listFolder(logFolder: string): Pick<StoreFiles, 'segments' | 'strays'> {
   const segments: Segment[] = []
   const strays: string[] = []
   for (const name of namesIn(logFolder)) {

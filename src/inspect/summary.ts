@@ -3,11 +3,12 @@
  * the end of a transaction, where the space is.
  */
 import { statSync } from 'node:fs'
-import { decodeRecord, LogReader } from '../store/commitlog/index.ts'
+import { decodeRecord, LogFolders, LogReader } from '../store/commitlog/index.ts'
 import { QueueReader, queueFileSize } from '../store/consumequeue/index.ts'
 import { parseDelayLevels, SCHEDULE_TOPIC } from '../store/dispatch/index.ts'
 import { readIndexHeader } from '../store/index/index.ts'
 import { type LogBounds, logBounds } from './log-end.ts'
+import { memberState } from './member-state.ts'
 import { modeHints } from './mode-hints.ts'
 import type { InspectedStore } from './open-store.ts'
 import { type QueueStats, queueStats } from './queue-units.ts'
@@ -34,11 +35,32 @@ export interface GroupSummary {
   queues: { queueId: number; offset: number; min: number; max: number; lag: number }[]
 }
 
+export interface DLedgerSummary {
+  selfId: string
+  folder: string
+  /** Of the log, −1 without entries. */
+  beginIndex: number
+  endIndex: number
+  endTerm: number
+  /** By its checkpoint. */
+  committedIndex: number
+  currTerm: number | undefined
+  voteLeader: string | undefined
+  /** Where the data files begin. */
+  dataBegin: number
+  /** The CommitLog before it ends there; undefined without one. */
+  divide: number | undefined
+  dataFiles: number
+  indexFiles: number
+}
+
 export interface Summary {
   root: string
   inUse: InspectedStore['use']
   isUnclean: boolean
   modeHints: string[]
+  /** In DLedger mode. */
+  dledger: DLedgerSummary | undefined
   log: LogBounds & {
     segmentSize: number
     segmentCount: number
@@ -76,6 +98,7 @@ export function summaryOf(store: InspectedStore): Summary {
     inUse: store.use,
     isUnclean: store.isUnclean,
     modeHints: modeHints(store),
+    dledger: dledgerSummary(store, bounds),
     log: {
       ...bounds,
       segmentSize: settings.mappedFileSizeCommitLog,
@@ -187,6 +210,28 @@ export function decidedIn({ settings }: InspectedStore, from: number, max: numbe
 }
 
 const RECORD_MAX = 64 * 1024 * 1024
+
+function dledgerSummary({ files, settings }: InspectedStore, { firstEntry, lastEntry }: LogBounds) {
+  const { member } = files
+  if (member === undefined) return undefined
+  const { id, folder, term, voteFor, committedIndex, begin } = memberState(member)
+  const { folder: dataFolder, divide } = new LogFolders(settings)
+  const data = files.segments.filter(({ path }) => path.startsWith(dataFolder))
+  return {
+    selfId: id,
+    folder,
+    beginIndex: begin?.index ?? firstEntry?.index ?? -1,
+    endIndex: lastEntry?.index ?? -1,
+    endTerm: lastEntry?.term ?? -1,
+    committedIndex,
+    currTerm: term,
+    voteLeader: voteFor,
+    dataBegin: begin?.position ?? data[0]?.start ?? 0,
+    divide: files.segments.length > data.length ? divide : undefined,
+    dataFiles: data.length,
+    indexFiles: member.indexFiles.length,
+  }
+}
 
 function indexSummary({ files }: InspectedStore): Summary['index'] {
   const headers = files.indexFiles.map(({ path }) => tryRead(() => readIndexHeader(path)))

@@ -82,6 +82,9 @@ export class HousekeepingStage implements Stage {
         log,
         expiring: (below) => runtime.post({ kind: 'expiring', below }),
         retired: (below) => runtime.post({ kind: 'retired', below }),
+        ...(settings.enableDLegerCommitLog
+          ? { retire: (below, isOverLimit) => runtime.post({ kind: 'retire', below, isOverLimit }) }
+          : {}),
       },
       now,
     )

@@ -59,6 +59,8 @@ export type FromStage =
   | { kind: 'persisted'; ticket: number; error: string | undefined }
   /** Housekeeping removes what is below this offset: within the hour, at the next deleteWhen, or now for want of room. */
   | { kind: 'expiring'; below: number }
+  /** Housekeeping, for DLedger: data files below may go. */
+  | { kind: 'retire'; below: number; isOverLimit: boolean }
   /** Housekeeping removed segments below this offset. */
   | { kind: 'retired'; below: number }
   /** Dispatch: why queues or index cannot be written (FLAGS.dispatchFailed is up), or undefined: they can again. */

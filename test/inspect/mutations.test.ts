@@ -3,13 +3,14 @@
  * changed that it claims to check (fields.ts). BASALT_CAMPAIGN=long: 5,000 of them
  * through every command, and a table of how those ended.
  */
-import { readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openStore, verifyStore } from '../../src/inspect/index.ts'
 import { filesBelow } from '../store/dispatch/support.ts'
 import { recordedStore, scratchFolder } from '../store/scratch.ts'
 import { claimInCheckpoint, claimInIndex, claimInLog, claimInQueue, claimInSealed, type Place } from './fields.ts'
+import { MUTATIONS_OF, randomOf } from './mutate.ts'
 import { decodedRecords, hashSealed, inspect } from './stores.ts'
 
 const isLong = process.env.BASALT_CAMPAIGN === 'long'
@@ -25,17 +26,6 @@ const SEALED_END = 196_608
 const COMMAND_MS_MAX = 10_000
 
 const records = decodedRecords()
-
-/** mulberry32: a failure prints the seed, and runs again with it. */
-function randomOf(seed: number): (limit: number) => number {
-  let state = seed
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4_294_967_296) * limit)
-  }
-}
 
 function claimOf(path: string, bytes: Buffer, at: number, isHashed = false): Place {
   const [kind, ...rest] = path.split('/')
@@ -126,38 +116,6 @@ test(`${SEALED_FLIPS} wrong bits in sealed segments with side checksums: each is
   expect(notFound, `SIM_SEED=${SEED}`).toEqual([])
   expect(await verifyStore(openStore(root))).toMatchObject({ isWhole: true, findings: [] })
 }, 3_600_000)
-
-/** What a crash, a bad disk or a hand may do to a file. */
-const MUTATIONS_OF: [what: string, mutate: (path: string, bytes: Buffer, random: (limit: number) => number) => void][] =
-  [
-    ['cut', (path, bytes, random) => truncateSync(path, random(bytes.length + 1))],
-    ['gone', (path) => rmSync(path)],
-    ['random bytes', (path, bytes, random) => writeFileSync(path, Buffer.from(bytes.map(() => random(256))))],
-    [
-      'a zeroed piece',
-      (path, bytes, random) => {
-        const at = random(bytes.length + 1)
-        writeFileSync(path, Buffer.from(bytes).fill(0, at, Math.min(bytes.length, at + 1 + random(4096))))
-      },
-    ],
-    [
-      'a piece of itself elsewhere',
-      (path, bytes, random) => {
-        const copy = Buffer.from(bytes)
-        bytes.copy(copy, random(bytes.length + 1), random(bytes.length + 1), random(bytes.length + 1))
-        writeFileSync(path, copy)
-      },
-    ],
-    [
-      'several wrong bytes',
-      (path, bytes, random) => {
-        const copy = Buffer.from(bytes)
-        for (let i = 0; i < 8 && copy.length > 0; i += 1) copy[random(copy.length)] = random(256)
-        writeFileSync(path, copy)
-      },
-    ],
-    ['longer', (path, bytes) => writeFileSync(path, Buffer.concat([bytes, Buffer.alloc(4096, 0xa7)]))],
-  ]
 
 test(`${MUTATIONS} damaged stores through every command: none crashes or hangs`, async () => {
   const roots = { clean: recordedStore('clean'), unclean: recordedStore('unclean') }

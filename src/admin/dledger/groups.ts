@@ -174,7 +174,7 @@ function leaderOf(members: readonly Seen[]): Seen | undefined {
 /** By the leader's own count where it is ours: what members say of themselves is of another moment. */
 function setLag(member: Seen, leader: Seen | undefined, runtime: RuntimeTable): void {
   if (leader === undefined || member === leader) return
-  const match = /match=(-?\d+)/.exec(runtime[`basalt_dledger_peer_${member.id}`] ?? '')?.[1]
+  const [, match] = /match=(\d+)/.exec(runtime[`basalt_dledger_peer_${member.id}`] ?? '') ?? []
   const end = match === undefined ? member.endIndex : Number(match)
   member.endIndex ??= end
   if (end !== undefined && leader.endIndex !== undefined) member.lagEntries = Math.max(0, leader.endIndex - end)

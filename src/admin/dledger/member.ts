@@ -76,7 +76,7 @@ export class DLedgerMembers {
 
   private async termOf(group: string, id: string, address: string, others: readonly string[]): Promise<number> {
     const leaderId = others.find((other) => other !== id) ?? id
-    const asked = { kind: 'HEART_BEAT', group, remoteId: id, localId: leaderId, leaderId, term: -1 } as const
+    const asked = { kind: 'HEART_BEAT', group, remoteId: id, localId: undefined, leaderId, term: -1 } as const
     return readResponse('HEART_BEAT', await this.send(address, codeOf(asked), writeRequest(asked))).term
   }
 

@@ -12,7 +12,7 @@ import { LeaderTables, type LeaderTablesOptions } from './leader-tables.ts'
 import { Membership, type RoleSaid, type StateSaid } from './membership.ts'
 import { RoleChanges, type RoleChangesOptions } from './role-changes.ts'
 
-type Roles = Pick<RoleChangesOptions, 'own' | 'register' | 'releasePulls' | 'log'>
+type Roles = Pick<RoleChangesOptions, 'own' | 'register' | 'releasePulls' | 'queueCount' | 'log'>
 export interface ServeOptions extends Omit<LeaderTablesOptions, 'tables'>, Roles {
   readonly tables: LeaderTablesOptions['tables'] & RoleChangesOptions['tables']
   /** Makes topics that have messages and that no table has; those whose messages end below `since` are none. */

@@ -32,6 +32,8 @@ const LOOK_MS = 100
 const NEWS_MS = 500
 const SEARCH_MS_MIN = 100
 const SEARCH_MS_MAX = 5000
+/** A leader that no NameServer knows by then is told of in the log. */
+const PATIENCE_MS = 20_000
 
 export class LeaderTables {
   /** "host:port" of the leader's broker, where it is another one and a NameServer knows it. */
@@ -45,6 +47,7 @@ export class LeaderTables {
   private isSearching = false
   private searchAt = 0
   private searchMs = SEARCH_MS_MIN
+  private tellAt = 0
   private queueCount = 0
   private copiedMs = 0
   private isClosed = false
@@ -112,6 +115,7 @@ export class LeaderTables {
     this.leaderAddr = undefined
     this.searchMs = SEARCH_MS_MIN
     this.searchAt = 0
+    this.tellAt = this.options.clock.now() + PATIENCE_MS
   }
 
   private search(): void {
@@ -126,7 +130,11 @@ export class LeaderTables {
     const asked = { client: this.client, namesrvs: namesrvs(), brokerName, leaderId, ownAddress: ownAddress() }
     void findLeader(asked).then((address) => {
       this.isSearching = false
-      if (address === undefined || this.leaderId !== leaderId) return
+      if (this.leaderId !== leaderId) return
+      if (address === undefined) {
+        this.tellOfSearch()
+        return
+      }
       this.leaderAddr = address
       options.log.info(`${leaderId} leads: its topics, offsets and groups are copied from ${address}`)
       this.copy()
@@ -147,6 +155,17 @@ export class LeaderTables {
       // It may have another address now, or not be the leader that this member knows.
       if (!isWhole && this.copies === copies && this.leaderAddr === leaderAddr) this.lookElsewhere()
     })
+  }
+
+  private tellOfSearch(): void {
+    const { clock, config, namesrvs, log } = this.options
+    if (clock.now() < this.tellAt) return
+    this.tellAt = Number.POSITIVE_INFINITY
+    const named = namesrvs().join(';')
+    log.warn(
+      `topics, groups and offsets are not copied: no NameServer (${named}) knows the broker of ${this.leaderId}, which leads. All ` +
+        `members need the same namesrvAddr and the brokerName ${config.brokerName}`,
+    )
   }
 
   private lookElsewhere(): void {

@@ -30,12 +30,17 @@ export interface RoleChangesOptions {
   }
   /** Makes topics that have messages and that no table has. */
   readonly restoreTopics: () => void
+  /** Queues that are known by now. */
+  readonly queueCount: () => number
   /** All NameServers, at once. */
   readonly register: () => Promise<unknown>
   readonly releasePulls: () => void
   readonly log: Log
 }
 
+/** Queues of the former leader's last messages may become known so long after its log has been taken over. */
+const LATE_QUEUES_MS = 5000
+const LOOK_MS = 20
 /** RocketMQ's registers after 10 s where it has no role by then. */
 const START_MS = 1000
 
@@ -49,6 +54,7 @@ export class RoleChanges {
   private isStarted = false
   private isOver = false
   private timer: NodeJS.Timeout | undefined
+  private lateQueues: NodeJS.Timeout | undefined
 
   constructor(options: RoleChangesOptions) {
     this.options = options
@@ -66,6 +72,7 @@ export class RoleChanges {
   stop(): void {
     this.isOver = true
     clearTimeout(this.timer)
+    clearInterval(this.lateQueues)
   }
 
   take(said: RoleSaid | StateSaid): void {
@@ -89,7 +96,7 @@ export class RoleChanges {
   }
 
   private lead(): void {
-    const { config, own, leaderTables, tables, restoreTopics, releasePulls, log } = this.options
+    const { config, own, leaderTables, tables, releasePulls, log } = this.options
     this.isLeading = true
     this.leaderId = undefined
     const handedOver = leaderTables.lead()
@@ -99,7 +106,7 @@ export class RoleChanges {
     tables.topics.newVersion()
     tables.groups.newVersion()
     tables.offsets.lead()
-    restoreTopics()
+    this.restoreTopics()
     own.lead(handedOver)
     log.info(`this member leads DLedger group ${config.dLegerGroup} in term ${this.term}: it is the master now`)
     releasePulls()
@@ -109,6 +116,7 @@ export class RoleChanges {
   private leadNoMore(): void {
     const { config, own, tables, releasePulls, log } = this.options
     this.isLeading = false
+    clearInterval(this.lateQueues)
     config.brokerId = this.slaveId
     config.brokerRole = 'SLAVE'
     own.follow()
@@ -118,6 +126,24 @@ export class RoleChanges {
     )
     releasePulls()
     this.register()
+  }
+
+  private restoreTopics(): void {
+    const { restoreTopics, queueCount, log } = this.options
+    const until = performance.now() + LATE_QUEUES_MS
+    let known = -1
+    const look = () => {
+      const count = queueCount()
+      try {
+        if (count !== known) restoreTopics()
+        known = count
+      } catch (error) {
+        log.error(`topics without an entry in the tables cannot be looked for: ${describe(error)}`)
+      }
+      if (performance.now() > until) clearInterval(this.lateQueues)
+    }
+    look()
+    this.lateQueues = setInterval(look, LOOK_MS)
   }
 
   private register(): void {

@@ -1,9 +1,10 @@
 /** Writes messages into a store, and says what came of it: for export and import. */
+import { existsSync, readdirSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { resolveConfig } from '../../config/index.ts'
 import { ConfigError } from '../../errors.ts'
 import { type Built, buildStore, isNewStore, type RecordSource, StoreSource } from '../../inspect/export/index.ts'
-import { type LogDamage, openStore } from '../../inspect/index.ts'
+import { type LogDamage, openStore, refuseDLedger } from '../../inspect/index.ts'
 import type { Log } from '../../log.ts'
 import type { StoreSettings } from '../../store/settings.ts'
 import type { Io } from '../io.ts'
@@ -30,6 +31,8 @@ export async function buildAt(
   { mustBeNew }: { mustBeNew: boolean },
 ): Promise<Built> {
   const root = isAbsolute(given) ? given : join(io.cwd, given)
+  if (existsSync(root) && readdirSync(root).some((name) => name.startsWith('dledger-')))
+    refuseDLedger(openStore(root), 'messages come into it by sends to the leader')
   const isNew = isNewStore(root)
   if (mustBeNew && !isNew) {
     throw new ConfigError('NOT_EMPTY', {

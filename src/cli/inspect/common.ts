@@ -10,6 +10,7 @@ import type { Io } from '../io.ts'
 export interface StoreFlags {
   config?: string
   set: string[]
+  member?: string
   json?: boolean
 }
 
@@ -21,12 +22,13 @@ export function storeCommand(parent: Command, name: string, description: string,
     .argument('<store>', 'storePathRootDir of a broker')
     .option('-c, --config <file>', 'configuration of the broker, for sizes, delay levels and the path of the log')
     .option('--set <key=value>', 'one key of it (repeatable)', (value, all: string[]) => [...all, value], [])
+    .option('--member <id>', 'whose log, where a store has those of several members of a DLedger group: n0')
     .option('--json', 'for programs')
 }
 
 export function storeOf(io: Io, path: string, flags: StoreFlags): InspectedStore {
   const root = isAbsolute(path) ? path : join(io.cwd, path)
-  return openStore(root, { known: knownOf(io, root, flags) })
+  return openStore(root, { known: knownOf(io, root, flags), member: flags.member })
 }
 
 /** Only what the user said: defaults are no knowledge of this store. */

@@ -1,7 +1,7 @@
 /** `inspect dry-start`: what a start of the broker would do to a store. */
 import type { Command } from 'commander'
 import { resolveConfig } from '../../config/index.ts'
-import { type DryStart, dryStart } from '../../inspect/index.ts'
+import { type DryStart, dryStart, refuseDLedger } from '../../inspect/index.ts'
 import { ExitStatus } from '../exit-status.ts'
 import type { Io } from '../io.ts'
 import { bytesText, count, timeText } from '../table.ts'
@@ -27,6 +27,7 @@ export function dryStartCommand(parent: Command, io: Io): void {
     .addHelpText('after', HELP)
     .action((path: string, flags: StoreFlags) => {
       const store = storeOf(io, path, flags)
+      refuseDLedger(store, 'a start would ask it for what it lacks, which no rehearsal can')
       const { config } = resolveConfig({ role: 'broker', overrides: { storePathRootDir: store.root }, env: {} })
       const result = dryStart(store, config)
       io.out(flags.json === true ? jsonLine(result) : dryStartText(result))

@@ -8,7 +8,7 @@ import { type FilterFlags, filterOptions, queryOf } from './record-filters.ts'
 
 const HELP = `
 Each record: physical offset, topic queue:queueOffset, size, store time, tag, keys, id; its other properties; its body.
-What is damaged between records is shown as it is met. Times: milliseconds since 1970, or "2026-11-23 09:31:22".
+In a DLedger log: the entry that holds it, and its term. What is damaged between records is shown as it is met. Times: milliseconds since 1970, or "2026-11-23 09:31:22".
 
 Examples:
   $ basaltmq inspect log store --topic Orders --tag paid --limit 10
@@ -18,6 +18,8 @@ Examples:
 `
 
 interface LogFlags extends StoreFlags, FilterFlags {
+  index?: string
+  term?: string
   limit?: string
   follow?: boolean
   body: string
@@ -27,6 +29,8 @@ const POLL_MS = 100
 
 export function logCommand(parent: Command, io: Io): void {
   filterOptions(storeCommand(parent, 'log', 'records of the log, those that are wanted'))
+    .option('--index <number>', 'the entry of a DLedger log')
+    .option('--term <number>', 'entries of a DLedger log that a leader of this term wrote')
     .option('--limit <count>', 'no more than so many')
     .option('--follow', 'go on as records come; begins at the end unless --from or --after say otherwise')
     .option('--body <form>', 'auto, text, json, hex or none', 'auto')
@@ -37,7 +41,11 @@ export function logCommand(parent: Command, io: Io): void {
 async function printLog(io: Io, path: string, flags: LogFlags): Promise<void> {
   const form = bodyForm(flags.body)
   const limit = integerOption('--limit', flags.limit) ?? Number.POSITIVE_INFINITY
-  const query = queryOf(flags)
+  const query = {
+    ...queryOf(flags),
+    index: integerOption('--index', flags.index),
+    term: integerOption('--term', flags.term),
+  }
   const store = storeOf(io, path, flags)
   using records = new LogRecords(store, query, flags.follow === true || store.use.isInUse)
   let isStopped = false
@@ -53,7 +61,7 @@ async function printLog(io: Io, path: string, flags: LogFlags): Promise<void> {
         if (isStopped) break
         if (item === undefined || isPassing) continue
         io.out(itemText(item, form, flags.json === true))
-        if (item.kind === 'record') printed += 1
+        if (item.kind !== 'damage') printed += 1
         if (printed >= limit) break
       }
       if (flags.follow !== true || printed >= limit) break
@@ -72,6 +80,13 @@ function itemText(item: LogItem, form: BodyForm, isJson: boolean): string {
     return isJson
       ? jsonLine({ damage: { from, to, problem } })
       : `${from}  ! ${to - from} bytes are no record: ${problem}\n`
+  }
+  if (item.kind === 'entry') {
+    const { entry, body } = item
+    const { position, index, term, size } = entry
+    return isJson
+      ? jsonLine({ entry, bodyBase64: body.toString('base64') })
+      : `${position}  entry ${index} of term ${term}  ${size} B  no record\n`
   }
   return isJson ? jsonLine(messageJson(item.message, form)) : messageText(item.message, form)
 }

@@ -20,11 +20,12 @@ export function bodyForm(text: string): BodyForm {
 }
 
 export function messageText(message: InspectedMessage, form: BodyForm): string {
-  const { physicalOffset, topic, queueId, queueOffset, size, storeTime, tags, keys, msgId, kinds } = message
+  const { physicalOffset, topic, queueId, queueOffset, size, storeTime, tags, keys, msgId, kinds, entry } = message
   const head = [
     String(physicalOffset),
     `${topic} ${queueId}:${queueOffset}`,
     `${size} B`,
+    entry === undefined ? '' : `entry ${entry.index} of term ${entry.term}`,
     timeText(storeTime),
     ...kinds,
     tags === undefined ? '' : `tag ${tags}`,

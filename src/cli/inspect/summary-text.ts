@@ -16,6 +16,7 @@ function head({
   inUse,
   isUnclean,
   modeHints,
+  dledger,
   log,
   checkpoint,
   positions,
@@ -35,6 +36,7 @@ function head({
     ['store', root],
     ['state', state],
     ['hints', modeHints.join('; ')],
+    ...dledgerRows(dledger),
     ['log', `${count(log.min)} to ${count(log.end)}, ${bytesText(log.end - log.min)}`],
     ['segments', `${log.segmentCount} of ${bytesText(log.segmentSize)}`],
     ['stored', log.firstTime === 0 ? 'nothing' : `${timeText(log.firstTime)} to ${timeText(log.lastTime)}`],
@@ -50,6 +52,18 @@ function head({
     ['no queue', `${bytesText(otherBytes)} of the log: ends of files, records that no queue has`],
   ]
   return rows
+}
+
+function dledgerRows(dledger: Summary['dledger']): [string, string | undefined][] {
+  if (dledger === undefined) return []
+  const { selfId, currTerm, voteLeader, beginIndex, endIndex, endTerm, committedIndex, divide, dataFiles } = dledger
+  const term = currTerm === undefined ? 'unknown' : String(currTerm)
+  const entries = endIndex < 0 ? 'none' : `${count(beginIndex)} to ${count(endIndex)} (term ${endTerm})`
+  const before = divide === undefined ? '' : `; CommitLog before ${count(divide)}`
+  return [
+    ['mode', `DLedger, member ${selfId}: term ${term}, vote for ${voteLeader ?? 'nobody'}`],
+    ['entries', `${entries}; committed ${committedIndex} by its checkpoint; ${dataFiles} data files${before}`],
+  ]
 }
 
 function checkpointText({ physicMsgTimestamp, logicsMsgTimestamp, indexMsgTimestamp }: Summary['checkpoint']): string {

@@ -21,6 +21,8 @@ export interface HashedRange {
   hashes: BigUint64Array
 }
 
+const DLEDGER_BLANK = -1
+
 export interface LogSide {
   /** As it was given. */
   name: string
@@ -69,7 +71,9 @@ function behindBlank(segments: InspectedStore['files']['segments'], end: number)
   const bytes = Buffer.alloc(BLANK_SIZE)
   using log = new LogBytes([segment])
   if (!log.read(bytes, end, end + BLANK_SIZE)) return end
-  return bytes.readInt32BE(0) === left && bytes.readInt32BE(4) === BLANK_MAGIC ? end + left : end
+  const [first, second] = [bytes.readInt32BE(0), bytes.readInt32BE(4)]
+  const isBlank = (first === left && second === BLANK_MAGIC) || (first === DLEDGER_BLANK && second === left)
+  return isBlank ? end + left : end
 }
 
 function checksumsOf(root: string, start: number, path: string, size: number): BigUint64Array | undefined {

@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { NOOP_TOPIC } from '../../dledger/noop.ts'
 import { ConfigError } from '../../errors.ts'
 import {
   type Host,
@@ -69,7 +70,8 @@ export class StoreSource implements RecordSource {
       if (item === undefined) yield undefined
       else if (item.kind === 'damage') {
         if (this.damage.length < DAMAGE_KEPT_MAX) this.damage.push(item)
-      } else if (!isFiller(item.record, item.bytes)) yield { record: item.record, bytes: item.bytes, line: 0 }
+      } else if (item.kind === 'record' && !isFiller(item.record, item.bytes))
+        yield { record: item.record, bytes: item.bytes, line: 0 }
     }
   }
 
@@ -83,10 +85,14 @@ export class StoreSource implements RecordSource {
   }
 }
 
+/** What a leader of ours begins its term with. */
+const TERM = Buffer.from(NOOP_TOPIC)
+
 function isFiller(record: RecordView, bytes: Buffer): boolean {
   const isRollback = (record.sysFlag & SYS_FLAG.transactionMask) === SYS_FLAG.rollback
   const { topicStart: start, topicLength: length } = record
-  return isRollback && length === DAMAGED.length && DAMAGED.compare(bytes, start, start + length) === 0
+  const isTopic = (name: Buffer) => length === name.length && name.compare(bytes, start, start + length) === 0
+  return isRollback && (isTopic(DAMAGED) || isTopic(TERM))
 }
 
 const CHUNK = 1024 * 1024

@@ -70,7 +70,8 @@ function isBlankAt({ path, start, end }: GridSegment, at: number): boolean {
   const fd = openSync(path, 'r')
   try {
     if (readSync(fd, bytes, 0, 8, at - start) < 8) return end - at < 8
-    return bytes.readInt32BE(0) === end - at && bytes.readInt32BE(4) === BLANK_MAGIC
+    const [first, second] = [bytes.readInt32BE(0), bytes.readInt32BE(4)]
+    return (first === end - at && second === BLANK_MAGIC) || (first === -1 && second === end - at)
   } finally {
     closeSync(fd)
   }

@@ -6,7 +6,7 @@
  *   info    worth knowing, nothing is wrong                        somebody should look
  */
 
-import { segmentPath, segmentStart } from '../../store/commitlog/index.ts'
+import { type LogFolderSettings, LogFolders, segmentStart } from '../../store/commitlog/index.ts'
 import { queueFilePath, UNIT_SIZE } from '../../store/consumequeue/index.ts'
 
 export type Severity = 'error' | 'warn' | 'info'
@@ -20,6 +20,8 @@ const KEEP_COPY =
   'keep a copy of the file before any broker starts: a broker of RocketMQ ends its log at damage and deletes what is behind'
 const REBUILD_QUEUE = 'stop the broker and run "basaltmq inspect repair": it builds the queue again from the log'
 const REBUILD_INDEX = 'stop the broker and run "basaltmq inspect repair": it indexes the log again (RocketMQ does not)'
+const REFILL =
+  'restore the files; or remove the member’s whole folder, so that it is filled again by the others of its group'
 const RESTORE =
   'stop the broker and run "basaltmq inspect repair", which takes its .bak if that is whole; else restore it from a replica'
 
@@ -40,6 +42,17 @@ export const KINDS = {
   SEGMENT_SHORT: {
     severity: 'error',
     remedy: 'copy the file back, from a backup or another replica, before any broker starts',
+  },
+  ENTRY_FOREIGN: {
+    severity: 'info',
+    remedy: 'none; a client of DLedger’s own appended them, and no consumer of a broker gets them',
+  },
+  ENTRY_INDEX: { severity: 'warn', remedy: 'none; the next start of the member makes it again from the data files' },
+  ENTRY_CHECKPOINT: { severity: 'warn', remedy: 'none; a start counts again what is committed' },
+  ENTRIES_LOST: { severity: 'error', remedy: REFILL },
+  TERM_FILE: {
+    severity: 'error',
+    remedy: 'restore the file; or remove the member’s whole folder, so that it is filled again by the others',
   },
   SIDE_CHECKSUM: {
     severity: 'error',
@@ -139,14 +152,9 @@ export class Findings {
     this.list.push({ code, what, file, offset, ...KINDS[code] })
   }
 
-  inLog(
-    code: FindingCode,
-    what: string,
-    settings: { storePathCommitLog: string; mappedFileSizeCommitLog: number },
-    at: number,
-  ): void {
+  inLog(code: FindingCode, what: string, settings: LogFolderSettings, at: number): void {
     const start = segmentStart(at, settings.mappedFileSizeCommitLog)
-    this.add(code, what, segmentPath(settings.storePathCommitLog, start), at - start)
+    this.add(code, what, new LogFolders(settings).pathAt(start), at - start)
   }
 
   inQueue(code: FindingCode, what: string, folder: string, fileSize: number, unit: number): void {

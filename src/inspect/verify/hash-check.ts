@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync } from 'node:fs'
 import { type BlockHash, HASHED_BLOCK, HashedWindow, loadBlockHash, readBlock } from '../../store/checksums/index.ts'
-import { commitLogFolder, segmentPath } from '../../store/commitlog/index.ts'
+import { LogFolders } from '../../store/commitlog/index.ts'
 import type { InspectSettings } from '../geometry.ts'
 
 export interface HashedRange {
@@ -36,9 +36,9 @@ export class HashCheck {
 
   private constructor(settings: InspectSettings, range: HashedRange, hash: BlockHash) {
     const { start, first, hashes } = range
-    const folder = commitLogFolder(settings)
+    const folder = new LogFolders(settings)
     blocks ??= Buffer.allocUnsafeSlow(2 * HASHED_BLOCK)
-    const fd = openSync(segmentPath(folder, start), 'r')
+    const fd = openSync(folder.pathAt(start), 'r')
     this.fd = fd
     this.range = range
     this.window = new HashedWindow({

@@ -6,14 +6,16 @@
  * only a queue whose number of units differs is looked at unit by unit (queue-check.ts).
  */
 
-import { LogReader, RECORD_SIZE_MIN, type RecordView, SYS_FLAG } from '../../store/commitlog/index.ts'
+import { LogReader, RECORD_SIZE_MIN, type RecordView, type Segment, SYS_FLAG } from '../../store/commitlog/index.ts'
 import { standsAt } from '../../store/commitlog/record-head.ts'
 import { QueueReaders, UNIT_SIZE } from '../../store/consumequeue/index.ts'
 import { PropertyScan, parseDelayLevels, type TopicEntry, TopicTable } from '../../store/dispatch/index.ts'
 import { indexLayout } from '../../store/index/index.ts'
+import type { InspectedEntryHead } from '../entry.ts'
 import type { InspectSettings } from '../geometry.ts'
 import { LogWalk } from '../log-walk.ts'
 import { messageAt } from '../message.ts'
+import { EntryIndex } from './entry-index.ts'
 import { type Finding, Findings } from './finding.ts'
 import { HashCheck, type HashedRange } from './hash-check.ts'
 import { IndexCursor, type IndexFileHead } from './index-cursor.ts'
@@ -31,6 +33,8 @@ export interface LogRangeTask {
   dispatchedTo: number
   indexedTo: number
   indexFiles: IndexFileHead[]
+  /** Of a DLedger log: the files of its entry index. */
+  entryIndex?: Segment[] | undefined
   isLive: boolean
   /** Blocks of the range that are hashed on the way. */
   hashed?: HashedRange | undefined
@@ -65,11 +69,30 @@ export interface LogRangeResult {
   keysMissingFrom: number
   keysMissingTo: number
   timesBack: number
+  /** Of a DLedger log. */
+  entries: RangeEntries
   /** Blocks of the segment that are not what was hashed. */
   wrongBlocks: number[]
   findings: Finding[]
   more: number
 }
+
+/** Entries of a range: the first and the last one, those that hold no record, those whose index unit is in no file. */
+export interface RangeEntries {
+  count: number
+  first: { index: number; term: number; position: number } | undefined
+  last: { index: number; term: number; position: number; size: number } | undefined
+  foreign: number
+  unindexed: number
+}
+
+export const noEntries = (): RangeEntries => ({
+  count: 0,
+  first: undefined,
+  last: undefined,
+  foreign: 0,
+  unindexed: 0,
+})
 
 interface CheckedQueue extends RangeQueue {
   cursor: UnitCursor
@@ -93,6 +116,7 @@ class RangeCheck implements Disposable {
   private readonly log: LogReader
   private readonly properties = new PropertyScan()
   private readonly delays: number[]
+  private readonly entryIndex: EntryIndex | undefined
   private index: IndexCursor | undefined
   private readonly fileSize: number
   private readonly result: LogRangeResult
@@ -106,9 +130,18 @@ class RangeCheck implements Disposable {
     this.fileSize = this.readers.unitsPerFile * UNIT_SIZE
     this.log = new LogReader(settings, 0)
     this.delays = parseDelayLevels(settings.messageDelayLevel)
+    this.entryIndex = task.entryIndex && new EntryIndex(task.entryIndex, this.findings)
     const { list: findings } = this.findings
     const missing = { keysMissing: 0, keysMissingFrom: -1, keysMissingTo: -1, timesBack: 0 }
-    const nothing = { startedAt: -1, next: from, recordCount: 0, damaged: [], queues: [], wrongBlocks: [] }
+    const nothing = {
+      startedAt: -1,
+      next: from,
+      recordCount: 0,
+      damaged: [],
+      queues: [],
+      wrongBlocks: [],
+      entries: noEntries(),
+    }
     this.result = { ...nothing, ...missing, findings, more: 0 }
   }
 
@@ -125,12 +158,13 @@ class RangeCheck implements Disposable {
         break
       }
       if (step === 'damage') this.damage()
+      else if (walk.entry !== undefined) this.entry(walk.entry, step === 'entry')
       if (!walk.isReadable) continue
       result.recordCount += 1
       const { storeTimestamp } = walk.record
       if (storeTimestamp < lastTime) result.timesBack += 1
       lastTime = storeTimestamp
-      this.record(walk.record, walk.window.bytes, walk.window.view, walk.at)
+      this.record(walk.record, walk.window.bytes, walk.window.view, walk.recordAt)
     }
     result.next = this.isAtBlank() ? walk.scanner.segmentEnd(walk.next) : walk.next
     this.entriesBelow(Math.min(walk.next, task.indexedTo))
@@ -146,6 +180,7 @@ class RangeCheck implements Disposable {
     this.readers.close()
     this.log.close()
     this.index?.[Symbol.dispose]()
+    this.entryIndex?.[Symbol.dispose]()
   }
 
   /** Finds the first record; false where there is none in the range. */
@@ -153,7 +188,7 @@ class RangeCheck implements Disposable {
     const { task, walk, result } = this
     if (!task.isExact) {
       const step = walk.step()
-      const at = step === 'record' || (step === 'damage' && walk.isReadable) ? walk.at : walk.next
+      const at = step === 'record' || step === 'entry' || (step === 'damage' && walk.isReadable) ? walk.at : walk.next
       if (step === 'end' || at >= task.to) {
         result.next = step === 'end' ? task.to : at
         return false
@@ -170,6 +205,16 @@ class RangeCheck implements Disposable {
   private isAtBlank(): boolean {
     const { walk, task } = this
     return walk.next < task.to && walk.next < task.logEnd && walk.scanner.check(walk.next) === 'blank'
+  }
+
+  private entry(head: InspectedEntryHead, isForeign: boolean): void {
+    const { entries } = this.result
+    entries.count += 1
+    entries.first ??= head
+    entries.last = head
+    if (isForeign) entries.foreign += 1
+    this.entryIndex?.check(head)
+    entries.unindexed = this.entryIndex?.missing ?? 0
   }
 
   private damage(): void {

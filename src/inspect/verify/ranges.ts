@@ -8,7 +8,7 @@ import type { Segment } from '../../store/commitlog/index.ts'
 import type { InspectSettings } from '../geometry.ts'
 import type { LogBounds } from '../log-end.ts'
 import type { Findings } from './finding.ts'
-import type { LogRangeResult, RangeQueue } from './log-range.ts'
+import { type LogRangeResult, noEntries, type RangeEntries, type RangeQueue } from './log-range.ts'
 
 export interface PlannedRange {
   from: number
@@ -25,6 +25,7 @@ export interface Joined {
   keysMissing: number
   keysMissingFrom: number
   keysMissingTo: number
+  entries: RangeEntries
 }
 
 export const nothingJoined = (): Joined => ({
@@ -34,6 +35,7 @@ export const nothingJoined = (): Joined => ({
   keysMissing: 0,
   keysMissingFrom: -1,
   keysMissingTo: -1,
+  entries: noEntries(),
 })
 
 export function planRanges(
@@ -68,6 +70,7 @@ export async function joinRanges(
     // Nothing of a segment that is missing was planned.
     if (range.isExact && next < range.from) next = range.from
     if (result.startedAt !== next) result = await again({ from: next, to: range.to, isExact: true })
+    checkChain(joined, result, findings, settings)
     add(joined, result)
     timesBack += result.timesBack
     findings.list.push(...result.findings)
@@ -79,7 +82,28 @@ export async function joinRanges(
   return joined
 }
 
+/** Within a range the walk sees it; here from one to the next. */
+function checkChain(
+  joined: Joined,
+  { entries, damaged }: LogRangeResult,
+  findings: Findings,
+  settings: InspectSettings,
+) {
+  const { last } = joined.entries
+  const { first } = entries
+  if (last === undefined || first === undefined || damaged.length + joined.damaged.length > 0) return
+  if (first.index === last.index + 1 && first.term >= last.term) return
+  const what = `entry ${first.index} of term ${first.term} stands behind entry ${last.index} of term ${last.term}`
+  findings.inLog('RECORD_DAMAGED', what, settings, first.position)
+}
+
 function add(joined: Joined, result: LogRangeResult): void {
+  const { entries } = joined
+  entries.count += result.entries.count
+  entries.foreign += result.entries.foreign
+  entries.unindexed += result.entries.unindexed
+  entries.first ??= result.entries.first
+  entries.last = result.entries.last ?? entries.last
   joined.recordCount += result.recordCount
   joined.damaged.push(...result.damaged)
   if (result.keysMissing > 0) {

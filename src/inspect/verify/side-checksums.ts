@@ -13,7 +13,7 @@ import {
   recordsIn,
   type SegmentChecksums,
 } from '../../store/checksums/index.ts'
-import { segmentPath } from '../../store/commitlog/index.ts'
+import { LogFolders } from '../../store/commitlog/index.ts'
 import type { InspectedStore } from '../open-store.ts'
 import { tryRead } from '../try-read.ts'
 import type { Findings } from './finding.ts'
@@ -83,7 +83,7 @@ export class SideChecksums {
     let explained = 0
     for (const [start, blocks] of [...this.wrong].sort(([a], [b]) => a - b)) {
       const checksums = this.known.get(start)!
-      const path = segmentPath(this.store.files.logFolder, start)
+      const path = new LogFolders(this.store.settings).pathAt(start)
       const status = statSync(path, { bigint: true, throwIfNoEntry: false })
       if (status === undefined) continue
       const since = new Date(checksums.hashedAt).toISOString()

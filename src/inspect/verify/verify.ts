@@ -14,14 +14,16 @@ import { SCHEDULE_TOPIC } from '../../store/dispatch/index.ts'
 import { indexLayout, readIndexHeader, SLOT_SIZE } from '../../store/index/index.ts'
 import { FOLDERS } from '../../store/settings.ts'
 import { type LogBounds, logBounds, newestUnits } from '../log-end.ts'
+import { memberState } from '../member-state.ts'
 import type { InspectedStore } from '../open-store.ts'
-import { listLog } from '../store-files.ts'
+import { listLogOf } from '../store-files.ts'
 import { entriesOf, numberOf, readTables, topicRows } from '../tables.ts'
 import { tryRead } from '../try-read.ts'
 import { type Finding, Findings } from './finding.ts'
 import type { IndexFileHead } from './index-cursor.ts'
 import type { LogRangeResult, LogRangeTask } from './log-range.ts'
 import { checkMarks } from './marks-check.ts'
+import { checkEntryIndexFiles, checkMember } from './member-check.ts'
 import { joinRanges, nothingJoined, type PlannedRange, planRanges } from './ranges.ts'
 import { type Runner, runnerOf, threadsFor } from './runner.ts'
 import { SideChecksums } from './side-checksums.ts'
@@ -144,6 +146,7 @@ class Verifier {
     this.records()
     this.keys()
     this.tail()
+    this.member()
     checkMarks(store, bounds, this.indexFiles, findings)
     checkTables(this.tables, findings)
     checkOffsets(store, this.tables, (topic, queueId) => this.maxOf.get(`${topic}/${queueId}`), findings)
@@ -183,6 +186,7 @@ class Verifier {
       dispatchedTo,
       indexedTo,
       indexFiles,
+      entryIndex: store.files.member?.indexFiles,
       isLive: use.isInUse,
     }
   }
@@ -236,7 +240,7 @@ class Verifier {
     for (const [key, real] of this.real) {
       if ((joined.queues.get(key)?.matched ?? 0) === real) continue
       const at = key.lastIndexOf('/')
-      const logMin = store.use.isInUse ? (listLog(settings.storePathCommitLog).segments[0]?.start ?? 0) : bounds.min
+      const logMin = store.use.isInUse ? (listLogOf(settings).segments[0]?.start ?? 0) : bounds.min
       this.take(
         await runner.run('danglingUnits', {
           settings,
@@ -304,6 +308,24 @@ class Verifier {
     findings.inLog(isTorn ? 'TAIL_TORN' : 'TAIL_LEFTOVERS', what, store.settings, bounds.end)
   }
 
+  /** In DLedger mode: what its member keeps beside the log. */
+  private member(): void {
+    const { store, findings, joined } = this
+    const { member } = store.files
+    if (member === undefined) return
+    const { entries } = joined
+    checkEntryIndexFiles(member, findings)
+    checkMember(member, memberState(member), entries, store.use.isInUse, findings)
+    const index = join(member.folder, 'index')
+    if (entries.unindexed > 0 && !store.use.isInUse)
+      findings.add('ENTRY_INDEX', `${entries.unindexed} of ${entries.count} entries are in no file of the index`, index)
+    if (entries.foreign === 0) return
+    const what = `${entries.foreign} of ${entries.count} entries hold no record`
+    // Where a broker's records are, one that is none is a record that is damaged, or stops the dispatch of a JVM's broker.
+    const isPlain = entries.foreign === entries.count && store.files.queues.length === 0
+    findings.add(isPlain ? 'ENTRY_FOREIGN' : 'RECORD_DAMAGED', what, store.files.logFolder)
+  }
+
   private checkSegments(): void {
     const { store, findings, bounds } = this
     const { files, settings } = store
@@ -348,6 +370,7 @@ function rangeBytes({ min, end }: LogBounds): number {
 export function dispatchedOf(store: InspectedStore): { dispatched: number; indexed: number } {
   const { use, isUnclean, positions } = store
   const all = Number.POSITIVE_INFINITY
+  if (store.settings.enableDLegerCommitLog) return committedOf(store)
   if (!use.isInUse && !isUnclean) return { dispatched: all, indexed: all }
   if (positions !== undefined) {
     const { dispatched, settled } = positions.slot
@@ -359,6 +382,20 @@ export function dispatchedOf(store: InspectedStore): { dispatched: number; index
   const newest = use.isInUse && store.isOurs ? undefined : newestUnits(store)[0]
   if (newest === undefined) return { dispatched: 0, indexed: 0 }
   return { dispatched: newest.offset + newest.size, indexed: newest.offset }
+}
+
+/** Only what is committed is dispatched; how far that is, the marks say, or the newest unit. */
+function committedOf(store: InspectedStore): { dispatched: number; indexed: number } {
+  const { use, isUnclean, positions } = store
+  const newest = newestUnits(store)[0]
+  const dispatched = newest === undefined ? 0 : newest.offset + newest.size
+  if (positions !== undefined) {
+    const { slot, trust } = positions
+    const mark = trust === 'durable' ? slot.settled : slot.dispatched
+    return { dispatched: mark, indexed: mark }
+  }
+  if (use.isInUse && store.isOurs) return { dispatched: 0, indexed: 0 }
+  return { dispatched, indexed: isUnclean || use.isInUse ? (newest?.offset ?? 0) : dispatched }
 }
 
 /** Brokers make their own queues without an entry in topics.json. */

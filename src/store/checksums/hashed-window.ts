@@ -8,6 +8,7 @@
  * What lies outside the wanted blocks, or was passed already, is read as by any window. Blocks that the scanner leaves out (the
  * end of a segment behind its blank) are read by finish(). Blocks on: the disk.
  */
+import type { LogFolders } from '../commitlog/log-folders.ts'
 import { LogWindow } from '../recovery/log-window.ts'
 import { type BlockHash, HASHED_BLOCK } from './block-hash.ts'
 
@@ -15,7 +16,7 @@ import { type BlockHash, HASHED_BLOCK } from './block-hash.ts'
 export type BlockSource = (block: number, into: Uint8Array) => number
 
 export interface HashedWindowOptions {
-  folder: string
+  folder: string | LogFolders
   segmentSize: number
   /** Of the segment. */
   start: number

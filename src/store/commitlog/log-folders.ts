@@ -42,11 +42,23 @@ export class LogFolders {
   get divide(): number {
     if (this.classicFolder === undefined) return 0
     if (this.known === undefined) {
-      const [first] = this.dataSegments()
+      const first = this.firstStart()
       if (first === undefined) return Number.POSITIVE_INFINITY
-      this.known = first.start
+      this.known = first
     }
     return this.known
+  }
+
+  /** By names alone: the files may be in any state. */
+  private firstStart(): number | undefined {
+    let names: string[] = []
+    try {
+      names = this.disk.list(this.folder)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+    const starts = names.filter((name) => /^\d{20}$/.test(name)).map(Number)
+    return starts.length === 0 ? undefined : Math.min(...starts)
   }
 
   /** Folder of the segment that holds `offset`, whether it exists or not. */

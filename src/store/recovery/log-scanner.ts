@@ -41,6 +41,8 @@ export class LogScanner {
   problem = ''
   /** After `content`: an entry with nothing wrong about it, but what it holds is no record. */
   isForeign = false
+  /** Index of the entry in the window's bytes. */
+  entryIndex = 0
   private readonly folders: LogFolders | undefined
   private readonly segmentSize: number
 
@@ -72,6 +74,7 @@ export class LogScanner {
     let index = window.index(at, Math.min(left, HEAD))
     const size = layout.sizeAt(window.view, index)
     if (size > HEAD && size <= left) index = window.index(at, size)
+    this.entryIndex = index
     const kind = layout.read(record, window.bytes, window.view, index, index + Math.min(left, Math.max(size, HEAD)))
     if (kind === 'blank') return record.totalSize === left ? 'blank' : this.complain('bad', 'a blank of the wrong size')
     if (kind === 'bad') {

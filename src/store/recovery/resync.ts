@@ -22,6 +22,8 @@ export interface ResyncLimits {
   searchUntil: number
   /** Starts of the segments that exist, ascending. */
   segmentStarts: number[]
+  /** Whether the record that the scanner shows may be the next one, where more is known than times. */
+  follows?(): boolean
 }
 
 export interface Resync {
@@ -89,7 +91,12 @@ class Search {
       if (!this.limits.segmentStarts.includes(next)) return -1
       return this.accepted(next, this.scanner.check(next)) >= 0 ? at : -1
     }
-    if (verdict !== 'ok') return -1
+    if (verdict !== 'ok' && !(verdict === 'content' && this.scanner.isForeign)) return -1
+    if (this.limits.follows?.() === false) {
+      this.leftovers += 1
+      return -1
+    }
+    if (verdict !== 'ok') return at
     if (at < this.limits.durable || this.scanner.record.storeTimestamp >= this.limits.lastStoreTimestamp) return at
     this.leftovers += 1
     return -1

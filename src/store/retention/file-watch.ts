@@ -8,6 +8,8 @@
  *   older segments              named: consumers are served while some thread has the file open, no longer
  *   abort, lock, positions      named; abort is written again
  *
+ * The files of a DLedger log are not looked at: its thread makes, cuts and removes them, and a member that lost one is filled again.
+ *
  * A file that was made shorter is named. Whoever has it mapped may end by SIGBUS; the next start says what is lost.
  * Whoever replaces segments on purpose does it while this does not run: a new inode under an old name counts as foreign.
  * Called by: stages/housekeeping.ts. Blocks on: the disk, when a segment has to be copied.
@@ -97,8 +99,10 @@ export class FileWatch {
 
   private check(isLast: boolean): void {
     try {
-      this.checkSegments(isLast)
-      this.checkNames()
+      if (!this.options.settings.enableDLegerCommitLog) {
+        this.checkSegments(isLast)
+        this.checkNames()
+      }
       this.checkOthers()
     } catch (error) {
       this.tell('watch', `the store's files cannot be looked at: ${describe(error)}`)

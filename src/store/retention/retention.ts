@@ -4,17 +4,22 @@
  *   every cleanResourceInterval: hour, disk, operator ─▶ decide ─▶ said ─▶ retained moves ─▶ segment unlinked ─▶ folder synced
  *                                                                       └▶ queue files, index files
  *
- * Owns:      `retained`, which moves before a file goes, so that no reader begins where nothing will be.
+ * A DLedger log's files belong to its thread: here is only decided up to where they may go (`retire`), and that not while segments of
+ * the CommitLog before it are there, which go as ever, the last one too.
+ *
+ * Owns:      `retained`, which moves before a file goes, so that no reader begins where nothing will be. In a DLedger store that is so
+ *            for the old segments; the log's thread moves it with its own files.
  * Invariant: the segment in use and whatever is not dispatched, flushed and settled yet stay, whatever their age.
  * Blocks on: unlink of one file at a time; pauses between files are returns, not sleeps.
- * Source:    spec/store-format.md §11.
+ * Source:    spec/store-format.md §11, spec/dledger.md §1.1, §1.7.
  */
 import { rmSync, statSync, unlinkSync } from 'node:fs'
 import type { ControlBlock, PositionWriter } from '../../concurrency/control-block.ts'
 import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { forgetChecksums } from '../checksums/checksum-file.ts'
-import { commitLogFolder, listSegments, type Segment, segmentPath, segmentStart } from '../commitlog/segments.ts'
+import { LogFolders } from '../commitlog/log-folders.ts'
+import { commitLogFolder, listSegments, type Segment, segmentStart } from '../commitlog/segments.ts'
 import { errnoOf, syncFolder } from '../metadata/durable-file.ts'
 import type { StoreSettings } from '../settings.ts'
 import { type DiskUse, diskUse } from './disk-use.ts'
@@ -28,6 +33,8 @@ const FIRST_ROUND_MS = 60_000
 const AHEAD_MS = 3_600_000
 /** Between the word and the first removal, where that could not wait for AHEAD_MS. */
 const NOTICE_MS = 500
+/** DLedger's log keeps its files so much longer. */
+const DLEDGER_MORE_HOURS = 1
 /** Rounds that a request of an operator is good for. */
 const MANUAL_ROUNDS = 20
 
@@ -40,6 +47,8 @@ export interface RetentionOptions {
   expiring(below: number): void
   /** Segments below are gone. */
   retired(below: number): void
+  /** With enableDLegerCommitLog: data files below may go; where the disk is over its limit, also those that a follower lacks. */
+  retire?(below: number, isOverLimit: boolean): void
   /** For tests. */
   noticeMs?: number
   /** For tests: how full a path is. */
@@ -52,7 +61,7 @@ type Round = Generator<number, void>
 export class Retention {
   private readonly options: RetentionOptions
   private readonly retained: PositionWriter
-  private readonly folder: string
+  private readonly folders: LogFolders
   private round: Round | undefined
   private nextRoundAt: number
   private nextRoundTime: number
@@ -60,6 +69,8 @@ export class Retention {
   private manualRounds = 0
   private cleanedBelow: number
   private announcedBelow: number
+  /** DLedger was told last. */
+  private retiredBelow = -1
   private noticeUntil = 0
   /** Monotonic; of the step that runs. */
   private now = 0
@@ -70,7 +81,7 @@ export class Retention {
     this.retained = options.control.writer('retained')
     this.cleanedBelow = this.retained.load()
     this.announcedBelow = this.cleanedBelow
-    this.folder = commitLogFolder(options.settings)
+    this.folders = new LogFolders(options.settings)
     const first = Math.min(FIRST_ROUND_MS, options.settings.cleanResourceInterval * 6)
     this.nextRoundAt = now + first
     this.nextRoundTime = options.clock.now() + first
@@ -115,12 +126,13 @@ export class Retention {
   }
 
   private *work(): Round {
-    const { settings } = this.options
+    const { settings, retire } = this.options
     const decision = this.decide()
     this.announce(this.soonExpired())
     if (decision.reason !== undefined) yield* this.removeSegments(decision)
     const min = this.retained.load()
     if (min <= this.cleanedBelow) return
+    if (retire !== undefined) this.forgetChecksums(this.cleanedBelow, min)
     this.cleanedBelow = min
     yield* this.removeFiles(expiredQueueFiles(settings, min), settings.deleteConsumeQueueFilesInterval)
     yield* this.removeFiles(expiredIndexFiles(settings, min), settings.deleteConsumeQueueFilesInterval)
@@ -129,13 +141,16 @@ export class Retention {
   /** End of what reaches its age within AHEAD_MS. Looks at few files: those that it knows of are not asked again. */
   private soonExpired(): number {
     const { settings, control, clock } = this.options
-    const time = clock.now() + AHEAD_MS - settings.fileReservedTime * HOUR_MS
+    const { folders } = this
+    const hasClassic = folders.classicSegments().length > 0
+    const time = clock.now() + AHEAD_MS - this.reservedHours(hasClassic) * HOUR_MS
     const size = settings.mappedFileSizeCommitLog
     const appended = control.load('appended')
     let below = segmentStart(Math.max(this.announcedBelow, this.retained.load()), size)
+    const end = hasClassic ? Math.min(appended, folders.divide) : appended
     // Not the one in use, nor those that are made ahead.
-    while (below + size <= appended) {
-      const status = statSync(segmentPath(this.folder, below), { throwIfNoEntry: false })
+    while (below + size <= end) {
+      const status = statSync(folders.pathAt(below), { throwIfNoEntry: false })
       if (status === undefined || status.mtimeMs > time) break
       below += size
     }
@@ -156,7 +171,7 @@ export class Retention {
     return decide(
       {
         hour: new Date(clock.now()).getHours(),
-        logPercent: percentOf(use, this.folder),
+        logPercent: percentOf(use, this.folders.folder),
         queuePercent: percentOf(use, settings.storePathRootDir),
         isManual,
       },
@@ -167,21 +182,28 @@ export class Retention {
   private *removeSegments(decision: CleanDecision): Round {
     const { settings, control, clock, log } = this.options
     const { mappedFileSizeCommitLog: segmentSize } = settings
-    const segments = listSegments(this.folder, segmentSize)
+    const segments = this.folders.segments()
+    const { divide } = this.folders
     const appended = control.load('appended')
     const inUse = appended - (appended % segmentSize)
     const keepFrom = Math.min(control.load('settled'), control.load('dispatched'), control.load('flushed'), inUse)
-    const going = expired(this.agesOf(segments), {
+    const isClassic = segments[0] !== undefined && segments[0].start < divide
+    const found = expired(this.agesOf(segments), {
       now: clock.now(),
-      reservedHours: settings.fileReservedTime,
+      reservedHours: this.reservedHours(isClassic),
       isForced: decision.isForced,
       keepFrom,
       segmentSize,
     })
+    const going = isClassic ? found.filter((start) => start < divide) : found
     if (going.length > 0) this.announce(going[going.length - 1] + segmentSize)
     if (this.now < this.noticeUntil) yield this.noticeUntil - this.now
+    if (this.options.retire !== undefined && !isClassic) {
+      if (going.length > 0) this.retire(going[going.length - 1] + segmentSize, decision)
+      return
+    }
     for (const start of going) {
-      const path = segmentPath(this.folder, start)
+      const path = this.folders.pathAt(start)
       this.retained.advance(Math.max(this.retained.load(), start + segmentSize))
       this.options.retired(this.retained.load())
       log.info(`CommitLog segment removed: ${decision.isForced ? 'disk nearly full' : 'expired'}`, {
@@ -192,7 +214,28 @@ export class Retention {
       forgetChecksums(settings.storePathRootDir, start)
       yield settings.deleteCommitLogFilesInterval
     }
-    if (going.length > 0) syncFolder(this.folder)
+    if (going.length > 0) syncFolder(this.folders.folderAt(going[0]))
+  }
+
+  private retire(below: number, { isForced, reason }: CleanDecision): void {
+    const { log } = this.options
+    if (below > this.retiredBelow)
+      log.info(`DLedger data files below ${below} may go: ${isForced ? 'disk nearly full' : 'expired'}`, { reason })
+    this.retiredBelow = Math.max(below, this.retiredBelow)
+    this.options.retire?.(below, isForced)
+  }
+
+  /** Of segments that somebody else removed. */
+  private forgetChecksums(from: number, to: number): void {
+    const { storePathRootDir, mappedFileSizeCommitLog: size } = this.options.settings
+    for (let start = segmentStart(from, size); start + size <= to; start += size)
+      forgetChecksums(storePathRootDir, start)
+  }
+
+  /** `isClassic`: the oldest segment is one of the log before DLedger's. */
+  private reservedHours(isClassic: boolean): number {
+    const { settings, retire } = this.options
+    return settings.fileReservedTime + (retire !== undefined && !isClassic ? DLEDGER_MORE_HOURS : 0)
   }
 
   private *removeFiles(files: Iterable<string | undefined>, pauseMs: number): Round {

@@ -21,6 +21,7 @@ const MODES = isLong
   ? 'async,async+async,async+sync,async+dledger,sync,sync+async,sync+sync,sync+dledger'
   : 'async,async+sync,sync,sync+sync,sync+dledger'
 const BOTH = 'SYNC_FLUSH + SYNC_MASTER'
+const GROUP = 'SYNC_FLUSH + DLEDGER'
 const SLOW = 'fdatasync=60ms,rtt=100ms'
 const STARTED_MS_MAX = 60_000
 const TRIES_MAX = 5
@@ -123,6 +124,13 @@ const caught: { mutant: Mutant; flag: string; mode: string; failure: Failure; in
   { mutant: earlyAcknowledgements.ofBoth, flag: 'sync+sync', mode: BOTH, failure: 'machine-crash', inject: SLOW },
   { mutant: earlyAcknowledgements.ofBoth, flag: 'sync+sync', mode: BOTH, failure: 'disk-lost', inject: SLOW },
   { mutant: earlyAcknowledgements.ofSlave, flag: 'sync+sync', mode: BOTH, failure: 'disk-lost', inject: 'rtt=100ms' },
+  {
+    mutant: earlyAcknowledgements.ofBoth,
+    flag: 'sync+dledger',
+    mode: GROUP,
+    failure: 'disk-lost',
+    inject: 'rtt=100ms',
+  },
   { mutant: earlyAcknowledgements.ofDisk, flag: 'sync', mode: 'SYNC_FLUSH', failure: 'machine-crash', inject: SLOW },
 ]
 

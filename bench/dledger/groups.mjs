@@ -43,6 +43,8 @@ export class Group {
     this.folder = mkdtempSync(join(tmpdir(), 'basalt-bench-dledger-'))
     /** @type {Record<string, string>} */
     this.peers = {}
+    /** What members of ours said. @type {{ at: number, text: string }[]} */
+    this.said = []
     /** @type {Map<string, { pid: number, kill: () => Promise<void> }>} */
     this.running = new Map()
   }
@@ -87,7 +89,12 @@ export class Group {
         await ended
       },
     })
-    await new Promise((done) => child.stdout?.on('data', (text) => String(text).includes('ready') && done(undefined)))
+    await new Promise((done) =>
+      child.stdout?.on('data', (text) => {
+        this.said.push({ at: performance.now(), text: `${id}: ${String(text).trim()}` })
+        if (String(text).includes('ready')) done(undefined)
+      }),
+    )
   }
 
   /** @param {string} id */

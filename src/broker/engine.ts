@@ -156,6 +156,7 @@ export class Engine {
         else if (message.kind === 'forgotten') this.forgotten(message)
         else if (message.kind === 'haListening') this.haPort = message.port
         else if (message.kind === 'haLeft') this.hasLeft()
+        else if (message.kind === 'retire') this.supervisor.post('dledger', message)
         else if (message.kind === 'rebase') this.supervisor.post('housekeeping', message)
         else if (message.kind === 'rebased') this.supervisor.post('ha', message)
         else options.onMessage(stage, message)

@@ -9,7 +9,7 @@
  * Blocks on: the disk, for reads and writes of the page cache; for the sync of a truncation.
  */
 import { assert } from '../assert.ts'
-import { StoreError } from '../errors.ts'
+import { describe, StoreError } from '../errors.ts'
 import type { Effect, EntryBatch, Input, LogEnd } from './core/index.ts'
 import type { DLedgerLog } from './log/index.ts'
 import { type DLedgerEntry, WireBatch } from './wire/index.ts'
@@ -119,12 +119,27 @@ export class LogDriver {
     patch?: (body: Uint8Array, pos: number) => void,
   ): { entries: DLedgerEntry[]; failure: StoreError | undefined } {
     assert(this.gateTerm >= 0, 'local writers append while the gate is open')
-    const appended = this.log.appendOwn(this.gateTerm, bodies, patch)
+    const appended = this.appendOwn(bodies, patch)
+    if (appended.failure?.code === 'DISK_FAILED') {
+      written([])
+      return appended
+    }
     this.options.watch?.appended(this.log.endPos)
     written(appended.entries)
     this.options.input({ kind: 'localEnd', epoch: this.epoch, ...this.end() })
     this.flushSoon()
     return appended
+  }
+
+  /** A write that fails is the end, as a sync that fails: nobody knows what of it is in the file. */
+  private appendOwn(bodies: readonly Uint8Array[], patch?: (body: Uint8Array, pos: number) => void) {
+    try {
+      return this.log.appendOwn(this.gateTerm, bodies, patch)
+    } catch (error) {
+      this.options.fatal(error)
+      const what = `the log cannot be written: ${describe(error)}`
+      return { entries: [], failure: new StoreError('DISK_FAILED', { what, cause: error }) }
+    }
   }
 
   /** Data files that end at or below `below` go (DLedgerLog.retire); how many. retention.ts says how far. */
@@ -138,7 +153,7 @@ export class LogDriver {
     }
     if (count === 0) return 0
     this.shared = []
-    this.options.watch?.began(this.log.positionOf(this.log.beginIndex))
+    this.options.watch?.began(this.log.beginsAt)
     this.options.input({ kind: 'began', beginIndex: this.log.beginIndex })
     return count
   }
@@ -174,9 +189,9 @@ export class LogDriver {
     this.epoch = epoch
     this.shared = []
     watch?.truncating(Math.min(this.log.endPos, last.pos))
-    const before = this.log.beginIndex
+    const before = this.log.beginsAt
     const failure = this.log.truncate(last, mustEqual)
-    if (this.log.beginIndex !== before) watch?.began(this.log.positionOf(this.log.beginIndex))
+    if (this.log.beginsAt !== before) watch?.began(this.log.beginsAt)
     // What stands is on disk.
     watch?.appended(this.log.endPos)
     watch?.flushed(this.log.endPos)

@@ -22,7 +22,8 @@ export function modeHints(store: InspectedStore): string[] {
   if (has('epochFileCheckpoint')) hints.push('a controller manages it')
   if (files.segments.length > 0 && files.segments[0].start > 0) hints.push('older segments are gone')
   if (positions !== undefined && positions.trust !== 'live') hints.push(`positions: ${positions.reason}`)
-  if (positions !== undefined && positions.slot.replicated > 0) hints.push('had a slave')
+  const hasSlaves = positions !== undefined && positions.slot.replicated > 0 && files.member === undefined
+  if (hasSlaves) hints.push('had a slave')
   return hints
 }
 

@@ -1,7 +1,7 @@
 /** `basaltmq broker --cluster`: what it refuses; as a process whose leader is killed with -9; the guide's three commands. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -108,6 +108,15 @@ describe('refused before anything is started', () => {
     expect(await world.run('broker', '--cluster', '--port', String(first))).toBe(2)
     expect(world.complained).toContain(`${first + 2} (n0, DLedger), ${first + 10} (n1)`)
     expect(world.complained).toContain('give --port PORT')
+  })
+
+  test('another size than the cluster that is there', async () => {
+    const world = new World()
+    mkdirSync(join(world.cwd, 'cluster'))
+    const ports = [1, 2, 3].map((i) => ({ clients: i, dledger: i }))
+    writeFileSync(join(world.cwd, 'cluster', 'cluster.json'), JSON.stringify({ namesrvPort: 1, ports, pids: [] }))
+    expect(await world.run('broker', '--cluster', '5')).toBe(2)
+    expect(world.complained).toContain('has 3 members, not 5')
   })
 
   test('-p prints each member’s configuration, and that is all', async () => {

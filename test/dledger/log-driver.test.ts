@@ -102,6 +102,19 @@ test('a sync that fails is the end: nothing is flushed, ever', async () => {
   expect(flushed()).toEqual([])
 })
 
+test('a write that fails is the end, too: those who wrote are told that nothing of theirs is in the log', () => {
+  const { log, driver, failures, inputs } = driven()
+  driver.take({ kind: 'openGate', epoch: 0, term: 1 })
+  log.appendOwn = () => {
+    throw new Error('EIO: i/o error, write')
+  }
+  const written: number[] = []
+  const { entries, failure } = driver.appendLocal([Buffer.from('a')], (list) => void written.push(list.length))
+  expect([entries, written, failure?.code]).toEqual([[], [0], 'DISK_FAILED'])
+  expect(String(failures[0])).toContain('EIO')
+  expect(inputs).toEqual([])
+})
+
 test('two peers that are as far are given the same batch', () => {
   const { driver, inputs } = driven()
   driver.take({ kind: 'append', epoch: 0, entries: three(1) })

@@ -15,6 +15,15 @@ member.failed.then((error) => {
   console.log(error)
   process.exit(3)
 })
+// The disk fails: its syncs, or its writes.
+process.on('SIGUSR2', () => {
+  member.log.sync = () => Promise.reject(new Error('EIO: i/o error, fdatasync'))
+})
+process.on('SIGPWR', () => {
+  member.log.appendOwn = member.log.appendBatch = () => {
+    throw new Error('EIO: i/o error, write')
+  }
+})
 process.on('SIGTERM', async () => {
   await member.stop()
   process.exit(0)

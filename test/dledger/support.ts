@@ -75,9 +75,9 @@ export class DLedgerClient {
   }
 
   /** Appends once; what became of it. */
-  async tryAppend(id: string, body: string): Promise<Answer | undefined> {
+  async tryAppend(id: string, body: string, timeoutMs?: number): Promise<Answer | undefined> {
     const text = Buffer.from(body).toString('base64')
-    return await this.call(id, REQUEST_CODES.APPEND, { body: text }).catch(() => undefined)
+    return await this.call(id, REQUEST_CODES.APPEND, { body: text }, timeoutMs).catch(() => undefined)
   }
 
   /** Appends until it is acknowledged, at whoever leads: it may be in the log more than once then. */
@@ -128,12 +128,17 @@ export async function appendMany(
 
 export type ProcessOptions = Omit<MemberOptions, 'timers' | 'log' | 'clock' | 'onRole' | 'onCommit'> & { fast: boolean }
 
-export async function startMember(options: ProcessOptions): Promise<ServerProcess> {
+/** `netns`: in that network namespace. */
+export async function startMember(options: ProcessOptions, netns?: string): Promise<ServerProcess> {
   mkdirSync(options.storeBaseDir, { recursive: true })
   const started = new ServerProcess({
     name: `member ${options.selfId}`,
-    command: process.execPath,
-    args: [PROGRAM, JSON.stringify(options)],
+    command: netns === undefined ? process.execPath : 'ip',
+    args: [
+      ...(netns === undefined ? [] : ['netns', 'exec', netns, process.execPath]),
+      PROGRAM,
+      JSON.stringify(options),
+    ],
     cwd: options.storeBaseDir,
     log: join(options.storeBaseDir, 'out.log'),
   })

@@ -11,6 +11,7 @@ import { World } from '../cli/support.ts'
 
 const DOCUMENT = fileURLToPath(new URL('../../docs/inspector.md', import.meta.url))
 const STORE = fileURLToPath(new URL('../vectors/rocketmq-4.9.8/store/store-clean.tar.gz', import.meta.url))
+const MEMBER = fileURLToPath(new URL('../vectors/dledger-0.3.1.2/store/rmq-clean-n2.tar.gz', import.meta.url))
 const BLOCK = /```console\n([\s\S]*?)```/g
 
 /** What no two runs, or no two file systems, have alike. */
@@ -26,11 +27,13 @@ function words(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain)
 }
 
-/** A world with the store unpacked. */
-function worldWithStore(): World {
+/** A world with the store unpacked, and that of a member of a DLedger group where it is spoken of. */
+function worldWithStore(block: string): World {
   const world = new World()
   execFileSync('mkdir', [join(world.cwd, 'store')])
   execFileSync('tar', ['xzf', STORE, '-C', join(world.cwd, 'store')])
+  if (!block.includes(' member')) return world
+  execFileSync('tar', ['xzf', MEMBER, '-C', world.cwd, '--transform', 's/^store/member/'])
   return world
 }
 
@@ -50,12 +53,12 @@ test('every example of docs/inspector.md prints what the document shows', async 
   let updated = ''
   let from = 0
   for (const match of text.matchAll(BLOCK)) {
-    const world = worldWithStore()
+    const world = worldWithStore(match[1])
     let block = ''
     for (const line of match[1].split('\n').filter((each) => each.startsWith('$ '))) {
       block += `${line}\n${await printedBy(world, line)}`
     }
-    rmSync(join(world.cwd, 'store'), { recursive: true })
+    for (const name of ['store', 'member']) rmSync(join(world.cwd, name), { recursive: true, force: true })
     if (process.env.UPDATE_DOCS !== '1') expect(masked(match[1])).toBe(masked(block))
     updated += `${text.slice(from, match.index)}\`\`\`console\n${block}\`\`\``
     from = match.index + match[0].length

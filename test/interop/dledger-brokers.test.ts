@@ -3,7 +3,7 @@
  * sends and consumes all the while. Nothing acknowledged is lost, all logs are the same bytes; then each opens the store of the other
  * kind. An upgrade in place from a classic store.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createTopic } from '../../bench/load/drain.mjs'
@@ -13,7 +13,7 @@ import { freeBrokerPort, type ServerProcess, until } from '../../tools/apache/pr
 import { DLedgerClient, peersOf, peersText } from '../dledger/support.ts'
 import { TestClient } from '../support/client.ts'
 import { startNames } from './support/moving.ts'
-import { differences, hashes, holes, readAll, steadyClients } from './support/programs.ts'
+import { differences, hashes, holes, producer, readAll, steadyClients } from './support/programs.ts'
 import {
   APACHE_JAVA,
   APACHE_PATIENCE,
@@ -27,6 +27,7 @@ import {
   Scratch,
   SMALL_FILES,
   startOurs,
+  startSystem,
 } from './support/systems.ts'
 
 const GROUP = 'RaftNode00'
@@ -89,10 +90,12 @@ class Member {
     return this.process?.tail(30) ?? ''
   }
 
-  data(): Buffer {
+  /** The entries' files up to a position. */
+  data(end: number): Buffer {
     const folder = join(this.store, `dledger-${this.id}`, 'data')
     const names = readdirSync(folder).sort()
-    return Buffer.concat(names.map((name) => readFileSync(join(folder, name))))
+    const all = Buffer.concat(names.map((name) => readFileSync(join(folder, name))))
+    return all.subarray(0, end - Number(names[0]))
   }
 
   /** End of what is dispatched, as RocketMQ tells it; −1 while it says nothing. */
@@ -189,9 +192,10 @@ class Group {
     await until(isStill, LONG_MS, undefined, 100)
   }
 
-  /** All were killed: the same bytes, but for what lies behind the shortest end. */
+  /** All were killed: the same bytes up to `end`. */
   expectSameLogs(end: number): void {
-    const [first, ...others] = this.members.map((it) => it.data().subarray(0, end))
+    const [first, ...others] = this.members.map((it) => it.data(end))
+    expect(first!.length).toBeGreaterThan(0)
     for (const other of others) expect(Buffer.compare(first!, other)).toBe(0)
   }
 }
@@ -259,4 +263,39 @@ describe.skipIf(KIND !== 'basalt' || !apacheIsThere(ORACLE))('groups of brokers'
       differences(hashes(clients.acknowledged()), hashes(records)).filter((it) => !it.endsWith('never sent')),
     ).toEqual([])
   })
+
+  test.each<{ kind: Kind }>([{ kind: 'apache' }, { kind: 'basalt' }])(
+    'a classic store of $kind becomes a group of both',
+    {
+      timeout: 200_000,
+    },
+    async ({ kind }) => {
+      const classic = await startSystem({ scratch, kind, config: { ...SMALL_FILES, brokerName: GROUP } })
+      const all = { namesrv: classic.namesrv, topic: TOPIC, count: 1500, max: 4000, seed: 11, threads: 4 }
+      const old = await producer(scratch, ORACLE, all).done()
+      expect(await classic.stop()).toBe(true)
+      const group = await Group.of(['basalt', 'apache', 'basalt'])
+      for (const { store } of group.members) cpSync(classic.store, store, { recursive: true })
+      await classic.close()
+      await group.start()
+      const master = await group.master()
+      await until(() => isRouted(group.namesrv, TOPIC, master.address), LONG_MS, undefined, 50)
+      const more = { ...all, namesrv: group.namesrv, count: 300, seed: 12 }
+      const fresh = await producer(scratch, ORACLE, more).done()
+      await group.standStill()
+      const sent = hashes([...old.acknowledged, ...fresh.acknowledged])
+      for (const member of group.members) {
+        await group.giveLeadership(member)
+        // Ids of the old messages name the classic broker's address.
+        const { records, bad } = await readAll(scratch, ORACLE, { namesrv: group.namesrv, topics: TOPIC, lookup: 0 })
+        expect(bad).toEqual([])
+        expect(holes(records)).toEqual([])
+        expect(differences(sent, hashes(records)).filter((it) => !it.endsWith('never sent'))).toEqual([])
+      }
+      await group.standStill()
+      const end = await group.members[0]!.end()
+      await Promise.all(group.members.map((it) => it.kill()))
+      group.expectSameLogs(end)
+    },
+  )
 })

@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ServerProcess } from '../../bench/server-process.ts'
+import { BasaltError } from '../../errors.ts'
 import type { MemberPlan } from './plan.ts'
 
 const COMMAND = fileURLToPath(new URL('../../../bin/basaltmq.js', import.meta.url))
@@ -55,9 +56,25 @@ export class MemberProcess {
     })
   }
 
-  /** Throws with the end of its log when it ends instead. */
+  /** Throws with what it said last when it ends instead, or does not get there. */
   async ready(): Promise<void> {
-    await this.running?.listening(this.plan.port, READY_MS_MAX)
+    const { running, plan } = this
+    if (running === undefined) throw this.failed('ended at once')
+    try {
+      await running.listening(plan.port, READY_MS_MAX)
+    } catch {
+      const how = running.ended ? `ended with status ${running.status}` : `was not ready in ${READY_MS_MAX} ms`
+      const said = running.tail(1).replace(/^basaltmq: /, '')
+      throw this.failed(said === '' ? how : `${how}: ${said}`)
+    }
+  }
+
+  private failed(how: string): BasaltError {
+    return new BasaltError('MEMBER_ENDED', {
+      what: `member ${this.plan.id} ${how}`,
+      where: this.log,
+      todo: `its log says more; ${this.plan.command} starts it alone`,
+    })
   }
 
   /** kill -9, as an accident would. */

@@ -7,6 +7,8 @@
  *
  * The first round asks in the current term, as DLedger's do. Where this member has no vote left in it, the round is a probe:
  * what Raft calls pre-vote, in words that JVM members understand and that disturb nobody. A member that cannot win keeps its term.
+ * Of two that probe at once the one with the shorter log, or the larger id, lets the other go first, once: else both raise the
+ * term together, and while the disk is busy they would do it again and again.
  * Source: spec §4.3, §4.7.
  */
 import { CODES } from './codes.ts'
@@ -53,10 +55,12 @@ function startRound(core: Core): boolean {
     notReady: 0,
     valid: 1,
     biggerLedger: 0,
+    free: 0,
     hasLeader: false,
     maxTerm: -1,
   }
   candidate.round = round
+  if (!probe) candidate.gaveWay = false
   const { log } = core
   for (let peer = 0; peer < core.settings.peers.length; peer++) {
     if (peer === core.settings.self) continue
@@ -90,6 +94,9 @@ function count(round: Round, response: VoteResponse): void {
     case 'REJECT_ALREADY_HAS_LEADER':
       round.hasLeader = true
       break
+    case 'REJECT_ALREADY_VOTED':
+      round.free++
+      break
     case 'REJECT_EXPIRED_LEDGER_TERM':
     case 'REJECT_SMALL_LEDGER_END_INDEX':
       round.biggerLedger++
@@ -105,7 +112,9 @@ function evaluate(core: Core, round: Round, isOver: boolean): boolean {
   const { quorum, candidate } = core
   const all = core.settings.peers.length
   const goodEnough = round.accepted >= quorum || round.accepted + round.notReady >= quorum
-  if (!round.hasLeader && !goodEnough && round.answered < all && !isOver) return false
+  // A majority without a leader: whoever else would answer need not be waited for.
+  const isFree = round.probe && 1 + round.free >= quorum && round.maxTerm <= core.term
+  if (!round.hasLeader && !goodEnough && !isFree && round.answered < all && !isOver) return false
   // The own vote counts when it is durable; `persisted` comes back here.
   if (!round.probe && round.accepted >= quorum && !isDurable(core) && !isOver) return false
   const pause = votePause(core)

@@ -7,7 +7,7 @@
 import { CODES } from './codes.ts'
 import type { HeartBeatRequest, HeartBeatResponse } from './messages.ts'
 import { answer, baseFor, send } from './outbox.ts'
-import { restartCompare } from './progress.ts'
+import { hear, restartCompare } from './progress.ts'
 import { adoptTerm, becomeCandidate, becomeFollower, hearLeader, votePause } from './roles.ts'
 import type { Core, Leading } from './state.ts'
 
@@ -68,7 +68,7 @@ export function onHeartBeatResponse(core: Core, peer: number, response: HeartBea
   }
   switch (response.code) {
     case CODES.SUCCESS:
-      progress.lastOkAt = core.now
+      hear(core, progress)
       progress.follows = true
       break
     case CODES.EXPIRED_TERM:

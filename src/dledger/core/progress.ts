@@ -29,6 +29,7 @@ export function newProgress(core: Core): Progress {
     commitSent: -1,
     commitDueAt: Number.POSITIVE_INFINITY,
     lastOkAt: core.now,
+    isHeard: false,
     nextHeartbeatAt: core.now,
     heartbeatCall: 0,
   }
@@ -50,11 +51,16 @@ export function restartCompare(core: Core, peer: number, pauseMs: number): void 
   dropCalls(core, (call) => call.peer === peer && (call.kind === 'append' || call.kind === 'negotiate'))
 }
 
+export function hear(core: Core, progress: Progress): void {
+  progress.lastOkAt = core.now
+  progress.isHeard = true
+}
+
 /** The lowest entry that a peer which answered in the last `liveMs` lacks, or may lack; Infinity at who does not lead. */
 export function neededFrom(core: Core, liveMs: number): number {
   let lowest = Number.POSITIVE_INFINITY
   core.leading?.peers.forEach((progress, peer) => {
-    if (peer === core.settings.self || core.now - progress.lastOkAt >= liveMs) return
+    if (peer === core.settings.self || !progress.isHeard || core.now - progress.lastOkAt >= liveMs) return
     lowest = Math.min(lowest, progress.matchIndex + 1)
   })
   return lowest

@@ -11,7 +11,7 @@ import { leaderCommit } from './commit.ts'
 import type { EntryBatch, PushResponse } from './messages.ts'
 import { lastIndexOf } from './messages.ts'
 import { baseFor, send } from './outbox.ts'
-import { compared, restartCompare, startAppend } from './progress.ts'
+import { compared, hear, restartCompare, startAppend } from './progress.ts'
 import type { Call, Core, Progress } from './state.ts'
 
 export function pumpAll(core: Core): void {
@@ -94,7 +94,7 @@ export function onPushResponse(core: Core, call: Call, response: PushResponse | 
   const { peer } = call
   const progress = leading.peers[peer]!
   const isGood = response?.code === CODES.SUCCESS
-  if (isGood) progress.lastOkAt = core.now
+  if (isGood) hear(core, progress)
   switch (call.kind) {
     case 'append':
       if (!isGood) {

@@ -66,6 +66,7 @@ function leaveRole(core: Core): void {
   refuseWaiting(core)
   core.follower.verifiedIndex = -1
   core.follower.leaderCommit = -1
+  core.candidate.gaveWay = false
   dropCalls(core, (call) => call.kind === 'vote')
 }
 

@@ -68,6 +68,8 @@ export interface Candidate {
   round: Round | undefined
   /** The next round is in a new term. */
   raiseTerm: boolean
+  /** Somebody better was let go first, since this member last ran in earnest. */
+  gaveWay: boolean
   /** Highest term heard of. */
   knownMaxTerm: number
   /** Term in which this member led already, or may have led before a restart: never again (spec D10). */
@@ -83,6 +85,8 @@ export interface Round {
   notReady: number
   valid: number
   biggerLedger: number
+  /** Voters that have no leader, and only gave their vote already. */
+  free: number
   hasLeader: boolean
   maxTerm: number
 }
@@ -136,6 +140,8 @@ export interface Progress {
   commitSent: number
   commitDueAt: number
   lastOkAt: number
+  /** It has answered this leader once. */
+  isHeard: boolean
   nextHeartbeatAt: number
   heartbeatCall: number
 }
@@ -211,6 +217,7 @@ export function createCore(settings: CoreSettings, found: Recovered, now: number
       nextVoteAt: now,
       round: undefined,
       raiseTerm: false,
+      gaveWay: false,
       knownMaxTerm: term,
       closedTerm: mayHaveLed ? term : -1,
     },

@@ -42,8 +42,11 @@ function judge(core: Core, request: VoteRequest): VoteResult {
   if (term === core.term) {
     if (core.leaderId !== undefined && core.leaderId !== leaderId) return 'REJECT_ALREADY_HAS_LEADER'
     // This term had its leader: even the same one is not elected in it again (D10).
-    if (core.follower.followedTerm === term) return 'REJECT_ALREADY_VOTED'
-    if (core.voteFor !== undefined && core.voteFor !== leaderId && !flaws.doubleVote) return 'REJECT_ALREADY_VOTED'
+    const isGiven = core.voteFor !== undefined && core.voteFor !== leaderId && !flaws.doubleVote
+    if (core.follower.followedTerm === term || isGiven) {
+      giveWay(core, request)
+      return 'REJECT_ALREADY_VOTED'
+    }
   } else adoptTerm(core, term)
   if (isTakingLeadership(core) && request.ledgerEndTerm === log.endTerm && log.endIndex >= request.ledgerEndIndex)
     return 'REJECT_TAKING_LEADERSHIP'
@@ -53,6 +56,17 @@ function judge(core: Core, request: VoteRequest): VoteResult {
   core.candidate.round = undefined
   core.candidate.nextVoteAt = Math.max(core.candidate.nextVoteAt, core.now + votePause(core))
   return 'ACCEPT'
+}
+
+/** Whoever asks in a term whose votes are given will ask in the next: of two candidates the better one goes first. */
+function giveWay(core: Core, request: VoteRequest): void {
+  const { candidate, log, selfId } = core
+  if (core.role !== 'CANDIDATE' || candidate.gaveWay || candidate.round?.probe === false) return
+  const isLonger = request.ledgerEndTerm > log.endTerm || request.ledgerEndIndex > log.endIndex
+  if (!isLonger && request.leaderId! > selfId) return
+  candidate.gaveWay = true
+  candidate.round = undefined
+  candidate.nextVoteAt = Math.max(candidate.nextVoteAt, core.now + votePause(core))
 }
 
 /** A preferred leader that was asked to take over in this term gives its vote to nobody else. */

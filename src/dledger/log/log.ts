@@ -67,6 +67,11 @@ export class DLedgerLog {
     this.endTerm = found.endTerm
   }
 
+  /** Where its first entry stands, or will stand. */
+  get beginsAt(): number {
+    return this.beginPos
+  }
+
   get endPos(): number {
     return this.data.endPos
   }

@@ -6,6 +6,7 @@ import { Recovery } from '../../../src/broker/delay/recover-progress.ts'
 import { ScheduleRecord } from '../../../src/broker/delay/schedule-record.ts'
 import { silentLog } from '../../../src/log.ts'
 import type { LogReader } from '../../../src/store/commitlog/index.ts'
+import { CLASSIC_LAYOUT, DLEDGER_LAYOUT, type LogLayout } from '../../../src/store/commitlog/log-layout.ts'
 import { FIELD, writeInt64, writeRecord } from '../../../src/store/commitlog/record.ts'
 import type { QueueReader } from '../../../src/store/consumequeue/index.ts'
 
@@ -28,6 +29,11 @@ class History {
   /** End of the log when the deliveries that are under way began. */
   begunAt = 0
   private readonly schedule = new ScheduleRecord()
+  private readonly layout: LogLayout
+
+  constructor(layout: LogLayout) {
+    this.layout = layout
+  }
 
   /** `same`: all such messages are equal byte by byte. */
   store(level: number, same: boolean): void {
@@ -46,14 +52,14 @@ class History {
       physicalOffset,
       storeTimestamp: 1,
     })
-    this.end = physicalOffset + size
+    this.put(physicalOffset, size)
     queue.push({ physicalOffset, size })
   }
 
   noise(): void {
     const physicalOffset = this.place(300)
-    this.end =
-      physicalOffset +
+    this.put(
+      physicalOffset,
       writeRecord(this.bytes, this.view, physicalOffset, {
         queueId: 0,
         bornTimestamp: 1,
@@ -64,7 +70,8 @@ class History {
         properties: 'DELAY\u00011\u0002REAL_TOPIC\u0001Other\u0002REAL_QID\u00010',
         physicalOffset,
         storeTimestamp: 1,
-      })
+      }),
+    )
   }
 
   delivered(level: number): number {
@@ -80,7 +87,7 @@ class History {
     const at = this.place(300)
     this.schedule.deliver(this.bytes, this.view, at, topic, 0)
     writeInt64(this.view, at + FIELD.physicalOffset, at)
-    this.end = at + this.schedule.deliveredSize(topic.length)
+    this.put(at, this.schedule.deliveredSize(topic.length))
     this.copies.push({ level, offset, at, end: this.end })
   }
 
@@ -118,7 +125,7 @@ class History {
         const start = at - (at % SEGMENT)
         const bytes = this.bytes.subarray(start, start + SEGMENT)
         const view = new DataView(bytes.buffer, bytes.byteOffset, SEGMENT)
-        return { start, end: start + SEGMENT, bytes, view }
+        return { start, end: start + SEGMENT, bytes, view, layout: this.layout }
       },
     } as unknown as LogReader
     const { levels } = new Recovery({
@@ -128,13 +135,25 @@ class History {
     return [levels.get(1) ?? 0, levels.get(2) ?? 0]
   }
 
-  /** Room in the segment, with a blank behind it; else the next one's start. */
+  /** Room in the segment for header and record, with a blank behind it; else the next one's start. */
   private place(size: number): number {
+    const { layout, view } = this
     const left = SEGMENT - (this.end % SEGMENT)
-    if (size + 8 <= left) return this.end
-    this.view.setInt32(this.end, left)
-    this.view.setInt32(this.end + 4, 0xcbd43194 | 0)
-    return this.end + left
+    if (!layout.fits(layout.headerSize + size, left)) {
+      layout.writeBlank(view, this.end, left)
+      this.end += left
+    }
+    return this.end + layout.headerSize
+  }
+
+  /** The record is written: its header, and where the log ends now. */
+  private put(at: number, size: number): void {
+    const { headerSize } = this.layout
+    if (headerSize > 0) {
+      this.view.setInt32(at - headerSize, 1)
+      this.view.setInt32(at - headerSize + 4, headerSize + size)
+    }
+    this.end = at + size
   }
 }
 
@@ -149,8 +168,8 @@ const step = fc.oneof(
 )
 
 /** What a broker does: nothing is delivered before the mark says that deliveries are under way. */
-function play(steps: { kind: string; level?: number; same?: boolean; count?: number }[]) {
-  const it = new History()
+function play(layout: LogLayout, steps: { kind: string; level?: number; same?: boolean; count?: number }[]) {
+  const it = new History(layout)
   let isActive = false
   for (const each of steps) {
     if (each.kind === 'store') it.store(each.level!, each.same!)
@@ -173,11 +192,14 @@ function play(steps: { kind: string; level?: number; same?: boolean; count?: num
   return it
 }
 
-describe('progress', () => {
+describe.each([
+  ['a CommitLog', CLASSIC_LAYOUT],
+  ['a DLedger log', DLEDGER_LAYOUT],
+])('progress in %s', (_, layout) => {
   test('property: after a kill it is what was delivered, exactly, however old delayOffset.json is', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), fc.double({ min: 0, max: 1, noNaN: true }), (steps, age) => {
-        const it = play(steps)
+        const it = play(layout, steps)
         const delivered = [it.delivered(1), it.delivered(2)]
         const known = it.copies.slice(0, Math.floor(it.booked * age))
         const saved = (wanted: number) => known.filter((copy) => copy.level === wanted).length || undefined
@@ -190,7 +212,7 @@ describe('progress', () => {
   test('property: after a power cut it is never ahead of the deliveries that the log still has', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), fc.nat(), fc.nat(), fc.nat(), (steps, cut, flushed, old) => {
-        const it = play(steps)
+        const it = play(layout, steps)
         it.mark = it.marks[old % (it.marks.length + 1)]
         const ends = [0, ...it.copies.map(({ end }) => end), it.end]
         const end = ends[cut % ends.length]
@@ -210,7 +232,7 @@ describe('progress', () => {
   })
 
   test('without anything known begins at the start of each queue; beyond a queue it goes to its end', () => {
-    const it = new History()
+    const it = new History(layout)
     for (let i = 0; i < 5; i += 1) it.store(1, false)
     expect(it.recover(() => undefined)).toEqual([0, 0])
     expect(it.recover(() => 99)).toEqual([5, 0])

@@ -131,6 +131,7 @@ export class EngineNode {
   }
 
   commit(): void {
+    this.running!.acks.turnEnded()
     this.engine.submit.commit()
     wakeAppend(this.engine.control)
   }

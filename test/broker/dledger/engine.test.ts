@@ -1,8 +1,9 @@
 /** A group of brokers' engines: what one writes all have, and nothing of a term that is over gets in. Source: spec/dledger.md §1. */
+import { rmSync } from 'node:fs'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { JVM_TIMERS } from '../../../src/dledger/index.ts'
 import { eventually } from '../../dledger/support.ts'
-import { EngineGroup, type Outcome } from './engine-rig.ts'
+import { EngineGroup, type EngineNode, type Outcome, TOPIC } from './engine-rig.ts'
 
 async function groupOf(...args: Parameters<typeof EngineGroup.of>): Promise<EngineGroup> {
   const group = await EngineGroup.of(...args)
@@ -112,6 +113,41 @@ describe('a group of engines', () => {
     old.said = undefined
     const next = await group.leader()
     expect((await next.send('after')).status).toBe('ok')
+  })
+
+  test('a member with an empty disk is filled, from where retention has left the others', async () => {
+    const group = await groupOf(3, { flushConsumeQueueThoroughInterval: 100, cleanResourceInterval: 100 })
+    const leader = await group.leader()
+    const empty = group.nodes.find((it) => it !== leader)!
+    await Promise.all(upTo(100).map((i) => leader.send(`${i}`)))
+    await group.settled()
+    await empty.stop()
+    rmSync(empty.folder, { recursive: true })
+    await empty.start()
+    await group.settled()
+    expectSameBytes(group)
+    await empty.stop()
+    rmSync(empty.folder, { recursive: true })
+    await Promise.all(upTo(1200).map((i) => leader.send(`${i}-`.padEnd(1000, 'x'))))
+    const others = group.nodes.filter((it) => it !== empty)
+    const retained = (it: EngineNode) => it.engine.control.load('retained')
+    // Its last word came less than a minute ago: what it lacks would be kept.
+    for (const it of others) it.engine.moveClock(100 * 3_600_000)
+    await eventually(() => {
+      for (const it of others) it.engine.clean()
+      return others.every((it) => retained(it) > 0)
+    }, 'expired files are gone')
+    const next = await group.leader()
+    await empty.start()
+    await group.settled()
+    expect(retained(empty)).toBe(retained(next))
+    const minOf = ({ engine: { queueIds, table } }: EngineNode) => table.min(queueIds.find(TOPIC, 0))
+    await eventually(() => minOf(empty) > 100 && minOf(empty) === minOf(next), 'the queue begins where the log does')
+    const { status, queueOffset } = await (await group.leader()).send('behind it')
+    expect({ status, queueOffset }).toEqual({ status: 'ok', queueOffset: 1300 })
+    await group.settled()
+    const [one, two] = [empty, next].map((it) => it.data())
+    expect(Buffer.compare(one!.subarray(0, 600_000), two!.subarray(0, 600_000))).toBe(0)
   })
 
   test('who stops hands over: nobody waits for an election', async () => {

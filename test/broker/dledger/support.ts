@@ -32,6 +32,8 @@ export interface GroupOptions {
   /** Brokers as processes, started from dist. */
   processes?: boolean
   config?: Partial<BrokerConfig>
+  /** What each member's store holds before its first start. */
+  prepare?(folder: string): void
 }
 
 export class GroupMember {
@@ -212,7 +214,7 @@ export class BrokerGroup {
 
 /** Members n0 … on free ports, started, without waiting for a leader. */
 export async function brokerGroup(count: number, options: GroupOptions = {}): Promise<BrokerGroup> {
-  const { processes = false, config } = options
+  const { processes = false, config, prepare } = options
   const namesrv = await startNamesrv({ port: 0, host: '127.0.0.1' })
   const peers = await peersOf(count)
   const common: Partial<BrokerConfig> = {
@@ -230,6 +232,7 @@ export async function brokerGroup(count: number, options: GroupOptions = {}): Pr
   }
   const group = new BrokerGroup(members, namesrv, peers)
   onTestFinished(() => group.close())
+  for (const { folder } of members) prepare?.(folder)
   await Promise.all(members.map((it) => it.start()))
   return group
 }

@@ -1,0 +1,74 @@
+/** A classic store whose broker becomes a member of a group: what it held is served, and the log goes on. Source: spec/dledger.md §1.7. */
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { startTestBroker } from '../../../src/testing/index.ts'
+import { eventually } from '../../dledger/support.ts'
+import { scratchFolder } from '../../store/scratch.ts'
+import { TestClient } from '../../support/client.ts'
+import { type BrokerGroup, brokerGroup, GROUP } from './support.ts'
+
+const TOPIC = 'Upgraded'
+const FILES = { mappedFileSizeCommitLog: 256 * 1024, maxMessageSize: 64 * 1024 }
+const OLD = 400
+
+/** Messages over two CommitLog files, in one queue. */
+async function classicStore(): Promise<string> {
+  const folder = scratchFolder()
+  const broker = await startTestBroker({ folder, config: { ...FILES, brokerName: GROUP } })
+  const client = new TestClient(broker.address)
+  for (let i = 0; i < OLD; i += 1) {
+    const { code } = await client.send(TOPIC, `old-${i}-`.padEnd(1000, 'x'), { queueId: 0 })
+    expect(code).toBe(0)
+  }
+  await client.close()
+  await broker.close()
+  return folder
+}
+
+/** All bodies of the queue, by queue offset. */
+async function bodiesOf(client: TestClient): Promise<string[]> {
+  const bodies: string[] = []
+  for (const { body, queueOffset } of await client.drain(TOPIC, 0)) bodies[queueOffset] = Buffer.from(body).toString()
+  return bodies
+}
+
+async function expectAll(group: BrokerGroup, count: number): Promise<void> {
+  for (const { client, id } of group.members) {
+    await eventually(async () => (await bodiesOf(client)).length === count, `${id} serves ${count}`)
+    const bodies = await bodiesOf(client)
+    for (let i = 0; i < OLD; i += 1) expect(bodies[i]).toContain(`old-${i}-`)
+    for (let i = OLD; i < count; i += 1) expect(bodies[i]).toContain(`new-${i}-`)
+  }
+}
+
+test('three copies of a classic store become a group: nothing is lost, queue offsets go on, over restarts', async () => {
+  const store = await classicStore()
+  const group = await brokerGroup(3, { config: FILES, prepare: (folder) => cpSync(store, folder, { recursive: true }) })
+  const classic = readdirSync(join(store, 'commitlog')).length
+  expect(classic).toBeGreaterThan(1)
+  const leader = await group.leader()
+  for (let i = OLD; i < OLD + 50; i += 1) {
+    const { code, ext } = await leader.client.send(TOPIC, `new-${i}-`.padEnd(1000, 'y'), { queueId: 0 })
+    expect({ code, queueOffset: ext?.queueOffset }).toEqual({ code: 0, queueOffset: String(i) })
+  }
+  await expectAll(group, OLD + 50)
+  const [first, ...others] = group.members.map(({ folder, id }) => readFileSync(dataFile(folder, id)))
+  for (const other of others) expect(Buffer.compare(first!, other)).toBe(0)
+  for (const member of group.members) {
+    await member.stop()
+    await member.start()
+  }
+  await group.leader()
+  await expectAll(group, OLD + 50)
+})
+
+/** The only one: entries begin where the CommitLog ended. */
+function dataFile(folder: string, id: string): string {
+  const data = join(folder, `dledger-${id}`, 'data')
+  const [name, ...more] = readdirSync(data)
+  expect(more).toEqual([])
+  const last = readdirSync(join(folder, 'commitlog')).sort().at(-1)!
+  expect(Number(name)).toBe(Number(last) + FILES.mappedFileSizeCommitLog)
+  return join(data, name!)
+}

@@ -8,7 +8,7 @@
  * Modes:  send (closed loop), open (with "rate", messages a second), drain (with "count" or all that is there), push (sends at
  *         "rate" to held pulls; the latency is that of the message until it has come back).
  * Prints: one line of JSON: rate, latency in µs (p50, p99, p999, max), generator CPU µs a message and, where `pid` is
- *         given, the server's CPU µs a message, RssAnon and threads at the end; where `slavePid` is given, its CPU; with "raw"
+ *         given, the server's CPU µs a message, RssAnon and threads at the end; where `slavePids` are given, their CPU; with "raw"
  *         (send and open) the answers by code and the whole histogram.
  */
 
@@ -20,7 +20,7 @@ import { startSending } from './send.mjs'
 /**
  * @typedef {{mode: 'send' | 'open' | 'drain' | 'push', address: string, pid?: number, topic: string, connections?: number, depth?: number,
  *   bodySize?: number, queues?: number, rate?: number, warmupMs?: number, durationMs?: number, count?: number, from?: number[],
- *   create?: boolean, slavePid?: number, raw?: boolean}} LoadOptions
+ *   create?: boolean, slavePids?: number[], raw?: boolean}} LoadOptions
  *   create: make the topic first (default true)
  */
 
@@ -72,7 +72,7 @@ export async function runLoad(options) {
     ...(options.mode === 'open' ? { rate: options.rate ?? 1000 } : {}),
   })
   await new Promise((done) => setTimeout(done, options.warmupMs ?? 1000))
-  const slaveCpu = () => (options.slavePid === undefined ? 0 : processStats(options.slavePid).cpuMs)
+  const slaveCpu = () => (options.slavePids ?? []).reduce((sum, pid) => sum + processStats(pid).cpuMs, 0)
   const before = server()
   const slaveBefore = slaveCpu()
   const own = process.cpuUsage()
@@ -89,7 +89,7 @@ export async function runLoad(options) {
     latency: histogram.summary(),
     failed,
     ...rest,
-    ...(options.slavePid === undefined ? {} : { slaveCpuUs: round((slaveUsed * 1000) / Math.max(1, ok)) }),
+    ...(options.slavePids === undefined ? {} : { slaveCpuUs: round((slaveUsed * 1000) / Math.max(1, ok)) }),
     ...(options.raw === true ? { answers, histogram: histogram.raw() } : {}),
     ...(firstFailure === undefined ? {} : { firstFailure }),
   })

@@ -3,7 +3,7 @@
  * started again on the same ports and store.
  *
  * Owns:      the process and its folder (broker.conf, broker.out, store/).
- * Ports:     port (clients), port - 2 (clients without pulls), port + 1 (slaves).
+ * Ports:     port (clients), port - 2 (clients without pulls), port + 1 (slaves; members of a group).
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -13,10 +13,14 @@ import { ServerProcess, until } from './server-process.ts'
 
 export type BrokerConfigText = Readonly<Record<string, string | number | boolean>>
 export type System = 'basalt' | 'apache'
+/** member: of a group, which elects its master. */
+export type Role = 'master' | 'slave' | 'member'
 
 export interface BrokerNodeOptions {
   readonly system: System
-  readonly role: 'master' | 'slave'
+  readonly role: Role
+  /** Told where it is at fault; its role unless said. */
+  readonly name?: string
   readonly folder: string
   readonly port: number
   readonly namesrv?: string | undefined
@@ -38,6 +42,12 @@ const APACHE_HEAP = ['-Xms512m', '-Xmx1g', '-XX:MaxDirectMemorySize=1g']
 /** Stored, or stored without what the mode promises: either way it serves. */
 const STORED = new Set([0, 10, 11, 12])
 export const READY_TOPIC = 'BenchReady'
+/** A member's follow from who leads. */
+const ROLE_KEYS: Readonly<Record<Role, BrokerConfigText>> = {
+  master: { brokerId: 0, brokerRole: 'ASYNC_MASTER' },
+  slave: { brokerId: 1, brokerRole: 'SLAVE' },
+  member: {},
+}
 
 /** What of tools/apache/apache.mjs is used: it is no TypeScript, and is loaded only where Apache is asked for. */
 interface ApacheTools {
@@ -56,13 +66,14 @@ interface ApacheTools {
 
 export class BrokerNode {
   readonly system: System
-  readonly role: 'master' | 'slave'
+  readonly role: Role
+  readonly name: string
   readonly folder: string
   readonly store: string
   readonly port: number
   /** Of clients, "host:port". */
   readonly address: string
-  /** Of slaves. */
+  /** Of slaves, of the other members. */
   readonly haAddress: string
   readonly config: BrokerConfigText
   private readonly options: BrokerNodeOptions
@@ -72,6 +83,7 @@ export class BrokerNode {
     this.options = options
     this.system = options.system
     this.role = options.role
+    this.name = options.name ?? options.role
     this.folder = options.folder
     this.port = options.port
     this.store = join(options.folder, 'store')
@@ -80,15 +92,14 @@ export class BrokerNode {
     this.config = {
       brokerClusterName: 'DefaultCluster',
       brokerName: 'broker-a',
-      brokerId: options.role === 'master' ? 0 : 1,
-      brokerRole: options.role === 'master' ? 'ASYNC_MASTER' : 'SLAVE',
+      ...ROLE_KEYS[options.role],
       ...options.config,
     }
   }
 
   /** Throws before the first start(). */
   get process(): ServerProcess {
-    if (this.current === undefined) throw new Error(`the ${this.role} was not started`)
+    if (this.current === undefined) throw new Error(`the ${this.name} was not started`)
     return this.current
   }
 
@@ -96,9 +107,9 @@ export class BrokerNode {
     return this.current !== undefined && !this.current.ended
   }
 
-  /** Starts it and waits until it serves: a master takes messages, a slave says where its log ends. `env` beside that of the options. */
+  /** Starts it and waits until it serves: a master takes messages, others say where their log ends. `env` beside that of the options. */
   async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
-    if (this.isRunning) throw new Error(`the ${this.role} runs already`)
+    if (this.isRunning) throw new Error(`the ${this.name} runs already`)
     mkdirSync(this.folder, { recursive: true })
     this.current = this.system === 'basalt' ? this.spawnOurs(env) : await this.spawnApache()
     await until(() => this.serves(), READY_MS_MAX, this.current)
@@ -125,7 +136,7 @@ export class BrokerNode {
 
   /** Its disk is gone. Not while it runs. */
   eraseStore(): void {
-    if (this.isRunning) throw new Error(`the ${this.role} runs on ${this.store}`)
+    if (this.isRunning) throw new Error(`the ${this.name} runs on ${this.store}`)
     rmSync(this.store, { recursive: true, force: true })
   }
 
@@ -174,7 +185,7 @@ export class BrokerNode {
   private async serves(): Promise<boolean> {
     // Its ports open before it has started all its parts.
     if (this.system === 'apache' && !this.process.output().includes('boot success')) return false
-    if (this.role === 'slave') return (await this.logEnd()) >= 0
+    if (this.role !== 'master') return (await this.logEnd()) >= 0
     return STORED.has(await this.send(READY_TOPIC, 'ready?'))
   }
 
@@ -194,7 +205,7 @@ export class BrokerNode {
       }),
     )
     return new ServerProcess({
-      name: `basaltmq ${this.role}`,
+      name: `basaltmq ${this.name}`,
       command: process.execPath,
       args: [join(PACKAGE, 'bin', 'basaltmq.js'), 'broker', '-c', config],
       cwd: this.folder,

@@ -13,7 +13,7 @@
  */
 import { percentile } from './report/figures.ts'
 import { injectedText, loadOf, systemName } from './report/selection.ts'
-import { type Cell, type CellKey, type ModesResult, modeName, type Round } from './results.ts'
+import { type Cell, type CellKey, isPair, type ModesResult, modeName, type Round } from './results.ts'
 import { criticalT, digamma, mean, trigamma, twoSided, variance } from './stats.ts'
 
 export const ROUNDS_MIN = 5
@@ -108,7 +108,7 @@ const byName = ({ cells }: ModesResult) =>
 
 export function cellName(key: CellKey): string {
   const parts = [modeName(key.mode), loadOf(key).name, `${key.bodySize} bytes`]
-  if (key.mode.replication !== 'none' && key.haTransfer === 'pull') parts.push('pull')
+  if (isPair(key.mode) && key.haTransfer === 'pull') parts.push('pull')
   const injected = injectedText(key)
   if (injected !== '') parts.push(injected)
   return `${key.system === 'apache' ? `${systemName(key.system)} ` : ''}${parts.join(', ')}`

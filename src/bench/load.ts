@@ -13,9 +13,9 @@ export interface LoadOptions {
   readonly mode: 'send' | 'open'
   readonly address: string
   readonly topic: string
-  /** Of the server and its slave, whose CPU time is counted. */
+  /** Of the server and its slaves, whose CPU time is counted. */
   readonly pid?: number
-  readonly slavePid?: number
+  readonly slavePids?: readonly number[]
   readonly connections: number
   /** In flight on each connection; of `send`. */
   readonly depth?: number
@@ -45,7 +45,7 @@ export interface LoadResult {
   /** With `pid`. */
   readonly serverCpuUs?: number
   readonly rssAnonMiB?: number
-  /** With `slavePid`. */
+  /** With `slavePids`, of all of them. */
   readonly slaveCpuUs?: number
   readonly firstFailure?: string
 }

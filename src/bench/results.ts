@@ -6,8 +6,8 @@
 export const RESULT_VERSION = 1
 
 export const FLUSH_MODES = ['ASYNC_FLUSH', 'SYNC_FLUSH'] as const
-/** `none`: a master without a slave. DLEDGER joins when it exists. */
-export const REPLICATION_MODES = ['none', 'ASYNC_MASTER', 'SYNC_MASTER'] as const
+/** `none`: a master without a slave. DLEDGER: a group of three that elects its master, which is then the master here, the others its slaves. */
+export const REPLICATION_MODES = ['none', 'ASYNC_MASTER', 'SYNC_MASTER', 'DLEDGER'] as const
 
 export interface Mode {
   readonly flush: (typeof FLUSH_MODES)[number]
@@ -45,13 +45,13 @@ export interface Round {
   readonly ratePerSecond: number
   /** Of answers with code 0. */
   readonly latency: RawHistogram
-  /** CPU a message acknowledged: of the master, the slave (0 without one) and the generator. */
+  /** CPU a message acknowledged: of the master, the slave (of a group both together, 0 without one) and the generator. */
   readonly masterCpuUs: number
   readonly slaveCpuUs: number
   readonly generatorCpuUs: number
   /** Private memory of the master at the end, MiB. */
   readonly masterMiB: number
-  /** End of the master's log less what a slave has reported, sampled during the round: median and largest; -1 without a slave. */
+  /** End of the master's log less what a slave (of a group: a majority) has reported, sampled during the round: median and largest; -1 without a slave. */
   readonly lagBytes: number
   readonly lagBytesMax: number
 }
@@ -119,13 +119,16 @@ export interface ModesResult {
   readonly cells: readonly Cell[]
 }
 
-export const FAILURES = ['process-crash', 'machine-crash', 'disk-lost'] as const
+/** Of the master; a majority is one of a group of three, its master and another. */
+export const FAILURES = ['process-crash', 'machine-crash', 'disk-lost', 'majority-crash'] as const
 export type Failure = (typeof FAILURES)[number]
+
+export const SERVERS = ['master', 'slave', 'member', 'nobody'] as const
 
 export interface LossRound {
   /** Sends answered with code 0 before the failure. */
   readonly acknowledged: number
-  /** Of those, read afterwards from a machine that is left: a message is lost when no machine has it any more. */
+  /** Of those, read afterwards from a machine that is left (of a group: from its leader): a message is lost when no machine has it any more. */
   readonly found: number
   readonly lost: number
   /** Most of the lost ones in a row, in the order in which they were acknowledged. */
@@ -135,9 +138,9 @@ export interface LossRound {
   /** From the failure until a consumer reads, and until a send is acknowledged again; -1: not without an administrator. */
   readonly readsBackMs: number
   readonly writesBackMs: number
-  /** Who answered the first read after the failure. */
-  readonly servedBy: 'master' | 'slave' | 'nobody'
-  /** Of `found`: what the restarted master has itself; undefined when it did not come back. */
+  /** Who answered the first read after the failure: `master` who was it before, `member` another one of its group. */
+  readonly servedBy: (typeof SERVERS)[number]
+  /** Of `found`: what the restarted master has itself; undefined when it did not come back, and of a group, whose leader is what counts. */
   readonly foundOnMaster?: number
 }
 
@@ -154,6 +157,14 @@ export interface LossResult {
   readonly options: Readonly<Record<string, string>>
   readonly isPartial: boolean
   readonly cells: readonly LossCell[]
+}
+
+/** A master and its slave, to which it sends as haTransfer says. */
+export const isPair = ({ replication }: Mode): boolean => replication !== 'none' && replication !== 'DLEDGER'
+
+/** Which failures a mode can meet. */
+export function failuresOf({ replication }: Mode): readonly Failure[] {
+  return FAILURES.filter((failure) => failure !== 'majority-crash' || replication === 'DLEDGER')
 }
 
 export function modeName({ flush, replication }: Mode): string {

@@ -13,18 +13,21 @@ import type { Io } from './io.ts'
 
 const HELP = `
 Failures, each at a random moment under load:
-  process-crash   kill -9 of the master; it is started again on its store
+  process-crash   kill -9 of the master; it is started again on its store. Of a group: of its leader, which stays away
   machine-crash   a power cut: what was not synced is gone, by the word of an observer that is no part of the broker; in two rounds of
                   three torn sectors remain of it. Started again. Needs a C compiler (cc), and is left out without one
   disk-lost       the master dies and its store is deleted; its slave, where the mode has one, goes on serving reads
+  majority-crash  a power cut of two of three members of a group, of them its leader, at the same moment; both are started again
 
-A message is lost when it was acknowledged (SEND_OK, nothing else) and no machine that is left has it. Times are those of clients:
+A message is lost when it was acknowledged (SEND_OK, nothing else) and no machine that is left has it; of a group: when whoever leads
+afterwards has it not. Times are those of clients:
 until the first read, until the first send is acknowledged; "by hand": not without an administrator. After a power cut that is so
 where a mode waits for its slave and the slave is ahead of its master: neither log is written over without being told to.
 
-Modes: async, async+async, async+sync, sync, sync+async, sync+sync: flushDiskType, and brokerRole of the master where there is a slave.
+Modes: async, async+async, async+sync, async+dledger, and the same with sync: flushDiskType, and brokerRole of the master where there is a
+slave; dledger is a group of three, with the short timers of dLedgerFastElection (--set dLedgerFastElection=false: those of the original).
 
-Without flags: ten rounds of each mode in each failure, about 10 minutes; --quick two, one and a half to two minutes.
+Without flags: ten rounds of each mode in each failure, about 14 minutes; --quick two, two to three minutes.
 
 Examples:
   $ basaltmq bench loss --quick
@@ -41,12 +44,12 @@ export function addLossCommand(bench: Command, io: Io): void {
     .command('loss')
     .description('count what each mode loses when a process, a machine or a disk fails')
     .option('--quick', 'a first answer: two rounds')
-    .option('--modes <list>', 'which modes (default: all six)')
-    .option('--failures <list>', 'which failures (default: all three)')
+    .option('--modes <list>', 'which modes (default: all eight)')
+    .option('--failures <list>', 'which failures (default: all that a mode can meet)')
     .option('--rounds <count>', 'rounds of each mode in each failure')
     .option('--inject <what>', 'what syncs and the way to the slave take longer (default: fdatasync=3ms,rtt=2ms)')
     .option('--seed <number>', 'the same moments, and sectors that tear, again')
-    .option('--set <key=value>', 'one key for both brokers (repeatable)', all, [])
+    .option('--set <key=value>', 'one key for all brokers (repeatable)', all, [])
     .option('--folder <folder>', "where the stores are while it runs (default: the system's temporary folder)")
     .option('-o, --out <folder>', 'where the results go (default: bench/results)')
     .addHelpText('after', HELP)

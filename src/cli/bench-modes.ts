@@ -11,23 +11,24 @@ import { all, untilSignal, writeMeasured } from './bench-run.ts'
 import type { Io } from './io.ts'
 
 const HELP = `
-Modes: async, async+async, async+sync, sync, sync+async, sync+sync: flushDiskType, and brokerRole of the master where there is a slave.
+Modes: async, async+async, async+sync, async+dledger, and the same with sync: flushDiskType, and brokerRole of the master where there is a
+slave; dledger is a group of three brokers (enableDLegerCommitLog), measured at whoever leads.
 
 Each round starts fresh servers for each mode and measures every load on them; rounds go through all modes in turns. Latency is from
 the write of a message to its answer (--in-flight), or from when it was due (--rate: waiting counts). The load generator, the
-master and the slave are processes of their own. Only answers with code 0 count for rates and latencies; others are counted by code.
+master and the slaves are processes of their own. Only answers with code 0 count for rates and latencies; others are counted by code.
 
-What is injected comes on top of what the machine has: fdatasync on the disks of both brokers (a slave's matters with
-"--set slaveAckAfter=flush" only: else it reports what it has in its log), rtt on the link between slave and master; clients
+What is injected comes on top of what the machine has: fdatasync on the disks of all brokers (a slave's matters with
+"--set slaveAckAfter=flush" only: else it reports what it has in its log), rtt on the links between brokers; clients
 are as near as ever. Apache's disk cannot be made slower.
 
-Without flags: 1, 64 and 256 in flight and 2,000 messages a second, bodies of 1 and 8 KiB, five rounds of 3 s: about 25 minutes.
+Without flags: 1, 64 and 256 in flight and 2,000 messages a second, bodies of 1 and 8 KiB, five rounds of 3 s: about 35 minutes.
 
 Examples:
-  $ basaltmq bench modes --quick                                       six modes, 1 and 64 in flight: within a minute
+  $ basaltmq bench modes --quick                                       eight modes, 1 and 64 in flight: a good minute
   $ basaltmq bench modes --quick --inject fdatasync=5ms,rtt=1ms        the same on such a disk and such a link
   $ basaltmq bench modes --modes sync,sync+sync --in-flight 1,256 --rounds 10
-  $ basaltmq bench modes --surface                                     a map over disk and link: about 8 minutes
+  $ basaltmq bench modes --surface                                     a map over disk and link: about 11 minutes
   $ basaltmq bench modes --surface fdatasync=0/2ms,rtt=0/0.5/2ms --modes sync+sync
   $ basaltmq bench modes --transfer stream,pull --modes async+sync     replication by pushing and by pulling
   $ basaltmq bench modes --against apache:5.3.3                        beside the original; needs Java, and Maven the first time
@@ -39,8 +40,8 @@ export function addModesCommand(bench: Command, io: Io): void {
   bench
     .command('modes')
     .description('measure what each flush and replication mode costs here')
-    .option('--quick', 'a first answer within a minute: one round of 1 and 64 in flight')
-    .option('--modes <list>', 'which modes (default: all six)')
+    .option('--quick', 'a first answer in a good minute: one round of 1 and 64 in flight')
+    .option('--modes <list>', 'which modes (default: all eight)')
     .option('--in-flight <list>', 'closed loop: messages under way')
     .option('--rate <list>', 'open loop: messages a second')
     .option('--size <list>', 'body sizes in bytes, also 8k or 1m')
@@ -52,7 +53,7 @@ export function addModesCommand(bench: Command, io: Io): void {
     .option('--inject <what>', 'a slower disk, a longer link: fdatasync=5ms,rtt=1ms')
     .option('--surface [grid]', 'every pair of such, in short rounds (default: fdatasync=0/1/5/10ms,rtt=0/1/5/10ms)')
     .option('--against <who>', 'beside the original: apache (4.9.7), or apache:5.3.3')
-    .option('--set <key=value>', 'one key for both brokers (repeatable)', all, [])
+    .option('--set <key=value>', 'one key for all brokers (repeatable)', all, [])
     .option('--folder <folder>', "where the stores are while it runs (default: the system's temporary folder)")
     .option('-o, --out <folder>', 'where the results go (default: bench/results)')
     .addHelpText('after', HELP)

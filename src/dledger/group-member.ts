@@ -17,6 +17,7 @@ import {
   JVM_TIMERS,
   LIMITS,
   type Limits,
+  type MemberRequest,
   type MemberResponse,
   NO_FLAWS,
   type Role,
@@ -29,8 +30,8 @@ import { noopRecord, patchOffset } from './noop.ts'
 import { type Peer, parsePeers } from './peers.ts'
 import { retainedBelow } from './retention.ts'
 import { TimersCheck } from './timers-check.ts'
-import { type AnyRequest, type AnyResponse, MemberServer, PeerLink } from './transport/index.ts'
-import type { ClientRequest, TimersMark } from './wire/index.ts'
+import { type AnyRequest, type AnyResponse, type CallEnd, MemberServer, PeerLink } from './transport/index.ts'
+import { type ClientRequest, type TimersMark, WireBatch } from './wire/index.ts'
 
 export interface GroupMemberOptions {
   /** dLegerGroup, dLegerSelfId, dLegerPeers. */
@@ -112,7 +113,7 @@ export class GroupMember {
       state: log.state,
       clock,
       fatal,
-      send: (peer, request, end) => this.links[peer]!.call(request, end),
+      send: (peer, request, end) => this.send(peer, request, end),
       committed: (index) => options.onCommit(index),
       role: ({ role, term, leaderId }) => {
         said.info(`DLedger member ${selfId} is ${role} in term ${term}, leader ${leaderId ?? 'unknown'}`)
@@ -182,6 +183,13 @@ export class GroupMember {
   saveCheckpoint(): Promise<void> {
     const { log } = this.options
     return log.state.saveCheckpoint({ committedIndex: this.core.commitIndex, endIndex: log.endIndex })
+  }
+
+  private send(peer: number, request: MemberRequest, end: CallEnd): void {
+    this.links[peer]!.call(request, end)
+    if (request.kind !== 'PUSH' || request.type !== 'APPEND' || !(request.entries instanceof WireBatch)) return
+    const last = request.entries.entries.at(-1)
+    if (last !== undefined) this.options.watch?.sent?.(last.pos + last.size)
   }
 
   /** Of those that follow: the one with the most entries. */

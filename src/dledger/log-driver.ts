@@ -40,6 +40,8 @@ export interface LogWatch {
   /** The log begins here now: files were deleted, or it began anew. */
   began(beginPos: number): void
   gateOpened(term: number): void
+  /** Of a leader: entries up to there were given to the connection of another member. */
+  sent?(endPos: number): void
   /** In front of the sync; what it throws is the sync's failure. */
   beforeSync?(): Promise<void> | undefined
 }

@@ -26,7 +26,7 @@ import {
 } from '../dledger/index.ts'
 import { ConfigError, describe, StoreError } from '../errors.ts'
 import { AppendHistory } from '../metrics/append-history.ts'
-import { FlushClock } from '../metrics/follower-clocks.ts'
+import { FlushClock, HaClock, type SessionClock } from '../metrics/follower-clocks.ts'
 import { Waker } from '../native/index.ts'
 import { DLedgerAppend } from './dledger-append.ts'
 import type { StageSpawn, ToStage } from './messages.ts'
@@ -52,6 +52,9 @@ class DLedgerStage implements EventStage, LogWatch {
   private readonly waker: Waker
   private readonly history: AppendHistory
   private readonly flushClock: FlushClock
+  /** The way to a majority: sent to the first member, and back when it is committed. */
+  private readonly wayClock: HaClock
+  private session: SessionClock | undefined
   private readonly positions: Record<'appended' | 'flushed' | 'replicated' | 'retained', PositionWriter>
   private readonly timer: NodeJS.Timeout
   private ticks = 0
@@ -75,6 +78,7 @@ class DLedgerStage implements EventStage, LogWatch {
     }
     this.history = new AppendHistory(start.appendHistory)
     this.flushClock = new FlushClock(start.stageClock, false)
+    this.wayClock = new HaClock(start.stageClock)
     this.log = new DLedgerLog(brokerLogSettings(settings), said, found)
     this.counted = this.log.endIndex
     this.history.begin(this.positions.appended.load(), control.now())
@@ -166,6 +170,10 @@ class DLedgerStage implements EventStage, LogWatch {
     this.openIfCaughtUp()
   }
 
+  sent(endPos: number): void {
+    if (this.session !== undefined) this.wayClock.sent(this.session, endPos)
+  }
+
   beforeSync(): Promise<void> | undefined {
     return this.runtime.faults?.beforeSyncSoon()
   }
@@ -188,7 +196,10 @@ class DLedgerStage implements EventStage, LogWatch {
   private committed(index: number): void {
     const { log, positions, runtime, start } = this
     const pos = log.endOf(index)
-    if (pos > positions.replicated.load()) positions.replicated.advance(pos)
+    if (pos > positions.replicated.load()) {
+      if (this.session !== undefined) this.wayClock.confirmed(this.session, pos)
+      positions.replicated.advance(pos)
+    }
     gateMoved(runtime.control, start.waker)
     this.openIfCaughtUp()
   }
@@ -205,6 +216,8 @@ class DLedgerStage implements EventStage, LogWatch {
   private endEpoch(): void {
     const { control } = this.runtime
     this.isReady = false
+    this.wayClock.leave()
+    this.session = undefined
     this.append.close()
     Atomics.add(control.words, EPOCH, 1)
     gateMoved(control, this.start.waker)
@@ -219,6 +232,7 @@ class DLedgerStage implements EventStage, LogWatch {
     }
     Atomics.add(runtime.control.words, EPOCH, 1)
     this.isReady = true
+    this.session = this.wayClock.join()
     this.append.open()
     this.tell(member.core.role, member.core.term, member.core.leaderId)
   }

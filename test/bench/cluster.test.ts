@@ -71,6 +71,33 @@ test('with a NameServer the slave gets the tables of the master; its disk can be
   expect(readdirSync(join(slave!.store, 'commitlog')).length).toBeGreaterThan(0)
 })
 
+test('a group elects its master and its logs are equal when it is given; another leads when that dies, and it comes back', async () => {
+  const cluster = await startCluster({
+    mode: { flush: 'ASYNC_FLUSH', replication: 'DLEDGER' },
+    config: { dLedgerFastElection: true },
+  })
+  const { master: first, nodes } = cluster
+  expect(nodes).toHaveLength(3)
+  expect(cluster.readyMs).toBeGreaterThan(0)
+  expect(cluster.slaves).toEqual(nodes.filter((node) => node !== first))
+  expect(await first.send('T', 'one')).toBe(0)
+  expect(await cluster.slaves[0].send('T', 'no')).not.toBe(0)
+  await cluster.waitForTopic('T')
+  const end = await first.logEnd()
+  await first.kill()
+  const second = await cluster.findLeader()
+  expect(second).not.toBe(first)
+  expect(cluster.master).toBe(second)
+  expect(await second.send('T', 'two')).toBe(0)
+  await first.start()
+  await cluster.waitInSync()
+  const ends = await Promise.all(nodes.map((node) => node.logEnd()))
+  expect(new Set(ends).size).toBe(1)
+  expect(ends[0]).toBeGreaterThan(end)
+  await cluster.close()
+  expect(existsSync(cluster.folder)).toBe(false)
+})
+
 test('a master alone has no slave; a key that is wrong is said with what the broker said', async () => {
   const cluster = await startCluster({ mode: { flush: 'ASYNC_FLUSH', replication: 'none' } })
   expect(cluster.slave).toBeUndefined()

@@ -3,8 +3,9 @@
 import {
   type Cell,
   type CellKey,
-  FAILURES,
+  type FAILURES,
   FLUSH_MODES,
+  failuresOf,
   type LossResult,
   type Machine,
   type Mode,
@@ -19,6 +20,11 @@ import { random } from '../../src/bench/stats.ts'
 export const MODES: readonly Mode[] = FLUSH_MODES.flatMap((flush) =>
   REPLICATION_MODES.map((replication) => ({ flush, replication })),
 )
+
+export const modeOf = (flush: Mode['flush'], replication: Mode['replication']): Mode =>
+  MODES.find((mode) => mode.flush === flush && mode.replication === replication)!
+/** Waits for both. */
+export const BOTH = modeOf('SYNC_FLUSH', 'SYNC_MASTER')
 
 export const MACHINE: Machine = {
   date: '2026-11-26T10:00:00.000Z',
@@ -63,7 +69,7 @@ export function modesResult(shape: Shape = {}): ModesResult {
   const keys: CellKey[] = []
   for (const mode of shape.modes ?? MODES) {
     for (const system of systems) {
-      const hasOne = system === 'apache' || mode.replication === 'none'
+      const hasOne = system === 'apache' || mode.replication === 'none' || mode.replication === 'DLEDGER'
       for (const haTransfer of hasOne ? (['stream'] as const) : (shape.transfers ?? ['stream'])) {
         const key = { system, mode, inFlight: 0, ratePerSecond: 0, bodySize: 1024, haTransfer }
         for (const inFlight of depths) keys.push({ ...key, load: 'closed', ...injected, inFlight })
@@ -99,7 +105,7 @@ function parts({ mode, fdatasyncMs, rttMs, inFlight, load, ratePerSecond, system
   const appended = 6 * slow
   const flushed = flush * (1 + 0.5 * (1 - 1 / depth)) * slow
   const slave = mode.flush === 'SYNC_FLUSH' ? flush * slow : 0
-  const waits = mode.replication === 'SYNC_MASTER'
+  const waits = mode.replication === 'SYNC_MASTER' || mode.replication === 'DLEDGER'
   const reportRead = link + 25 + slave
   const acknowledged = 22 * slow
   const way = Math.max(mode.flush === 'SYNC_FLUSH' ? flushed : 0, waits ? reportRead + 8 : 0)
@@ -195,7 +201,7 @@ export function lossResult(
     options: {},
     isPartial: shape.isPartial ?? false,
     cells: (shape.modes ?? MODES).flatMap((mode) =>
-      FAILURES.map((failure) => ({
+      failuresOf(mode).map((failure) => ({
         mode,
         failure,
         rounds: Array.from({ length: shape.rounds ?? 5 }, () => {
@@ -203,6 +209,7 @@ export function lossResult(
           const isReplicated = mode.replication !== 'none'
           const lost = lostOf(mode, failure, acknowledged, next)
           const isGone = failure === 'disk-lost'
+          const isGroup = mode.replication === 'DLEDGER'
           return {
             acknowledged,
             found: acknowledged - lost,
@@ -210,8 +217,14 @@ export function lossResult(
             longestRun: lost,
             duplicates: failure === 'process-crash' && next() < 0.2 ? 1 : 0,
             readsBackMs: isGone && !isReplicated ? -1 : isReplicated ? 30 + next() * 40 : 900 + next() * 500,
-            writesBackMs: isGone ? -1 : 900 + next() * 500,
-            servedBy: isGone ? (isReplicated ? ('slave' as const) : ('nobody' as const)) : ('master' as const),
+            writesBackMs: isGone && !isGroup ? -1 : 900 + next() * 500,
+            servedBy: isGroup
+              ? ('member' as const)
+              : isGone
+                ? isReplicated
+                  ? ('slave' as const)
+                  : ('nobody' as const)
+                : ('master' as const),
           }
         }),
       })),
@@ -221,7 +234,9 @@ export function lossResult(
 
 function lostOf(mode: Mode, failure: (typeof FAILURES)[number], acknowledged: number, next: () => number): number {
   if (failure === 'process-crash') return 0
-  if (failure === 'machine-crash') return mode.flush === 'SYNC_FLUSH' ? 0 : 400 + Math.floor(next() * 300)
+  if (mode.replication === 'DLEDGER' && failure !== 'majority-crash') return 0
+  if (failure === 'machine-crash' || failure === 'majority-crash')
+    return mode.flush === 'SYNC_FLUSH' ? 0 : 400 + Math.floor(next() * 300)
   if (mode.replication === 'none') return acknowledged
   return mode.replication === 'SYNC_MASTER' ? 0 : 10 + Math.floor(next() * 50)
 }

@@ -10,7 +10,7 @@ import { htmlPage, modesChartSvg } from '../../src/bench/report/index.ts'
 import type { ModesResult } from '../../src/bench/results.ts'
 import { Browser, findChromium } from '../support/chromium.ts'
 import { probe } from './page-probe.mjs'
-import { lossResult, MODES, modesResult } from './report-fixture.ts'
+import { BOTH, lossResult, modesResult } from './report-fixture.ts'
 
 interface Probe {
   readonly charts: number
@@ -59,25 +59,24 @@ const PAGES: Record<string, { html: () => string; charts: number }> = {
   'all there is': {
     html: () =>
       htmlPage(modesResult({ systems: ['basalt', 'apache'], surface: SURFACE, offered: [1000, 20_000, 50_000] })),
-    charts: 1 + 6 + 4 + 3 + 6 + 6 + 3 + 3,
+    charts: 1 + 8 + 4 + 3 + 8 + 8 + 3 + 3,
   },
-  'six modes': { html: () => htmlPage(modesResult()), charts: 1 + 6 + 2 + 3 + 3 + 3 },
+  'eight modes': { html: () => htmlPage(modesResult()), charts: 1 + 8 + 2 + 3 + 3 + 3 },
   'one mode, one round, ended early': {
-    html: () =>
-      htmlPage(modesResult({ modes: [MODES[5]], rounds: 1, depths: [64], hasWaterfall: false, isPartial: true })),
+    html: () => htmlPage(modesResult({ modes: [BOTH], rounds: 1, depths: [64], hasWaterfall: false, isPartial: true })),
     charts: 1 + 2 + 1 + 1 + 1,
   },
-  'injected delays': { html: () => htmlPage(modesResult({ injected: { fdatasyncMs: 10, rttMs: 200 } })), charts: 18 },
+  'injected delays': { html: () => htmlPage(modesResult({ injected: { fdatasyncMs: 10, rttMs: 200 } })), charts: 20 },
   'two ways to the slave': {
     html: () => htmlPage(modesResult({ transfers: ['stream', 'pull'], depths: [1, 64] })),
-    charts: 1 + 10 + 2 + 2 + 2 + 2,
+    charts: 1 + 12 + 2 + 2 + 2 + 2,
   },
   'few samples': {
     html: () => htmlPage(modesResult({ samples: 15, rounds: 1, depths: [1] })),
-    charts: 1 + 6 + 1 + 1,
+    charts: 1 + 8 + 1 + 1,
   },
   extremes: { html: () => htmlPage(extremes()), charts: 1 + 2 + 2 + 2 + 2 },
-  losses: { html: () => htmlPage(lossResult()), charts: 3 },
+  losses: { html: () => htmlPage(lossResult()), charts: 4 },
 }
 const SIZES = [1280, 390].flatMap((width) => (['light', 'dark'] as const).map((scheme) => ({ width, scheme })))
 /** A browser takes its time: what two pages share is looked at in all four ways on one of them. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { readModesResult, readResult } from '../../src/bench/report/index.ts'
-import { lossResult, MODES, modesResult } from './report-fixture.ts'
+import { BOTH, lossResult, modesResult } from './report-fixture.ts'
 
 describe('a file', () => {
   function written(content: unknown): string {
@@ -14,7 +14,7 @@ describe('a file', () => {
     writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
     return file
   }
-  const modes = modesResult({ depths: [1], modes: [MODES[5]] })
+  const modes = modesResult({ depths: [1], modes: [BOTH] })
   const [cell] = modes.cells
   const [round] = cell.rounds
 

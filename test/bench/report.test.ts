@@ -8,8 +8,8 @@ import { figuresOf, merged, percentile } from '../../src/bench/report/figures.ts
 import { count, time } from '../../src/bench/report/format.ts'
 import { csv, htmlPage, lossCsv, lossTable, modesChartSvg, terminalTable } from '../../src/bench/report/index.ts'
 import { spread } from '../../src/bench/report/svg.ts'
-import { FAILURES, type LossResult, type ModesResult, modeName, type RawHistogram } from '../../src/bench/results.ts'
-import { lossResult, MODES, modesResult } from './report-fixture.ts'
+import { failuresOf, type LossResult, type ModesResult, modeName, type RawHistogram } from '../../src/bench/results.ts'
+import { BOTH, lossResult, MODES, modeOf, modesResult } from './report-fixture.ts'
 
 /** As the generator writes them. */
 function raw(values: readonly number[]): RawHistogram {
@@ -59,7 +59,7 @@ describe('percentiles', () => {
 })
 
 test('a cell is the median of its rounds, what was refused is counted apart, a lag of -1 is none', () => {
-  const [cell] = modesResult({ modes: [MODES[4]], depths: [1], rounds: 3 }).cells
+  const [cell] = modesResult({ modes: [modeOf('SYNC_FLUSH', 'ASYNC_MASTER')], depths: [1], rounds: 3 }).cells
   const rounds = cell.rounds.map((round, index) => ({
     ...round,
     ratePerSecond: [10, 30, 20][index],
@@ -107,6 +107,8 @@ describe('beside the documents', () => {
       SYNC_FLUSH: 'tens to hundreds of ms',
       'SYNC_FLUSH + ASYNC_MASTER': 'tens to hundreds of ms',
       'SYNC_FLUSH + SYNC_MASTER': 'hundreds of ms to seconds',
+      'ASYNC_FLUSH + DLEDGER': undefined,
+      'SYNC_FLUSH + DLEDGER': undefined,
     })
   })
 
@@ -121,9 +123,9 @@ describe('beside the documents', () => {
     expect(verdict(claimOf({ flush: 'SYNC_FLUSH', replication: 'none' }), p50, p99)).toBe(text)
   })
 
-  test('only both synchronous lose nothing in all three failures', () => {
-    const kept = MODES.filter((mode) => FAILURES.every((failure) => claimedLoss(mode, failure) === 'nothing'))
-    expect(kept.map(modeName)).toEqual(['SYNC_FLUSH + SYNC_MASTER'])
+  test('of pairs only both synchronous lose nothing, of groups the one that syncs', () => {
+    const kept = MODES.filter((mode) => failuresOf(mode).every((failure) => claimedLoss(mode, failure) === 'nothing'))
+    expect(kept.map(modeName)).toEqual(['SYNC_FLUSH + SYNC_MASTER', 'SYNC_FLUSH + DLEDGER'])
   })
 })
 
@@ -135,7 +137,7 @@ describe('the terminal’s table', () => {
     expect(wide).toMatch(
       /SYNC_FLUSH \+ SYNC_MASTER +Basalt +\d+ µs +\d+ µs +hundreds of ms to seconds +\d+× faster +\d+ k/,
     )
-    expect(wide.split('Every cell')[1].match(/in flight/g)).toHaveLength(24)
+    expect(wide.split('Every cell')[1].match(/in flight/g)).toHaveLength(32)
     expect(wide).toContain('p99.99')
     expect(wide).not.toContain('PARTIAL')
   })
@@ -150,7 +152,7 @@ describe('the terminal’s table', () => {
 
   test('has a column for each condition that differs, and none for those that do not', () => {
     const surface = [{ fdatasyncMs: 10, rttMs: 50 }]
-    const head = terminalTable(modesResult({ surface, modes: [MODES[5]] }), 200)
+    const head = terminalTable(modesResult({ surface, modes: [BOTH] }), 200)
       .split('Every cell')[1]
       .split('\n')[1]
     expect(head).toContain('fdatasync +ms  link +ms')
@@ -187,16 +189,22 @@ describe('the terminal’s table', () => {
 describe('the table of losses', () => {
   test('has modes by failures, and who lost nothing', () => {
     const text = lossTable(lossResult())
-    expect(text).toMatch(/SYNC_FLUSH \+ SYNC_MASTER +0 of [\d,]+ +0 of [\d,]+ +0 of [\d,]+\n/)
+    expect(text).toMatch(/SYNC_FLUSH \+ SYNC_MASTER +0 of [\d,]+ +0 of [\d,]+ +0 of [\d,]+ +–\n/)
+    expect(text).toMatch(/SYNC_FLUSH \+ DLEDGER +0 of [\d,]+ +0 of [\d,]+ +0 of [\d,]+ +0 of [\d,]+\n/)
+    expect(text).toMatch(/ASYNC_FLUSH \+ DLEDGER +two of three machines crash +[1-9].* as claimed/)
     expect(text).toMatch(/ASYNC_FLUSH +disk lost .* by hand +by hand/)
-    expect(text).toContain('Lost nothing, of the 6 modes tried in all three failures: SYNC_FLUSH + SYNC_MASTER.')
+    expect(text).toContain(
+      'Lost nothing, of the 8 modes tried in all failures: SYNC_FLUSH + SYNC_MASTER; SYNC_FLUSH + DLEDGER.',
+    )
     expect(text).not.toContain('LOST')
   })
 
   test('a loss where the documents promise none stands out in table and page', () => {
     const result = lossResult()
     const cells = result.cells.map((cell, index) =>
-      index < 15 ? cell : { ...cell, rounds: cell.rounds.map((round) => ({ ...round, lost: 1, longestRun: 1 })) },
+      index < result.cells.length - 7
+        ? cell
+        : { ...cell, rounds: cell.rounds.map((round) => ({ ...round, lost: 1, longestRun: 1 })) },
     )
     const worse: LossResult = { ...result, cells }
     expect(lossTable(worse)).toContain('LOST, claimed: nothing')
@@ -210,7 +218,7 @@ describe('the table of losses', () => {
     const rounds = cell.rounds.map((round, index) => ({ ...round, readsBackMs: [100, -1, 300][index] }))
     const text = lossTable({ ...result, isPartial: true, cells: [{ ...cell, rounds }] }, 160)
     expect(text).toContain('200 ms, 1× by hand')
-    expect(text).toContain('No mode was tried in all three failures')
+    expect(text).toContain('No mode was tried in all failures')
     expect(text).toMatch(/^PARTIAL/)
   })
 })
@@ -224,7 +232,7 @@ describe('CSV', () => {
 
   test('has a line a cell with the same fields, empty where nothing is known', () => {
     const [head, ...rows] = rowsOf(csv(modesResult({ systems: ['basalt', 'apache'], offered: [1000] })))
-    expect(rows).toHaveLength(6 * 2 * 5)
+    expect(rows).toHaveLength(8 * 2 * 5)
     for (const row of rows) expect(row).toHaveLength(head.length)
     const first = Object.fromEntries(head.map((name, index) => [name, rows[0][index]]))
     expect(first).toMatchObject({
@@ -239,7 +247,7 @@ describe('CSV', () => {
     expect(Number(first.p50_us)).toBeGreaterThan(50)
     expect(Number(first.claimed_p50_us)).toBeGreaterThan(0)
     const [lossHead, ...lost] = rowsOf(lossCsv(lossResult()))
-    expect(lost).toHaveLength(18)
+    expect(lost).toHaveLength(8 * 3 + 2)
     for (const row of lost) expect(row).toHaveLength(lossHead.length)
   })
 })
@@ -254,12 +262,12 @@ describe('the way of a message', () => {
   }
 
   test('both synchronous: the answer waits for the slower of disk and slave, which run side by side from the append on', () => {
-    const { way, end, answered } = ends(MODES[5])
+    const { way, end, answered } = ends(BOTH)
     expect(answered.start).toBe(Math.max(end('flushed'), end('reportRead')))
     expect(way.segments.find(({ step }) => step === 'flushed')!.start).toBe(end('appended'))
     expect(way.segments.find(({ step }) => step === 'sent')!.start).toBe(end('appended'))
     expect(way.segments.some(({ isLater }) => isLater)).toBe(false)
-    const reportRead = steps(MODES[5]).find(({ step }) => step === 'reportRead')!.p50Us
+    const reportRead = steps(BOTH).find(({ step }) => step === 'reportRead')!.p50Us
     expect(end('reportRead')).toBe(end('sent') + reportRead)
   })
 
@@ -271,10 +279,17 @@ describe('the way of a message', () => {
     )
   })
 
+  test('a group waits for its majority, whether for its disks or not', () => {
+    const { way, end, answered } = ends(modeOf('ASYNC_FLUSH', 'DLEDGER'))
+    expect(answered.start).toBe(end('reportRead'))
+    expect(way.segments.filter(({ isLater }) => isLater).map(({ step }) => step)).toEqual(['flushed'])
+    expect(ends(modeOf('SYNC_FLUSH', 'DLEDGER')).way.segments.some(({ isLater }) => isLater)).toBe(false)
+  })
+
   test('a slave slower by its own clock than the whole on the master’s leaves no link, and nothing is negative', () => {
-    const odd = steps(MODES[5]).map((step) => (step.step === 'slaveFlushed' ? { ...step, p50Us: 9999 } : step))
-    expect(Math.min(...wayOf(odd, MODES[5]).segments.map(({ us }) => us))).toBeGreaterThanOrEqual(0)
-    expect(wayOf([], MODES[5])).toEqual({ segments: [], endUs: 0, totalUs: undefined })
+    const odd = steps(BOTH).map((step) => (step.step === 'slaveFlushed' ? { ...step, p50Us: 9999 } : step))
+    expect(Math.min(...wayOf(odd, BOTH).segments.map(({ us }) => us))).toBeGreaterThanOrEqual(0)
+    expect(wayOf([], BOTH)).toEqual({ segments: [], endUs: 0, totalUs: undefined })
   })
 })
 

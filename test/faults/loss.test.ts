@@ -16,9 +16,12 @@ import { isLong, storeFolder } from './support/scratch.ts'
 
 const SEED = process.env.FAULTS_SEED ?? String(Date.now() % 1_000_000)
 const ROUNDS = process.env.FAULTS_ROUNDS ?? (isLong ? '20' : '1')
-/** Where nothing is promised of the slave there is nothing to assert: the long form has all six. */
-const MODES = isLong ? 'async,async+async,async+sync,sync,sync+async,sync+sync' : 'async,async+sync,sync,sync+sync'
+/** Where nothing is promised of the slave there is nothing to assert: the long form has all of them. */
+const MODES = isLong
+  ? 'async,async+async,async+sync,async+dledger,sync,sync+async,sync+sync,sync+dledger'
+  : 'async,async+sync,sync,sync+sync,sync+dledger'
 const BOTH = 'SYNC_FLUSH + SYNC_MASTER'
+const GROUP = 'SYNC_FLUSH + DLEDGER'
 const SLOW = 'fdatasync=60ms,rtt=100ms'
 const STARTED_MS_MAX = 60_000
 const TRIES_MAX = 5
@@ -90,16 +93,21 @@ test.runIf(hasObserver())(
         expect(found + lost, name).toBe(acknowledged)
         expect(duplicates, name).toBe(0)
       }
-      const isOnBothDisks = mode.flush === 'SYNC_FLUSH' || mode.replication === 'SYNC_MASTER'
-      const isKept =
-        failure === 'process-crash' ||
-        (failure === 'machine-crash' ? isOnBothDisks : mode.replication === 'SYNC_MASTER')
+      const isThere = mode.replication === 'SYNC_MASTER' || mode.replication === 'DLEDGER'
+      const isKept = {
+        'process-crash': true,
+        'machine-crash': mode.flush === 'SYNC_FLUSH' || isThere,
+        'disk-lost': isThere,
+        'majority-crash': mode.flush === 'SYNC_FLUSH',
+      }[failure]
       if (isKept) expect(lost(run, modeName(mode), failure), `${name}\n${run.said}`).toBe(0)
     }
     for (const { mode, rounds } of run.result.cells.filter(({ failure }) => failure === 'disk-lost')) {
       const { acknowledged, lost, servedBy, writesBackMs } = rounds[0]
       if (mode.replication === 'none') expect({ lost, servedBy }).toEqual({ lost: acknowledged, servedBy: 'nobody' })
-      else expect({ servedBy, writesBackMs }).toEqual({ servedBy: 'slave', writesBackMs: -1 })
+      else if (mode.replication !== 'DLEDGER')
+        expect({ servedBy, writesBackMs }).toEqual({ servedBy: 'slave', writesBackMs: -1 })
+      else expect(servedBy === 'member' && writesBackMs > 0, `${servedBy} ${writesBackMs}`).toBe(true)
     }
     // SYNC_FLUSH is the master's own disk, whatever its slave has.
     for (const mode of ['SYNC_FLUSH', 'SYNC_FLUSH + SYNC_MASTER']) {
@@ -116,6 +124,13 @@ const caught: { mutant: Mutant; flag: string; mode: string; failure: Failure; in
   { mutant: earlyAcknowledgements.ofBoth, flag: 'sync+sync', mode: BOTH, failure: 'machine-crash', inject: SLOW },
   { mutant: earlyAcknowledgements.ofBoth, flag: 'sync+sync', mode: BOTH, failure: 'disk-lost', inject: SLOW },
   { mutant: earlyAcknowledgements.ofSlave, flag: 'sync+sync', mode: BOTH, failure: 'disk-lost', inject: 'rtt=100ms' },
+  {
+    mutant: earlyAcknowledgements.ofBoth,
+    flag: 'sync+dledger',
+    mode: GROUP,
+    failure: 'disk-lost',
+    inject: 'rtt=100ms',
+  },
   { mutant: earlyAcknowledgements.ofDisk, flag: 'sync', mode: 'SYNC_FLUSH', failure: 'machine-crash', inject: SLOW },
 ]
 

@@ -22,8 +22,8 @@ export const JVM = {
 export const TENTH: Timers = {
   ...JVM_TIMERS,
   heartbeatMs: 200,
-  electionMsMin: 600,
-  electionMsMax: 700,
+  electionMsMin: 550,
+  electionMsMax: 630,
   leaderLeakMs: 600,
   voteMsMin: 30,
   voteMsMax: 100,

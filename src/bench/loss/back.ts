@@ -81,6 +81,28 @@ export async function firstWrite(
   return 'late'
 }
 
+/** A producer that knows all members of a group and tries each, until one acknowledges. */
+export async function firstWriteOf(
+  nodes: readonly BrokerNode[],
+  watch: Stopwatch,
+  end: AbortSignal,
+): Promise<number | undefined> {
+  let first: number | undefined
+  const tryOne = async (node: BrokerNode) => {
+    while (first === undefined && !end.aborted) {
+      if (node.isRunning && (await sendProbe(node.address)) === OK) first ??= watch.ms
+      else await sleep(EVERY_MS)
+    }
+  }
+  await Promise.race([Promise.all(nodes.map(tryOne)), ended(() => first !== undefined || end.aborted)])
+  return first
+}
+
+/** A member that neither answers nor refuses holds its asker for longer than anybody waits here. */
+async function ended(test: () => boolean): Promise<void> {
+  while (!test()) await sleep(EVERY_MS)
+}
+
 async function reads(address: string): Promise<boolean> {
   const client = new BareClient(address)
   try {

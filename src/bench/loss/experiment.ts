@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { machineFacts } from '../machine.ts'
 import {
   type Failure,
+  failuresOf,
   type LossCell,
   type LossResult,
   type LossRound,
@@ -20,6 +21,7 @@ import {
   modeName,
   RESULT_VERSION,
 } from '../results.ts'
+import { groupRound } from './group-round.ts'
 import { Observer, type Random, randomFrom, type Tearing } from './observer.ts'
 import type { LossOptions } from './options.ts'
 import { lossRound } from './round.ts'
@@ -47,13 +49,15 @@ export async function lossExperiment(
   const folder = mkdtempSync(join(options.folder, 'basalt-loss-'))
   const left: Record<string, string> = {}
   try {
-    const observer = failures.includes('machine-crash') ? Observer.create(folder) : undefined
-    const kept = failures.filter((failure) => failure !== 'machine-crash' || observer !== undefined)
+    const observer = failures.some(isPowerCut) ? Observer.create(folder) : undefined
+    const kept = failures.filter((failure) => !isPowerCut(failure) || observer !== undefined)
     if (kept.length < failures.length) {
-      left.leftOut = 'machine-crash'
+      left.leftOut = failures.filter(isPowerCut).join(',')
       say('machine crashes are LEFT OUT: the observer of power cuts needs a C compiler (cc)')
     }
-    const cells: Open[] = modes.flatMap((mode) => kept.map((failure) => ({ mode, failure, rounds: [] })))
+    const cells: Open[] = modes.flatMap((mode) =>
+      kept.filter((failure) => failuresOf(mode).includes(failure)).map((failure) => ({ mode, failure, rounds: [] })),
+    )
     const random = randomFrom(seed)
     let failed = 0
     let number = 0
@@ -63,8 +67,9 @@ export async function lossExperiment(
         number += 1
         const name = `[${number}/${rounds * cells.length}] ${modeName(cell.mode)}, ${cell.failure}`
         try {
-          const isCut = cell.failure === 'machine-crash'
-          const done = await lossRound({
+          const isCut = isPowerCut(cell.failure)
+          const oneRound = cell.mode.replication === 'DLEDGER' ? groupRound : lossRound
+          const done = await oneRound({
             ...{ folder: join(folder, 'round'), settings, random, end, mode: cell.mode, failure: cell.failure },
             say: (line) => say(`${name}: ${line}`),
             observer: isCut ? observer : undefined,
@@ -93,6 +98,8 @@ export async function lossExperiment(
   }
 }
 
+const isPowerCut = (failure: Failure) => failure === 'machine-crash' || failure === 'majority-crash'
+
 function tearingOf(random: Random): Tearing {
   const sectors = [0.1, 0.5, 0.9, 1][Math.floor(random() * 4)]
   return { random, sectors, folders: [0, 0.5, 1][Math.floor(random() * 3)] }
@@ -104,10 +111,12 @@ function roundText(round: LossRound): string {
   if (lost > 0) parts.push(`longest run ${longestRun}`)
   if (duplicates > 0) parts.push(`${duplicates} twice`)
   if (foundOnMaster !== undefined && foundOnMaster < round.found) parts.push(`${foundOnMaster} on the master itself`)
-  parts.push(`reads ${backText(readsBackMs)}${servedBy === 'nobody' ? '' : ` from the ${servedBy}`}`)
+  parts.push(`reads ${backText(readsBackMs)}${BY[servedBy]}`)
   parts.push(`writes ${backText(writesBackMs)}`)
   return parts.join(', ')
 }
+
+const BY = { master: ' from the master', slave: ' from the slave', member: ' from another member', nobody: '' } as const
 
 function backText(ms: number): string {
   return ms < 0 ? 'by hand' : `after ${Math.round(ms)} ms`

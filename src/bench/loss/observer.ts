@@ -70,6 +70,14 @@ export class Observer {
     return observer
   }
 
+  /** For a store of its own, as another machine has; its image is in `folder`. */
+  another(folder: string): Observer {
+    mkdirSync(folder, { recursive: true })
+    const observer = new Observer(this.library, join(folder, 'image'))
+    observer.clear()
+    return observer
+  }
+
   env(store: string, delayUs = 0): Record<string, string> {
     return {
       LD_PRELOAD: this.library,

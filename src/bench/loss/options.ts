@@ -31,7 +31,7 @@ export interface LossSettings extends Injected {
   /** The failure comes at a random moment after so much load. */
   readonly loadMsMin: number
   readonly loadMsMax: number
-  /** Keys of both brokers. */
+  /** Keys of all brokers. */
   readonly config: BrokerConfigText
 }
 

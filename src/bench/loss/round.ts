@@ -1,5 +1,6 @@
 /**
- * One round of the loss experiment: a cluster of its own, load, one failure, and the count of what is left.
+ * One round of the loss experiment on a master, where the mode has one with its slave: a cluster of its own, load, one failure, and the
+ * count of what is left. Of a group: group-round.ts.
  *
  *   process-crash   kill -9 of the master; it is started again at once on the same store (the page cache has survived)
  *                   found: what the restarted master has
@@ -14,43 +15,17 @@
  *
  * Owns:      its folder and processes; gone when it resolves. Blocks on: disks, for the rebuilding.
  */
-import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BareClient } from '../bare-client.ts'
-import { type BrokerNode, READY_TOPIC } from '../broker-node.ts'
 import { Cluster } from '../cluster.ts'
 import { Link } from '../link.ts'
-import type { Failure, LossRound, Mode } from '../results.ts'
-import { until } from '../server-process.ts'
+import type { LossRound } from '../results.ts'
 import { type FirstRead, firstRead, firstWrite, Stopwatch, sendProbe } from './back.ts'
 import { countLoss } from './count.ts'
-import { Ledger, Load, positionsOf, type ReadMessage, readBack } from './load.ts'
-import type { Observer, Random, Tearing } from './observer.ts'
-import type { LossSettings } from './options.ts'
+import { Ledger, type ReadMessage } from './load.ts'
+import { BACK_MS_MAX, cutPower, type RoundOptions, readFrom, slowDisk, startLoad, underLoad } from './scene.ts'
 
-export interface RoundOptions {
-  readonly folder: string
-  readonly mode: Mode
-  readonly failure: Failure
-  readonly settings: LossSettings
-  readonly random: Random
-  /** Of the master's store; needed for machine-crash only. */
-  readonly observer?: Observer | undefined
-  /** Undefined: the disk has exactly what was synced. */
-  readonly tearing?: Tearing | undefined
-  /** Ends the round: it rejects, and leaves nothing. */
-  readonly end: AbortSignal
-  /** What was unusual about the round. */
-  readonly say: (line: string) => void
-}
-
-/** Longer than any way back that needs nobody: what is not there by then counts as not there without an administrator. */
-const BACK_MS_MAX = 20_000
-const SETTLED_MS_MAX = 20_000
-const SETTLED_LOOK_MS = 40
-const QUEUES = 4
-const CONNECTIONS = 2
 /** The reads of a slave come before the experiment is busy with the master's disk. */
 const SLAVE_READS_MS_MAX = 2000
 
@@ -140,66 +115,6 @@ async function failAndCount(
     end.removeEventListener('abort', giveUp)
     over.abort()
     await read
-  }
-}
-
-/**
- * The observer takes the time after it has looked at what a sync is to write, as a disk does: what is appended meanwhile is not in it.
- * The broker's own switch waits before the sync, which is as good where no power is cut.
- */
-function slowDisk({ fdatasyncMs }: LossSettings, disk: string, observer?: Observer): Record<string, string> {
-  if (observer !== undefined) return observer.env(disk, fdatasyncMs * 1000)
-  return fdatasyncMs > 0 ? { BASALT_FAULTS: `slowSync=${fdatasyncMs}` } : {}
-}
-
-function startLoad({ address }: BrokerNode, ledger: Ledger, { inFlight, bodySize }: LossSettings): Load {
-  const load = new Load({
-    address,
-    ledger,
-    topic: READY_TOPIC,
-    queues: QUEUES,
-    connections: CONNECTIONS,
-    inFlight,
-    bodyBytes: bodySize,
-  })
-  load.start()
-  return load
-}
-
-/** Until messages are acknowledged and what was there before them is on disk, in any mode: the first read afterwards is of that. */
-async function underLoad({ process }: BrokerNode, { acknowledged }: Ledger, load: Load): Promise<void> {
-  await until(() => load.samples.length > 0, BACK_MS_MAX, process)
-  const { appended } = load.samples[0].positions
-  await until(() => acknowledged.size > 0 && load.seen('flushed') >= appended, BACK_MS_MAX, process)
-}
-
-/** The machine's disk has what was surely on it. */
-function cutPower(observer: Observer | undefined, disk: string, tearing: Tearing | undefined): void {
-  if (observer === undefined) throw new Error('a machine crash cannot be had without the observer')
-  const rebuilt = `${disk}.rebuilt`
-  observer.rebuild(disk, rebuilt, tearing)
-  rmSync(disk, { recursive: true })
-  renameSync(rebuilt, disk)
-  observer.adopt(disk)
-}
-
-/** Everything that a consumer gets, once the queues have all of the log. */
-async function readFrom(node: BrokerNode | undefined): Promise<ReadMessage[] | undefined> {
-  if (node === undefined) return undefined
-  const client = new BareClient(node.address)
-  try {
-    let end = -1
-    // A slave may still be taking what had arrived: twice the same.
-    const hasAll = async () => {
-      const { dispatched, appended } = await positionsOf(client)
-      const isQuiet = appended === end
-      end = appended
-      return isQuiet && dispatched >= appended
-    }
-    await until(hasAll, SETTLED_MS_MAX, node.process, SETTLED_LOOK_MS)
-    return await readBack(node.address, READY_TOPIC, QUEUES)
-  } finally {
-    await client.close()
   }
 }
 

@@ -1,7 +1,8 @@
 /**
- * How far the slave is behind while a cell is measured: end of the master's log less what a slave has reported.
+ * How far the slave is behind while a cell is measured: end of the master's log less what a slave has reported. Of a group: less what
+ * a majority has.
  *
- * Ours says it in one row of its runtime table. Apache's does not, so both brokers are asked at once where their logs end, and
+ * Ours says it in one row of its runtime table. Apache's does not, so all brokers are asked at once where their logs end, and
  * what the slave has but has not reported yet counts as reported.
  *
  * Owns:      a timer. An answer costs the broker about what a send costs: four a second disturb nothing.
@@ -37,13 +38,15 @@ export class LagSampler {
   }
 
   private async sample(): Promise<void> {
-    const { master, slave, system } = this.cluster
+    const { master, slaves, system } = this.cluster
     if (system === 'basalt') {
       const behind = Number((await master.runtime())?.basalt_unreplicated_bytes ?? -1)
       if (behind >= 0) this.samples.push(behind)
       return
     }
-    const [end, there] = await Promise.all([master.logEnd(), slave!.logEnd()])
-    if (end >= 0 && there >= 0) this.samples.push(Math.max(0, end - there))
+    const [end, ...there] = await Promise.all([master, ...slaves].map((node) => node.logEnd()))
+    // The master of three and the first of the others are a majority.
+    const most = Math.max(...there)
+    if (end >= 0 && most >= 0) this.samples.push(Math.max(0, end - most))
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The flags of `bench modes` as one checked plan of what to measure. Throws ConfigError, which ends the command with status 2.
  *
- * Sets of defaults: the whole suite, --quick (within a minute) and --surface (a map over disk and link); flags win over them.
+ * Sets of defaults: the whole suite, --quick (about a minute) and --surface (a map over disk and link); flags win over them.
  */
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
@@ -50,7 +50,7 @@ export interface ModesOptions {
   readonly connections: number
   /** Has memory for the page cache ready before each visit: seconds each, so in the whole suite only. */
   readonly touchesMemory: boolean
-  /** Keys of both brokers. */
+  /** Keys of all brokers. */
   readonly config: BrokerConfigText
   /** Where the stores are. */
   readonly folder: string
@@ -60,20 +60,21 @@ export interface ModesOptions {
   readonly told: Readonly<Record<string, string>>
 }
 
-/** "sync+async": the flush, and the master's role where there is a slave. */
+const ROLE_WORDS = { none: '', ASYNC_MASTER: '+async', SYNC_MASTER: '+sync', DLEDGER: '+dledger' } as const
+/** "sync+async": the flush, and the master's role where there is a slave; "sync+dledger": a group of three. */
 export const MODE_WORDS: Readonly<Record<string, Mode>> = Object.fromEntries(
   FLUSH_MODES.flatMap((flush) =>
-    REPLICATION_MODES.map((replication) => {
-      const role = replication === 'none' ? '' : `+${replication === 'ASYNC_MASTER' ? 'async' : 'sync'}`
-      return [`${flush === 'SYNC_FLUSH' ? 'sync' : 'async'}${role}`, { flush, replication }]
-    }),
+    REPLICATION_MODES.map((replication) => [
+      `${flush === 'SYNC_FLUSH' ? 'sync' : 'async'}${ROLE_WORDS[replication]}`,
+      { flush, replication },
+    ]),
   ),
 )
 
 const ALL_MODES = Object.keys(MODE_WORDS).join(',')
 /** What a run is without a flag of its own. */
 const SUITE = { inFlight: '1,64,256', rate: '2000', size: '1024,8192', rounds: '5', seconds: '3', warmUp: '2' }
-const QUICK = { inFlight: '1,64', rate: '', size: '1024', rounds: '1', seconds: '3', warmUp: '0.5' }
+const QUICK = { inFlight: '1,64', rate: '', size: '1024', rounds: '1', seconds: '2', warmUp: '0.5' }
 const SURFACE = { inFlight: '1,64', rate: '', size: '1024', rounds: '1', seconds: '1', warmUp: '0.5' }
 /** A JVM compiles for seconds. */
 const APACHE_WARM_UP = '6'
@@ -158,7 +159,10 @@ function systemsOf(against: string | undefined): { systems: System[]; apacheVers
 }
 
 /** What is measured would not be what the result says. */
-const OWN_KEYS = new Set(['flushDiskType', 'brokerRole', 'brokerId', 'haTransfer', 'haMasterAddress', 'listenPort'])
+const OWN_KEYS = new Set([
+  ...['flushDiskType', 'brokerRole', 'brokerId', 'haTransfer', 'haMasterAddress', 'listenPort'],
+  ...['enableDLegerCommitLog', 'dLegerGroup', 'dLegerPeers', 'dLegerSelfId'],
+])
 
 export function configOf(pairs: readonly string[]): BrokerConfigText {
   const config: Record<string, string> = {}

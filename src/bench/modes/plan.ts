@@ -1,14 +1,14 @@
 /**
  * What is measured in which order, and how long it takes.
  *
- * A *visit* is one fresh pair of servers and all cells that are measured on it. Rounds are interleaved: each round visits every mode
+ * A *visit* is one fresh pair or group of servers and all cells that are measured on it. Rounds are interleaved: each round visits every mode
  * of every system once, every second one the other way about, so that what the machine does meanwhile meets all alike; and each
  * round has processes and files of its own, so that what differs from start to start is in the spread.
  *
  * Pure.
  */
 import type { System } from '../broker-node.ts'
-import type { CellKey, Injected, Mode } from '../results.ts'
+import { type CellKey, type Injected, isPair, type Mode } from '../results.ts'
 import type { ModesOptions } from './options.ts'
 
 export interface Visit {
@@ -23,8 +23,9 @@ export interface Visit {
 
 /** Sent before a cell is measured, by its own load. */
 export const CELL_WARM_UP_SECONDS = 0.3
-/** Estimates: until servers are in sync and gone again; a generator's start, topic and end. */
+/** Estimates: until servers are in sync and gone again, and what an election adds; a generator's start, topic and end. */
 const START_SECONDS = { basalt: 1.2, apache: 5 }
+const ELECTION_SECONDS = { basalt: 1.5, apache: 12 }
 const GENERATOR_SECONDS = 0.4
 const TOUCH_SECONDS = 2
 
@@ -54,9 +55,9 @@ function visitsOnce(options: ModesOptions, round: number): Visit[] {
   return visits
 }
 
-/** Without a slave nothing is transferred, and Apache knows one way. */
+/** Without a slave nothing is transferred, Apache knows one way, and a group another. */
 function transfersOf(options: ModesOptions, system: System, mode: Mode): readonly CellKey['haTransfer'][] {
-  return system === 'apache' || mode.replication === 'none' ? ['stream'] : options.transfers
+  return system === 'apache' || !isPair(mode) ? ['stream'] : options.transfers
 }
 
 function cellsOf(options: ModesOptions, visit: Omit<Visit, 'cells'>): CellKey[] {
@@ -74,8 +75,9 @@ export const warmUpSeconds = (options: ModesOptions, system: System): number =>
 export const cellSeconds = (options: ModesOptions): number => CELL_WARM_UP_SECONDS + options.seconds + GENERATOR_SECONDS
 
 /** What a visit takes before its first cell and after its last. */
-export const visitSeconds = (options: ModesOptions, { system }: Visit): number =>
+export const visitSeconds = (options: ModesOptions, { system, mode }: Visit): number =>
   START_SECONDS[system] +
+  (mode.replication === 'DLEDGER' ? ELECTION_SECONDS[system] : 0) +
   warmUpSeconds(options, system) +
   GENERATOR_SECONDS +
   (options.touchesMemory ? TOUCH_SECONDS : 0)

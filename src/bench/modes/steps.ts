@@ -1,4 +1,4 @@
-/** The steps of a message's way while a cell was measured, from the stage clocks of both brokers; ours only. */
+/** The steps of a message's way while a cell was measured, from the stage clocks of master and slave; ours only. */
 import type { Cluster } from '../cluster.ts'
 import type { WaterfallStep } from '../results.ts'
 import { median } from '../stats.ts'

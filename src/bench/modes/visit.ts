@@ -1,9 +1,9 @@
 /**
- * One visit: a fresh pair of servers in one mode, warmed up, and each cell measured once by the load generator.
+ * One visit: a fresh pair or group of servers in one mode, warmed up, and each cell measured once by the load generator.
  *
  * Owns:      the servers and their folder while it lasts.
- * Injected:  a slower disk by the fault switch of both brokers (the slave's matters with slaveAckAfter=flush only), a longer link
- *            between slave and master; clients are as near as ever, so that what is added is what replication costs.
+ * Injected:  a slower disk by the fault switch of all brokers (the slave's matters with slaveAckAfter=flush only), a longer link
+ *            between brokers; clients are as near as ever, so that what is added is what replication costs.
  */
 import { execFile } from 'node:child_process'
 import { freemem } from 'node:os'
@@ -38,7 +38,7 @@ export const NO_ANSWER = '-1'
 export async function runVisit(visit: Visit, context: VisitContext): Promise<void> {
   const { options, signal } = context
   await settle(options.touchesMemory)
-  let link: LinkServer | undefined
+  const links = new Map<string, LinkServer>()
   const starting = Cluster.start({
     folder: context.folder,
     system: visit.system,
@@ -48,7 +48,8 @@ export async function runVisit(visit: Visit, context: VisitContext): Promise<voi
     env: { BASALT_FAULTS: visit.injected.fdatasyncMs > 0 ? `slowSync=${visit.injected.fdatasyncMs}` : '' },
     link: async (haAddress) => {
       if (visit.injected.rttMs === 0) return haAddress
-      link = await startLink(haAddress, visit.injected.rttMs, context.folder)
+      const link = links.get(haAddress) ?? (await startLink(haAddress, visit.injected.rttMs, context.folder))
+      links.set(haAddress, link)
       return link.address
     },
     signal,
@@ -67,7 +68,7 @@ export async function runVisit(visit: Visit, context: VisitContext): Promise<voi
     }
   } finally {
     await cluster?.close()
-    await link?.process.kill()
+    await Promise.all([...links.values()].map((link) => link.process.kill()))
   }
 }
 
@@ -94,7 +95,7 @@ async function warmUp(cluster: Cluster, visit: Visit, { options, signal }: Visit
 
 async function measure(cluster: Cluster, key: CellKey, { options, signal }: VisitContext): Promise<Round> {
   const warmupMs = CELL_WARM_UP_SECONDS * 1000
-  const { master, slave } = cluster
+  const { master, slaves } = cluster
   const connections = key.load === 'closed' ? Math.min(options.connections, key.inFlight) : options.connections
   const load: LoadOptions = {
     ...(key.load === 'closed'
@@ -104,7 +105,7 @@ async function measure(cluster: Cluster, key: CellKey, { options, signal }: Visi
     topic: TOPIC,
     create: false,
     pid: master.process.pid,
-    ...(slave === undefined ? {} : { slavePid: slave.process.pid }),
+    ...(slaves.length === 0 ? {} : { slavePids: slaves.map(({ process }) => process.pid) }),
     connections,
     bodySize: key.bodySize,
     queues: QUEUES,
@@ -138,8 +139,8 @@ export function roundOf(result: LoadResult, lag: { lagBytes: number; lagBytesMax
 
 /** A broker that went away is no figure. */
 function check(result: LoadResult, cluster: Cluster): LoadResult {
-  for (const { role, process } of cluster.nodes) {
-    if (process.ended) throw new Error(`the ${role} ended with status ${process.status}:\n${process.tail()}`)
+  for (const { name, process } of cluster.nodes) {
+    if (process.ended) throw new Error(`the ${name} ended with status ${process.status}:\n${process.tail()}`)
   }
   if (result.firstFailure?.startsWith('connection')) {
     throw new Error(

@@ -1,6 +1,6 @@
 /** One cell of the loss experiment over its rounds: counts added up, the longest run of any round, median times. */
 import { grouped } from '../grouped.ts'
-import { FAILURES, type Failure, type LossResult, type LossRound, type Mode, modeName } from '../results.ts'
+import { FAILURES, type Failure, failuresOf, type LossResult, type LossRound, type Mode, modeName } from '../results.ts'
 import { median } from '../stats.ts'
 import { claimedLoss } from './claims.ts'
 import { modeOrder } from './selection.ts'
@@ -31,6 +31,7 @@ export const FAILURE_NAMES: Readonly<Record<Failure, string>> = {
   'process-crash': 'process crash',
   'machine-crash': 'machine crash',
   'disk-lost': 'disk lost',
+  'majority-crash': 'two of three machines crash',
 }
 
 /** In the order of modes and failures; cells without a round are left out. */
@@ -63,12 +64,18 @@ function back(times: readonly number[]): Back {
   return { medianMs: there.length === 0 ? undefined : median(there), never: times.length - there.length }
 }
 
-/** Modes that lost nothing in any failure, of those for which all three were tried. */
+/** Modes that lost nothing in any failure, of those for which all that they can meet were tried. */
 export function keepsAll(figures: readonly LossFigures[]): { kept: string[]; tried: string[] } {
-  const modes = [...grouped(figures, ({ mode }) => modeName(mode))].filter(([, of]) => of.length === FAILURES.length)
+  const modes = [...grouped(figures, ({ mode }) => modeName(mode))].filter(
+    ([, of]) => of.length === failuresOf(of[0].mode).length,
+  )
   const kept = modes.filter(([, of]) => of.every(({ lost }) => lost === 0))
   return { kept: kept.map(([name]) => name), tried: modes.map(([name]) => name) }
 }
+
+/** Failures that were tried on any mode: the columns of the matrix. */
+export const triedFailures = (figures: readonly LossFigures[]): Failure[] =>
+  FAILURES.filter((failure) => figures.some((cell) => cell.failure === failure))
 
 /** How a cell stands beside the documents: a loss where they promise none is the one that matters. */
 export function lossVerdict({

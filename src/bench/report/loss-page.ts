@@ -1,10 +1,10 @@
 /** The page of `bench loss`: the documents' table of zero loss, measured, and how long nobody served. */
 
 import { grouped } from '../grouped.ts'
-import { FAILURES, type Failure, type LossResult, modeName } from '../results.ts'
+import { type Failure, failuresOf, type LossResult, modeName } from '../results.ts'
 import { backChart } from './charts/back.ts'
 import { percent, plural, whole } from './format.ts'
-import { FAILURE_NAMES, type LossFigures, lossFigures, lossVerdict } from './loss-figures.ts'
+import { FAILURE_NAMES, type LossFigures, lossFigures, lossVerdict, triedFailures } from './loss-figures.ts'
 import { backText, summary } from './loss-table.ts'
 import { details, figure, htmlTable, legend, pageOf, panels, section } from './page.ts'
 import { circle, escaped } from './svg.ts'
@@ -24,26 +24,28 @@ export function lossPage(result: LossResult): string {
 
 function matrixSection(figures: readonly LossFigures[]): string {
   const modes = [...grouped(figures, ({ mode }) => modeName(mode))]
-  const head = FAILURES.map((failure) => `<th scope="col" class="l">${FAILURE_NAMES[failure]}</th>`).join('')
+  const failures = triedFailures(figures)
+  const head = failures.map((failure) => `<th scope="col" class="l">${FAILURE_NAMES[failure]}</th>`).join('')
   const rows = modes.map(([name, cells]) => {
-    const each = FAILURES.map((failure) =>
+    const each = failures.map((failure) =>
       matrixCell(
         failure,
         cells.find((cell) => cell.failure === failure),
+        failuresOf(cells[0].mode).includes(failure) ? 'not measured' : 'no group',
       ),
     )
     return `<tr><th scope="row">${escaped(name).replace(' + ', ' <br>+ ')}</th>${each.join('')}</tr>`
   })
   return section(
     'Acknowledged, and gone',
-    'Process crash: kill -9. Machine crash: also what was not flushed is gone. Disk lost: the master does not come back.',
+    `Of the master: process crash, kill -9; machine crash, also what was not flushed is gone; disk lost, it does not come back.${failures.includes('majority-crash') ? ' Two of three machines crash: the leader of a group and another member.' : ''}`,
     `<div class="scroll" tabindex="0" role="region" aria-label="table"><table class="matrix"><thead><tr><td></td>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`,
   )
 }
 
-function matrixCell(failure: Failure, cell: LossFigures | undefined): string {
+function matrixCell(failure: Failure, cell: LossFigures | undefined, absent: string): string {
   const label = `data-failure="${FAILURE_NAMES[failure]}"`
-  if (cell === undefined) return `<td ${label}>not measured</td>`
+  if (cell === undefined) return `<td ${label}>${absent}</td>`
   const { lost, acknowledged, longestRun, duplicates, rounds } = cell
   const twice = duplicates === 0 ? '' : `<small>${whole(duplicates)} found twice</small>`
   const beside = lossVerdict(cell) === 'as claimed' ? '' : `<small>${escaped(lossVerdict(cell))}</small>`
@@ -55,9 +57,9 @@ function matrixCell(failure: Failure, cell: LossFigures | undefined): string {
 }
 
 function backSection(figures: readonly LossFigures[]): string {
-  const charts = FAILURES.flatMap((failure) => {
+  const charts = triedFailures(figures).map((failure) => {
     const of = figures.filter((cell) => cell.failure === failure)
-    return of.length === 0 ? [] : [figure(backChart(failure, of, figures), FAILURE_NAMES[failure])]
+    return figure(backChart(failure, of, figures), FAILURE_NAMES[failure])
   })
   return section(
     'Until it serves again',

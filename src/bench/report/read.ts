@@ -13,6 +13,7 @@ import {
   type ModesResult,
   REPLICATION_MODES,
   RESULT_VERSION,
+  SERVERS,
 } from '../results.ts'
 
 export function readResult(path: string): ModesResult | LossResult {
@@ -132,7 +133,7 @@ const modesResult = object({
 })
 const lossRound = object({
   ...{ acknowledged: positive, found: positive, lost: positive, longestRun: positive, duplicates: positive },
-  ...{ readsBackMs: number, writesBackMs: number, servedBy: oneOf(['master', 'slave', 'nobody']) },
+  ...{ readsBackMs: number, writesBackMs: number, servedBy: oneOf(SERVERS) },
 })
 const lossResult = object({ ...HEAD, cells: list(object({ mode, failure: oneOf(FAILURES), rounds: list(lossRound) })) })
 

@@ -4,7 +4,15 @@
  * Invariant: every cell with a round is in `all`, and in exactly one of `main` and `surface`.
  */
 import { grouped } from '../grouped.ts'
-import { type CellKey, FLUSH_MODES, type Mode, type ModesResult, modeName, REPLICATION_MODES } from '../results.ts'
+import {
+  type CellKey,
+  FLUSH_MODES,
+  isPair,
+  type Mode,
+  type ModesResult,
+  modeName,
+  REPLICATION_MODES,
+} from '../results.ts'
 import { type Figures, figuresOf } from './figures.ts'
 import { count, digits, plain, whole } from './format.ts'
 
@@ -76,7 +84,7 @@ export function select(result: ModesResult): Selection {
   }
 }
 
-const replicates = ({ key }: Figures) => key.mode.replication !== 'none'
+const replicates = ({ key }: Figures) => isPair(key.mode)
 
 export function loadOf(key: CellKey): Load {
   if (key.load === 'closed') return { name: `${whole(key.inFlight)} in flight`, load: 'closed', amount: key.inFlight }

@@ -2,8 +2,8 @@
  * Colours and type of the reports, light and dark.
  *
  * A mode has one look everywhere: the colour says what it waits for on the slave's side (grey no slave, blue a slave that nobody waits
- * for, vermilion waits for it), filled and solid says that it waits for the disk. These three and the steps' colours are told apart
- * by colour-blind eyes (after Okabe and Ito); text has 4.5:1 on its ground, in both schemes.
+ * for, vermilion waits for it, green waits for a majority of its group), filled and solid says that it waits for the disk. These four and
+ * the steps' colours are told apart by colour-blind eyes (after Okabe and Ito); text has 4.5:1 on its ground, in both schemes.
  */
 import type { Mode } from '../results.ts'
 
@@ -22,6 +22,7 @@ const LIGHT = {
     none: '#5f6b77',
     async: '#0b66b8',
     sync: '#bf4a00',
+    group: '#00755a',
     apache: '#7a5195',
     good: '#0f6b4f',
     bad: '#a8321b',
@@ -43,6 +44,7 @@ const DARK: typeof LIGHT = {
     none: '#a5b0bb',
     async: '#5cb1f5',
     sync: '#f78c4d',
+    group: '#4fd3a8',
     apache: '#c9a2e6',
     good: '#7fd6b1',
     bad: '#f7a08c',
@@ -69,7 +71,7 @@ svg .axis{stroke:var(--axis);fill:none}
 svg .guide{stroke:var(--axis);fill:none;stroke-dasharray:1 4;stroke-linecap:round}
 svg .lead{stroke:var(--axis);fill:none;stroke-width:.75}
 svg .claim{fill:var(--claim)}
-.k-none{color:var(--none)}.k-async{color:var(--async)}.k-sync{color:var(--sync)}.k-apache{color:var(--apache)}.k-muted{color:var(--axis)}
+.k-none{color:var(--none)}.k-async{color:var(--async)}.k-sync{color:var(--sync)}.k-group{color:var(--group)}.k-apache{color:var(--apache)}.k-muted{color:var(--axis)}
 svg .curve{fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round}
 svg .range{stroke:currentColor;stroke-width:4;stroke-linecap:round;opacity:.55}
 svg .solid{fill:currentColor;stroke:currentColor;stroke-width:2}
@@ -83,7 +85,7 @@ svg .on-dark{fill:#fff;font-size:11px}
 svg .pale{font-size:11px;fill:var(--ink)}
 svg .step{stroke:var(--card);stroke-width:.75}
 svg .later{fill-opacity:.28;stroke:var(--axis);stroke-dasharray:2 2}
-svg .k-none.name,svg .k-async.name,svg .k-sync.name,svg .k-apache.name{fill:currentColor;font-size:11px}
+svg .k-none.name,svg .k-async.name,svg .k-sync.name,svg .k-group.name,svg .k-apache.name{fill:currentColor;font-size:11px}
 `
 
 /** The README's chart chooses by the reader's scheme alone and brings its own ground: it is read on whatever page it lies. */
@@ -139,8 +141,9 @@ footer{color:var(--muted);font-size:13px;overflow-wrap:anywhere}
 ${SHAPES}`
 
 /** Class of the colour. */
-export const hueOf = ({ replication }: Mode): string =>
-  replication === 'none' ? 'k-none' : replication === 'ASYNC_MASTER' ? 'k-async' : 'k-sync'
+export const hueOf = ({ replication }: Mode): string => HUES[replication]
+
+const HUES = { none: 'k-none', ASYNC_MASTER: 'k-async', SYNC_MASTER: 'k-sync', DLEDGER: 'k-group' } as const
 
 export const markOf = ({ flush }: Mode): 'solid' | 'hollow' => (flush === 'SYNC_FLUSH' ? 'solid' : 'hollow')
 

@@ -1,5 +1,5 @@
 /** `bench modes` in a terminal: what each mode costs beside what the documents claim, then every cell. */
-import { type ModesResult, modeName } from '../results.ts'
+import { isPair, type ModesResult, modeName } from '../results.ts'
 import { claimOf, verdict } from './claims.ts'
 import { type Figures, PERCENTILES } from './figures.ts'
 import { bytes, count, digits, MISSING, ms, time } from './format.ts'
@@ -58,7 +58,7 @@ function priceTable(selection: Selection, columns: number): string {
 const COLUMNS: readonly (Column & { of: (cell: Figures) => string })[] = [
   { head: 'mode', left: true, of: ({ key }) => modeName(key.mode) },
   { head: 'server', left: true, of: ({ key }) => systemName(key.system) },
-  { head: 'HA', left: true, keep: 5, of: ({ key }) => (key.mode.replication === 'none' ? '' : key.haTransfer) },
+  { head: 'HA', left: true, keep: 5, of: ({ key }) => (isPair(key.mode) ? key.haTransfer : '') },
   { head: 'body', keep: 6, of: ({ key }) => bytes(key.bodySize) },
   { head: 'fdatasync +ms', keep: 20, of: ({ key }) => digits(key.fdatasyncMs) },
   { head: 'link +ms', keep: 20, of: ({ key }) => digits(key.rttMs) },

@@ -58,10 +58,11 @@ export interface Limits {
   transferBehind: number
 }
 
+/** Beside JVM members. Followers hear pushes too and elect when the later of two is tired of waiting: in the end as soon as the original's. */
 export const JVM_TIMERS: Timers = {
   heartbeatMs: 2000,
-  electionMsMin: 6000,
-  electionMsMax: 7000,
+  electionMsMin: 5500,
+  electionMsMax: 6300,
   leaderLeakMs: 6000,
   voteMsMin: 300,
   voteMsMax: 1000,

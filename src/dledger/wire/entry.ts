@@ -74,11 +74,11 @@ export function isSameEntry(a: DLedgerEntry, b: DLedgerEntry): boolean {
   )
 }
 
-/** Consecutive entries. Their JSON is made once, however many peers it goes to. */
+/** Consecutive entries. Their JSON is made once, as bytes, however many peers it goes to. */
 export class WireBatch implements EntryBatch {
   readonly entries: readonly DLedgerEntry[]
   readonly bytes: number
-  private text: string | undefined
+  private made: Buffer | undefined
 
   constructor(entries: readonly DLedgerEntry[]) {
     let bytes = 0
@@ -106,14 +106,14 @@ export class WireBatch implements EntryBatch {
     return this.entries[this.entries.length - 1]?.term ?? -1
   }
 
-  /** The entries as objects, separated by commas. */
-  json(): string {
-    if (this.text === undefined) {
+  /** The entries as objects, separated by commas: ASCII. */
+  json(): Buffer {
+    if (this.made === undefined) {
       let text = ''
       for (const entry of this.entries) text += (text === '' ? '' : ',') + entryJson(entry)
-      this.text = text
+      this.made = Buffer.from(text, 'latin1')
     }
-    return this.text
+    return this.made
   }
 }
 

@@ -21,7 +21,7 @@ export const TIMERS_KEY = 'basaltTimers'
 
 /** `mark`: among our own. Without it these are the bytes of a JVM member. */
 export function writeRequest(request: MemberRequest | MetadataRequest, mark?: TimersMark): Buffer {
-  return Buffer.from(marked(request.kind === 'PUSH' ? pushJson(request) : requestJson(request), mark))
+  return request.kind === 'PUSH' ? pushBytes(request, mark) : Buffer.from(marked(requestJson(request), mark))
 }
 
 function requestJson(request: Exclude<MemberRequest, PushRequest> | MetadataRequest): string {
@@ -48,21 +48,33 @@ function marked(json: string, mark: TimersMark | undefined): string {
   return mark === undefined ? json : `${json.slice(0, -1)},"${TIMERS_KEY}":"${mark}"}`
 }
 
-/** Built by hand: the entries' text is shared by all peers, and nothing of it is scanned again. */
-function pushJson(request: PushRequest): string {
+/** Built by hand: the entries' bytes are shared by all peers, and nothing of them is made or scanned again. */
+function pushBytes(request: PushRequest, mark: TimersMark | undefined): Buffer {
   const { entries } = request
   assert(entries === undefined || entries instanceof WireBatch, 'pushes carry entries of the wire')
   const count = entries?.count ?? 0
   const isBatch = count > 1
-  const json = entries === undefined ? '' : entries.json()
-  return (
-    `{"batch":${isBatch},"batchEntry":[${isBatch ? json : ''}],"code":200,"commitIndex":${request.commitIndex},"count":${count}` +
-    (count === 1 ? `,"entry":${json}` : '') +
+  const counts = `"code":200,"commitIndex":${request.commitIndex},"count":${count}`
+  const rest = marked(
     `,"firstEntryIndex":${count === 0 ? -1 : entries!.firstIndex}${member('group', request.group)}` +
-    `,"lastEntryIndex":${count === 0 ? -1 : lastIndexOf(entries!)}${member('leaderId', request.leaderId)}` +
-    `${member('localId', request.localId)}${member('remoteId', request.remoteId)}` +
-    `,"term":${request.term},"totalSize":${totalSize(entries)},"type":"${request.type}"}`
+      `,"lastEntryIndex":${count === 0 ? -1 : lastIndexOf(entries!)}${member('leaderId', request.leaderId)}` +
+      `${member('localId', request.localId)}${member('remoteId', request.remoteId)}` +
+      `,"term":${request.term},"totalSize":${totalSize(entries)},"type":"${request.type}"}`,
+    mark,
   )
+  if (entries === undefined || count === 0) return Buffer.from(`{"batch":false,"batchEntry":[],${counts}${rest}`)
+  return isBatch
+    ? around(`{"batch":true,"batchEntry":[`, entries.json(), `],${counts}${rest}`)
+    : around(`{"batch":false,"batchEntry":[],${counts},"entry":`, entries.json(), rest)
+}
+
+function around(before: string, middle: Buffer, behind: string): Buffer {
+  const at = Buffer.byteLength(before)
+  const out = Buffer.allocUnsafe(at + middle.length + Buffer.byteLength(behind))
+  out.write(before)
+  middle.copy(out, at)
+  out.write(behind, at + middle.length)
+  return out
 }
 
 /** DLedger counts it where it gathers a batch; a single entry's push says 0. */
@@ -92,7 +104,7 @@ export function writeResponse(response: MemberResponse | ClientResponse, mark?: 
   const isMarked = response.kind === 'VOTE' || response.kind === 'HEART_BEAT' || response.kind === 'PUSH'
   if (isMarked) return Buffer.from(marked(text, mark))
   if (response.kind !== 'GET' || response.entries.count === 0) return Buffer.from(text)
-  return Buffer.from(text.replace('"entries":[]', () => `"entries":[${response.entries.json()}]`))
+  return Buffer.from(text.replace('"entries":[]', () => `"entries":[${response.entries.json().toString('latin1')}]`))
 }
 
 /**

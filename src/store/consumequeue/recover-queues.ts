@@ -270,7 +270,7 @@ class QueueRecovery {
       const segment = source.segmentAt(at)
       if (segment === undefined) break
       const { bytes, view, start, end } = segment
-      const kind = layout.read(record, bytes, view, at - start, Math.min(end, logEnd) - start)
+      const kind = (segment.layout ?? layout).read(record, bytes, view, at - start, Math.min(end, logEnd) - start)
       if (kind !== 'record' || record.storeTimestamp > until) break
       position = at
       at = end
@@ -303,7 +303,7 @@ class QueueRecovery {
 
   /** Queue offsets of the records that are not in the queues yet, and of those that should be and are not. */
   private readLog(logEnd: number): void {
-    const { source, layout = CLASSIC_LAYOUT } = this.options
+    const { source } = this.options
     const topics = new TopicTable<RecoveredQueue>()
     const record = new RecordView()
     this.believedTo = this.resumeFrom
@@ -311,7 +311,7 @@ class QueueRecovery {
     while (position < logEnd) {
       const segment = source.segmentAt(position)
       if (segment === undefined) return
-      const { bytes, view, start } = segment
+      const { bytes, view, start, layout = this.options.layout ?? CLASSIC_LAYOUT } = segment
       const limit = Math.min(segment.end, logEnd) - start
       let at = position - start
       while (at < limit) {
@@ -322,16 +322,17 @@ class QueueRecovery {
           at = size > 0 ? at + size : segment.end - start
           continue
         }
+        const entry = start + at
         at = record.at + record.totalSize
         const transaction = record.sysFlag & SYS_FLAG.transactionMask
         if (transaction !== 0 && transaction !== SYS_FLAG.commit) continue
-        this.note(topics, bytes, record, start)
+        this.note(topics, bytes, record, entry)
       }
       position = start + at
     }
   }
 
-  private note(topics: TopicTable<RecoveredQueue>, bytes: Uint8Array, record: RecordView, segmentStart: number): void {
+  private note(topics: TopicTable<RecoveredQueue>, bytes: Uint8Array, record: RecordView, position: number): void {
     const { queueId, queueOffset } = record
     if (queueId < 0 || queueOffset < 0 || !Number.isSafeInteger(queueOffset)) return
     const topic = topics.find(bytes, record.topicStart, record.topicLength)
@@ -341,8 +342,6 @@ class QueueRecovery {
       queue = this.queueOf(topic.name, queueId)
       topic.set(queueId, queue)
     }
-    const { layout = CLASSIC_LAYOUT } = this.options
-    const position = segmentStart + record.at - layout.headerSize
     if (queueOffset >= queue.end && position < this.resumeFrom && position < this.believedTo) {
       this.tell('ConsumeQueue units are missing: built again from the log', { topic: topic.name, queueId, position })
       this.resumeFrom = position

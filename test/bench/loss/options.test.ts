@@ -4,7 +4,7 @@ import { lossOptions } from '../../../src/bench/loss/index.ts'
 
 test('without flags: every mode in every failure, ten rounds; --quick two', () => {
   const { modes, failures, rounds, settings } = lossOptions({}, '/')
-  expect([modes.length, failures.length, rounds]).toEqual([6, 3, 10])
+  expect([modes.length, failures.length, rounds]).toEqual([8, 4, 10])
   expect(settings).toMatchObject({ fdatasyncMs: 3, rttMs: 2 })
   expect(lossOptions({ quick: true }, '/').rounds).toBe(2)
   expect(lossOptions({ quick: true, rounds: '5' }, '/').rounds).toBe(5)
@@ -18,7 +18,7 @@ test('a result says under which conditions it came about', () => {
 
 test.each([
   [{ modes: 'sync+both' }, /--modes is "sync\+both"; allowed: async, .*sync\+sync/],
-  [{ failures: 'fire' }, /--failures is "fire"; allowed: process-crash, machine-crash, disk-lost/],
+  [{ failures: 'fire' }, /--failures is "fire"; allowed: process-crash, machine-crash, disk-lost, majority-crash/],
   [{ rounds: '0' }, /--rounds is "0"/],
   [{ inject: 'disk=3ms' }, /--inject is "disk=3ms"/],
   [{ set: ['brokerRole=SLAVE'] }, /--set is "brokerRole=SLAVE"/],

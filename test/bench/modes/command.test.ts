@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { readModesResult } from '../../../src/bench/index.ts'
 import { modesOptions, planOf } from '../../../src/bench/modes/index.ts'
 import { keyText } from '../../../src/bench/modes/plan.ts'
-import type { Round } from '../../../src/bench/results.ts'
+import { isPair, type Round } from '../../../src/bench/results.ts'
 import { PACKAGE } from '../../faults/support/broker-process.ts'
 import { scratchFolder } from '../../store/scratch.ts'
 
@@ -66,7 +66,12 @@ function leftIn(folder: string): string[] {
 test(
   'measures what was asked on the disk and the link that were asked for',
   async () => {
-    const asked = { modes: 'async,sync,async+sync', inFlight: '2', rate: '40', inject: 'fdatasync=20ms,rtt=12ms' }
+    const asked = {
+      modes: 'async,sync,async+sync,async+dledger',
+      inFlight: '2',
+      rate: '40',
+      inject: 'fdatasync=20ms,rtt=12ms',
+    }
     const { texts, folders, closed } = startBench(
       ...['--modes', asked.modes, '--in-flight', asked.inFlight, '--rate', asked.rate, '--inject', asked.inject],
       ...['--seconds', '0.3', '--warm-up', '0', '--size', '200'],
@@ -94,12 +99,14 @@ test(
       else expect(round.ratePerSecond, name).toBeCloseTo(samples(round) / round.seconds, 6)
       expect(round.lagBytes >= 0, name).toBe(key.mode.replication !== 'none')
       if (key.mode.flush === 'SYNC_FLUSH') expect(middle(round), name).toBeGreaterThanOrEqual(20_000)
-      else if (key.mode.replication === 'SYNC_MASTER') expect(middle(round), name).toBeGreaterThanOrEqual(12_000)
+      else if (['SYNC_MASTER', 'DLEDGER'].includes(key.mode.replication))
+        expect(middle(round), name).toBeGreaterThanOrEqual(12_000)
       else expect(middle(round), name).toBeLessThan(12_000)
       const steps = Object.fromEntries(waterfall.map(({ step, p50Us }) => [step, p50Us]))
       expect(steps.total, name).toBeGreaterThan(0)
       if (key.mode.flush === 'SYNC_FLUSH') expect(steps.flushed, name).toBeGreaterThanOrEqual(19_000)
-      expect('slaveAppended' in steps, name).toBe(key.mode.replication !== 'none')
+      expect('slaveAppended' in steps, name).toBe(isPair(key.mode))
+      expect('reportRead' in steps, name).toBe(key.mode.replication !== 'none')
     }
     expect(texts.out).toContain('SYNC_FLUSH')
     expect(readdirSync(folders.stores)).toEqual([])

@@ -10,20 +10,22 @@ import { ConfigError } from '../../../src/errors.ts'
 const planFor = (flags: ModesFlags) => planOf(modesOptions(flags, '/'))
 const textOf = (flags: ModesFlags) => planFor(flags).flatMap(({ cells }) => cells.map(keyText))
 
-test('--quick is six modes at 1 and 64 in flight, once, within a minute', () => {
+test('--quick is eight modes at 1 and 64 in flight, once, in a good minute', () => {
   const options = modesOptions({ quick: true }, '/')
   const visits = planOf(options)
   expect(visits.map(({ mode }) => modeName(mode))).toEqual([
     'ASYNC_FLUSH',
     'ASYNC_FLUSH + ASYNC_MASTER',
     'ASYNC_FLUSH + SYNC_MASTER',
+    'ASYNC_FLUSH + DLEDGER',
     'SYNC_FLUSH',
     'SYNC_FLUSH + ASYNC_MASTER',
     'SYNC_FLUSH + SYNC_MASTER',
+    'SYNC_FLUSH + DLEDGER',
   ])
   for (const { cells } of visits) expect(cells.map(({ inFlight }) => inFlight)).toEqual([1, 64])
-  expect(options.seconds).toBe(3)
-  expect(plannedSeconds(options, visits)).toBeLessThan(58)
+  expect(options.seconds).toBe(2)
+  expect(plannedSeconds(options, visits)).toBeLessThan(68)
 })
 
 test('every cell is measured once in each round, and every second round goes the other way about', () => {
@@ -48,9 +50,11 @@ test('every cell is measured once in each round, and every second round goes the
       for (const [n, round] of rounds.entries()) expect(n % 2 === 0 ? round : round.toReversed()).toEqual(rounds[0])
       const once = rounds[0].flat()
       expect(new Set(once).size).toBe(once.length)
-      // Without a slave and with Apache there is one way to transfer.
+      // Without a slave, in a group and with Apache there is one way to transfer.
       const pairs = options.modes.flatMap(({ replication }) =>
-        options.systems.map((system) => (replication === 'none' || system === 'apache' ? 1 : options.transfers.length)),
+        options.systems.map((system) =>
+          replication === 'none' || replication === 'DLEDGER' || system === 'apache' ? 1 : options.transfers.length,
+        ),
       )
       const servers = pairs.reduce((sum, each) => sum + each, 0)
       const loads = options.inFlight.length + options.rates.length
@@ -96,7 +100,7 @@ test('a load that is named is the only one; the surface is every pair at 1 and 6
     [2, 1],
   ])
   expect(surface.every(({ cells }) => cells.length === 2)).toBe(true)
-  expect(planFor({ surface: true }).length).toBe(6 * 16)
+  expect(planFor({ surface: true }).length).toBe(8 * 16)
 })
 
 describe('flags that are wrong are named', () => {
@@ -117,6 +121,7 @@ describe('flags that are wrong are named', () => {
     [{ against: 'apache', inject: 'fdatasync=1ms' }, "the disk of Apache's broker cannot be made slower"],
     [{ quick: true, surface: true }, '--quick and --surface exclude each other'],
     [{ set: ['brokerRole=SLAVE'] }, '--set is "brokerRole=SLAVE"'],
+    [{ set: ['enableDLegerCommitLog=true'] }, '--set is "enableDLegerCommitLog=true"'],
     [{ set: ['x'] }, '--set is "x"; allowed: key=value'],
   ])('%j', (flags, complaint) => {
     expect(() => modesOptions(flags, '/')).toThrow(ConfigError)

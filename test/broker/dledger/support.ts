@@ -169,9 +169,9 @@ export class BrokerGroup {
 
   /** Leadership goes to `to`, which takes messages then. */
   async transfer(to: GroupMember): Promise<void> {
-    const from = await this.leader()
-    if (from === to) return
     await eventually(async () => {
+      const from = await this.leader()
+      if (from === to) return true
       const term = Number((await from.runtime())?.basalt_dledger_term)
       const answer = await this.dledger.transfer(from.id, to.id, term).catch(() => undefined)
       return answer?.code === 200

@@ -51,7 +51,7 @@ const BOTTOM = 40
 const NAME_GAP = 27
 
 export function curveChart(all: readonly Series[], options: CurveOptions): Chart {
-  const { width, percentile, extent, hasNames, height = 330 } = options
+  const { width, percentile, extent, hasNames } = options
   const name = options.nameOf ?? ((series: Series) => series.name)
   const lines = all
     .map((series) => ({ series, points: pointsOf(series.cells, percentile) }))
@@ -60,6 +60,9 @@ export function curveChart(all: readonly Series[], options: CurveOptions): Chart
     ...lines.map(({ series }) => Math.max(...split(name(series)).map((each) => textWidth(each, 11)))),
     0,
   )
+  // Names stand beside each other's, however many lines end close together.
+  const named = hasNames ? TOP + 8 + NAME_GAP * lines.length + BOTTOM : 0
+  const height = Math.max(options.height ?? 330, named)
   const right = width - (hasNames ? longest + 22 : 12)
   const bottom = height - BOTTOM
   const x = logarithmic(extent.rate[0], extent.rate[1], LEFT, right, width < 400 ? 4 : 6)

@@ -53,7 +53,7 @@ export function wayOf(steps: readonly WaterfallStep[], mode: Mode): Way {
   // The answer passes a flush that nobody waits for, so that one goes below.
   const flushLane = !isFlushLater ? 0 : mode.replication === 'none' ? 1 : 2
   const flushed = put('flushed', 'flushed', flushLane, appended, find('flushed'), isFlushLater)
-  const isSlaveLater = mode.replication !== 'SYNC_MASTER'
+  const isSlaveLater = mode.replication === 'ASYNC_MASTER'
   const sent = put('link', 'sent', 1, appended, find('sent'), isSlaveLater)
   const own = (['slaveReceived', 'slaveAppended', 'slaveFlushed', 'reported'] as const).map((step) => ({
     step,

@@ -53,6 +53,7 @@ export function againstSection(selection: Selection): string {
       look('k-none', 'Basalt without a slave'),
       look('k-async', 'Basalt, ASYNC_MASTER'),
       look('k-sync', 'Basalt, SYNC_MASTER'),
+      look('k-group', 'Basalt, DLEDGER'),
     ]),
     panels(charts),
     htmlTable(

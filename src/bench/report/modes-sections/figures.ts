@@ -1,5 +1,5 @@
 /** CPU a message, replication lag, and every cell in figures. */
-import { modeName } from '../../results.ts'
+import { isPair, modeName } from '../../results.ts'
 import { type BarRow, barChart } from '../charts/bars.ts'
 import { ownSeries } from '../charts/price.ts'
 import { PERCENTILES } from '../figures.ts'
@@ -126,7 +126,7 @@ export function cellsSection({ all }: Selection): string {
       modeName(key.mode),
       systemName(key.system),
       loadOf(key).name,
-      key.mode.replication === 'none' ? MISSING : key.haTransfer,
+      isPair(key.mode) ? key.haTransfer : MISSING,
     ]
     row.push(count(cell.rate), `${count(cell.rateLow)} to ${count(cell.rateHigh)}`)
     row.push(

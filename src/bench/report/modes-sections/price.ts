@@ -10,6 +10,7 @@ const LOOKS = legend([
   { name: 'no slave', hue: 'k-none', mark: rect(2, 1, 22, 12, { class: 'bar', rx: 2 }) },
   { name: 'a slave, not waited for', hue: 'k-async', mark: rect(2, 1, 22, 12, { class: 'bar', rx: 2 }) },
   { name: 'waits for the slave', hue: 'k-sync', mark: rect(2, 1, 22, 12, { class: 'bar', rx: 2 }) },
+  { name: 'a group of three, waits for a majority', hue: 'k-group', mark: rect(2, 1, 22, 12, { class: 'bar', rx: 2 }) },
   { name: 'filled: waits for the disk', hue: 'k-none', mark: circle(13, 7, 5, { class: 'solid' }) },
   { name: 'hollow, pale: does not', hue: 'k-none', mark: circle(13, 7, 5, { class: 'hollow' }) },
   { name: 'what the documents claim', mark: rect(2, 1, 22, 12, { class: 'claim', rx: 2 }) },

@@ -1,7 +1,7 @@
 /** What a slower disk and a longer link cost: only where several were injected. */
 
 import { grouped } from '../../grouped.ts'
-import { modeName } from '../../results.ts'
+import { isPair, modeName } from '../../results.ts'
 import { heatChart, type Surface } from '../charts/heat.ts'
 import { ownSeries } from '../charts/price.ts'
 import type { Figures } from '../figures.ts'
@@ -15,10 +15,10 @@ export function surfaceSection(selection: Selection): string {
   const system = ownSeries(selection)[0].system
   const ours = all.filter(({ key }) => key.system === system && key.bodySize === conditions.bodySize)
   const load = surfaceLoad(ours)
-  const replicated = ours.filter(({ key }) => key.mode.replication !== 'none')
+  const replicated = ours.filter(({ key }) => isPair(key.mode))
   const isOne = new Set(replicated.map(({ key }) => key.haTransfer)).size < 2
   const modeOf = ({ key: { mode, haTransfer } }: Figures) =>
-    `${modeName(mode)}${isOne || mode.replication === 'none' || haTransfer === 'stream' ? '' : ' (pull)'}`
+    `${modeName(mode)}${isOne || !isPair(mode) || haTransfer === 'stream' ? '' : ' (pull)'}`
   const surfaces: Surface[] = [
     ...grouped(
       ours.filter(({ key }) => loadOf(key).name === load),

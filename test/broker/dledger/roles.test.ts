@@ -34,8 +34,10 @@ test('the leader is brokerId 0 and takes messages; the others are slaves, name i
     await eventually(async () => Object.keys(await group.routes()).length === 3, 'all are in the routes')
   }
   const last = await group.leader()
-  const bodies = (await last.client.drain('T', 0)).map((it) => Buffer.from(it.body).toString())
-  expect([...new Set(bodies)]).toEqual(['0', '1', '2', '3'])
+  const bodies = async () => (await last.client.drain('T', 0)).map((it) => Buffer.from(it.body).toString())
+  // Acknowledged is committed: dispatch comes a moment later.
+  await eventually(async () => (await bodies()).includes('3'), 'all are there')
+  expect([...new Set(await bodies())]).toEqual(['0', '1', '2', '3'])
   const rows = (await last.runtime())!
   expect(rows).toMatchObject({
     basalt_dledger_group: 'broker-group',

@@ -167,16 +167,19 @@ export class BrokerGroup {
     return brokerAddrTable[GROUP]?.brokerAddrs ?? {}
   }
 
-  /** Leadership goes to `to`, which takes messages then. */
+  /** Leadership goes to `to`, which takes messages then: handed over again where somebody else was elected meanwhile. */
   async transfer(to: GroupMember): Promise<void> {
-    await eventually(async () => {
-      const from = await this.leader()
-      if (from === to) return true
-      const term = Number((await from.runtime())?.basalt_dledger_term)
-      const answer = await this.dledger.transfer(from.id, to.id, term).catch(() => undefined)
-      return answer?.code === 200
-    }, `${to.id} is handed the leadership`)
-    await eventually(async () => (await this.routes())['0'] === to.address && (await to.leads()), `${to.id} leads`)
+    await eventually(
+      async () => {
+        const from = await this.leader()
+        if (from === to) return true
+        const term = Number((await from.runtime())?.basalt_dledger_term)
+        await this.dledger.transfer(from.id, to.id, term).catch(() => undefined)
+        return false
+      },
+      `${to.id} leads`,
+      LONG_MS,
+    )
   }
 
   /**

@@ -22,7 +22,7 @@ describe.skipIf(!apacheIsThere('4.9.7', '5.3.3'))('bench modes', () => {
   ])('beside Apache %s, %s, over a link that takes its time', async (version, mode) => {
     const folder = scratch.sub(`bench-${version}-${mode}`)
     const argv = [
-      ...['bench', 'modes', '--quick', '--modes', mode, '--in-flight', '4', '--seconds', '0.5', '--size', '200'],
+      ...['bench', 'modes', '--quick', '--modes', mode, '--in-flight', '4', '--seconds', '1.5', '--size', '200'],
       ...['--inject', `rtt=${RTT_MS}ms`, '--warm-up', '0.5', '--against', `apache:${version}`],
       ...['--out', join(folder, 'out'), '--folder', join(folder, 'stores')],
     ]

@@ -66,6 +66,8 @@ export interface GroupMemberOptions {
 /** Of the original: flushFileInterval and checkPointInterval. */
 const FLUSH_MS = 10
 const CHECKPOINT_MS = 3000
+/** The same alarm is not said more often. */
+const ALARM_MS = 60_000
 
 export class GroupMember {
   readonly peers: readonly Peer[]
@@ -80,6 +82,7 @@ export class GroupMember {
   private checkpointed = -1
   private saving: Promise<void> | undefined
   private ending: Promise<void> | undefined
+  private alarmed: { what: string; at: number } | undefined
 
   /** Throws ConfigError BAD_PEERS, SELF_NOT_IN_PEERS. */
   constructor(options: GroupMemberOptions) {
@@ -119,7 +122,7 @@ export class GroupMember {
         said.info(`DLedger member ${selfId} is ${role} in term ${term}, leader ${leaderId ?? 'unknown'}`)
         options.onRole(role, term, leaderId)
       },
-      alarm: (what) => said.error(`DLedger member ${selfId}: ${what}`),
+      alarm: (what) => this.alarm(what),
     })
     this.writers = new LogDriver({
       log,
@@ -228,6 +231,15 @@ export class GroupMember {
         // Behind the answer: the other one is told, too.
         if (request.kind !== 'LEADERSHIP_TRANSFER') this.check.heard(request.localId, request.timers)
     }
+  }
+
+  /** A leader that is refused tries again and again. */
+  private alarm(what: string): void {
+    const { said, selfId, clock } = this.options
+    const now = clock.now()
+    if (what === this.alarmed?.what && now - this.alarmed.at < ALARM_MS) return
+    this.alarmed = { what, at: now }
+    said.error(`DLedger member ${selfId}: ${what}`)
   }
 
   private linkTo(peer: Peer, index: number, callMs: number, timers: TimersMark): PeerLink {

@@ -195,7 +195,7 @@ class Broker implements BrokerHandle {
     this.view = view
     const restore = (since: number) =>
       restoreTopics(tables, queueIds, view, { log, queueNumsMin: config.defaultTopicQueueNums, since })
-    const found = restore(0)
+    const { deleted: found } = restore(0)
     const service = new MessageService({
       config,
       engine,
@@ -262,12 +262,8 @@ class Broker implements BrokerHandle {
     const { registration } = this
     // A member of a group registers when it knows its role.
     if (this.member === undefined) await registration.start()
-    access.follow({
-      engine,
-      topics: tables.topics,
-      stats: tables.stats,
-      registration: () => this.registration,
-    })
+    const { topics, stats } = tables
+    access.follow({ engine, topics, stats, registration: () => this.registration })
     const schedule = this.startTimers(steady, { config, tables, service, view }, administration)
     replication.start(schedule)
     access.startWatching(schedule)
@@ -282,7 +278,9 @@ class Broker implements BrokerHandle {
         register: () => registration.registerNow(),
         releasePulls: () => service.holds.releaseAll(),
         restoreTopics: (since) => {
-          for (const topic of restore(since)) administration.deleted(topic)
+          const { deleted, isUndecided } = restore(since)
+          for (const topic of deleted) administration.deleted(topic)
+          return isUndecided
         },
       },
       schedule,

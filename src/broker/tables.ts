@@ -95,16 +95,16 @@ export class Tables {
 
 /**
  * Topics whose queues hold messages and that topics.json has lost (or has not got yet: a broker was killed just after it had
- * created one): their consumers must find them, and their producers go on with the queues that they know of. Returns
+ * created one): their consumers must find them, and their producers go on with the queues that they know of. `deleted`:
  * those that it lacks because they were deleted: their queues have to go once more. `since`: those whose messages end below are
- * not missing, but deleted, though not here.
+ * not missing, but deleted, though not here. `isUndecided`: dispatch has not said yet what some queue holds.
  */
 export function restoreTopics(
   { topics, deletedTopics }: Pick<Tables, 'topics' | 'deletedTopics'>,
   queueIds: Engine['queueIds'],
   view: Pick<StoreView, 'newestRecord'>,
   options: { log: Log; queueNumsMin: number; since?: number },
-): string[] {
+): { deleted: string[]; isUndecided: boolean } {
   const unknown = new Map<string, { queueNums: number; newest: number }>()
   for (const [queue, { topic, queueId }] of queueIds.all()) {
     if (topics.get(topic) !== undefined || topics.validateName(topic) !== undefined || topics.isSystem(topic)) continue
@@ -117,7 +117,9 @@ export function restoreTopics(
     })
   }
   const deleted: string[] = []
+  let isUndecided = false
   for (const [topic, { queueNums, newest }] of unknown) {
+    if (newest <= 0) isUndecided = true
     if (newest < (options.since ?? 0)) continue
     if (deletedTopics.covers(topic, newest)) {
       options.log.info(`topic ${topic} was deleted just before the last end: what was found of it is removed`)
@@ -127,5 +129,5 @@ export function restoreTopics(
     options.log.warn(`topic ${topic} has messages but no entry in topics.json: it is created with ${queueNums} queues`)
     topics.createInternal({ topic, queueNums, perm: 6 })
   }
-  return deleted
+  return { deleted, isUndecided }
 }

@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest'
 import { lossResult, MODES, modesResult } from '../bench/report-fixture.ts'
 import { World } from './support.ts'
 
-const SHAPE = { modes: [MODES[0], MODES[5]], depths: [1, 64], rounds: 8 }
+const BOTH = MODES.find(({ flush, replication }) => flush === 'SYNC_FLUSH' && replication === 'SYNC_MASTER')!
+const SHAPE = { modes: [MODES[0], BOTH], depths: [1, 64], rounds: 8 }
 const FILES = {
   'a.json': JSON.stringify(modesResult({ ...SHAPE, seed: 1 })),
   'b.json': JSON.stringify(modesResult({ ...SHAPE, seed: 2 })),

@@ -15,8 +15,8 @@ import { RoleChanges, type RoleChangesOptions } from './role-changes.ts'
 type Roles = Pick<RoleChangesOptions, 'own' | 'register' | 'releasePulls' | 'queueCount' | 'log'>
 export interface ServeOptions extends Omit<LeaderTablesOptions, 'tables'>, Roles {
   readonly tables: LeaderTablesOptions['tables'] & RoleChangesOptions['tables']
-  /** Makes topics that have messages and that no table has; those whose messages end below `since` are none. */
-  readonly restoreTopics: (since: number) => void
+  /** Makes topics that have messages and that no table has; those whose messages end below `since` are none. True: see role-changes.ts. */
+  readonly restoreTopics: (since: number) => boolean
 }
 
 export class GroupMember {

@@ -28,8 +28,8 @@ export interface RoleChangesOptions {
     readonly groups: { newVersion(): void }
     readonly offsets: { lead(): void; leadNoMore(): void }
   }
-  /** Makes topics that have messages and that no table has. */
-  readonly restoreTopics: () => void
+  /** Makes topics that have messages and that no table has. True: of some it is not known yet what they have. */
+  readonly restoreTopics: () => boolean
   /** Queues that are known by now. */
   readonly queueCount: () => number
   /** All NameServers, at once. */
@@ -132,10 +132,11 @@ export class RoleChanges {
     const { restoreTopics, queueCount, log } = this.options
     const until = performance.now() + LATE_QUEUES_MS
     let known = -1
+    let isUndecided = false
     const look = () => {
       const count = queueCount()
       try {
-        if (count !== known) restoreTopics()
+        if (count !== known || isUndecided) isUndecided = restoreTopics()
         known = count
       } catch (error) {
         log.error(`topics without an entry in the tables cannot be looked for: ${describe(error)}`)

@@ -13,6 +13,7 @@ function setUp() {
   const said: string[] = []
   const note = (what: string) => void said.push(`${what} ${config.brokerRole} ${config.brokerId}`)
   let queues = 1
+  const undecided: boolean[] = []
   const roles = new RoleChanges({
     ...{ config, membership: new Membership(config), log: silentLog },
     own: { lead: () => note('own lead'), follow: () => note('own follow') },
@@ -25,7 +26,10 @@ function setUp() {
       groups: { newVersion: () => note('groups') },
       offsets: { lead: () => note('offsets lead'), leadNoMore: () => note('offsets no more') },
     },
-    restoreTopics: () => note('restore'),
+    restoreTopics: () => {
+      note('restore')
+      return undecided.pop() ?? false
+    },
     queueCount: () => queues,
     register: async () => note('register'),
     releasePulls: () => note('release'),
@@ -39,7 +43,7 @@ function setUp() {
   const discover = () => {
     queues += 1
   }
-  return { config, roles, said, tell, discover }
+  return { config, roles, said, tell, discover, undecided }
 }
 
 const LEAD = [
@@ -85,6 +89,10 @@ test('queues of the former leader’s last messages that become known later have
   it.said.length = 0
   it.discover()
   await expect.poll(() => it.said).toEqual(['restore SYNC_MASTER 0'])
+  // Known, and dispatch has not said yet what it holds.
+  it.undecided.push(false, true, true)
+  it.discover()
+  await expect.poll(() => it.said.length).toBe(4)
 })
 
 test('without a leader it registers as a slave a second after the start; when the broker stops, roles change nothing', async () => {

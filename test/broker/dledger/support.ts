@@ -15,7 +15,7 @@ import { onTestFinished } from 'vitest'
 import { freeBrokerPort } from '../../../src/bench/ports.ts'
 import { type BrokerHandle, startBroker } from '../../../src/broker/broker.ts'
 import type { BrokerConfig } from '../../../src/config/index.ts'
-import { FaultSwitches } from '../../../src/faults.ts'
+import { type FaultName, FaultSwitches } from '../../../src/faults.ts'
 import { type NamesrvHandle, startNamesrv } from '../../../src/namesrv/index.ts'
 import { parse } from '../../../src/remoting/fastjson.ts'
 import { SMALL } from '../../../src/testing/index.ts'
@@ -47,6 +47,7 @@ export class GroupMember {
   private readonly config: Partial<BrokerConfig>
   private readonly isProcess: boolean
   private process: BrokerProcess | undefined
+  private readonly logs: string[] = []
   private inside: BrokerHandle | undefined
 
   constructor(id: string, port: number, config: Partial<BrokerConfig>, isProcess: boolean) {
@@ -105,7 +106,26 @@ export class GroupMember {
     if (process === undefined) throw new Error(`${this.id} is no process`)
     this.process = undefined
     await process.kill()
+    this.logs.push(process.log)
   }
+
+  /** A fault switch of the process. */
+  async set(name: FaultName, value: number): Promise<void> {
+    await this.process?.set(name, value)
+  }
+
+  /** The process ends by itself; its exit status. */
+  async ended(): Promise<number | null> {
+    const { process } = this
+    if (process === undefined) throw new Error(`${this.id} is no process`)
+    const { status } = await process.exit
+    this.process = undefined
+    this.logs.push(process.log)
+    return status
+  }
+
+  /** What its processes have logged. */
+  said = (): string => [...this.logs, this.process?.log ?? ''].join('\n')
 
   /** SIGSTOP and SIGCONT: the others take it for dead, and it does not know. */
   signal(name: 'SIGSTOP' | 'SIGCONT'): void {

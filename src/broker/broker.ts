@@ -193,8 +193,10 @@ class Broker implements BrokerHandle {
     const { control, table, queueIds } = engine
     const view = new StoreView({ settings: config, control, table, queueIds, log: new LogReader(config), pool })
     this.view = view
+    // Another member may have the topic as it was: messages in queues that only this one has would be hidden there.
+    const queueNumsMin = config.enableDLegerCommitLog ? 1 : config.defaultTopicQueueNums
     const restore = (since: number) =>
-      restoreTopics(tables, queueIds, view, { log, queueNumsMin: config.defaultTopicQueueNums, since })
+      restoreTopics(tables, queueIds, view, { log, queueNumsMin, since })
     const { deleted: found } = restore(0)
     const service = new MessageService({
       config,

@@ -89,10 +89,14 @@ describe.skipIf(!apacheIsThere(...CLIENTS) || KIND !== 'basalt').each(CLIENTS)(
         expect(described.queues.find(({ queueId }: { queueId: number }) => queueId === 1).owner).toMatchObject({
           cached: 3,
         })
-        await it.ok('offset reset Readers -t Mail --to earliest --yes')
-        // 4.9 tells the consumers, 5.x moves the offset itself.
-        if (version === ORACLE)
-          await expect.poll(() => online.asked.map(({ code }) => code), { timeout: 10_000 }).toContain(220)
+        const reset = () => it.ok('offset reset Readers -t Mail --to earliest --yes')
+        await reset()
+        // 4.9 tells the consumers, once and in one direction, 5.x moves the offset itself.
+        const told = async () => {
+          if (!online.asked.some(({ code }) => code === 220)) await reset()
+          return online.asked.map(({ code }) => code)
+        }
+        if (version === ORACLE) await expect.poll(told, { timeout: 20_000, interval: 2000 }).toContain(220)
         else expect(await it.json('group describe Readers')).toMatchObject({ lag: 1 })
       } finally {
         await online.close()

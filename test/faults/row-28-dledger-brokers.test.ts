@@ -21,6 +21,8 @@ const TOPIC = 'Nemesis'
 const LONG_MS = 60_000
 /** After an election: the row's bound. A NameServer is asked for the master, and the broker makes itself known, within it. */
 const ACCEPTS_MS = 2000
+/** A topic that nobody has copied when its leader dies has the queues that hold messages then. */
+const COPIED_MS = 1500
 const { mappedFileSizeCommitLog, maxMessageSize, mappedFileSizeConsumeQueue, maxHashSlotNum, maxIndexNum } = TINY
 const FILES = { mappedFileSizeCommitLog, maxMessageSize, mappedFileSizeConsumeQueue, maxHashSlotNum, maxIndexNum }
 
@@ -63,6 +65,8 @@ class Load {
         this.lastAt = performance.now()
         break
       }
+      // Nobody may run at the moment.
+      await sleep(1)
     }
   }
 }
@@ -146,6 +150,7 @@ test.each([{ flushDiskType: 'ASYNC_FLUSH' as const }, { flushDiskType: 'SYNC_FLU
     const group = await brokerGroup(3, { processes: true, config: { ...FILES, flushDiskType } })
     const load = new Load(group)
     await load.more(100)
+    await sleep(COPIED_MS)
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const [name, nemesis] of Object.entries(NEMESES)) {
         const leader = await group.leader()
@@ -167,6 +172,7 @@ test('a disk that fails at the leader ends it; the others go on, and it comes ba
   const group = await brokerGroup(3, { processes: true, config: { ...FILES, flushDiskType: 'SYNC_FLUSH' } })
   const load = new Load(group)
   await load.more(100)
+  await sleep(COPIED_MS)
   for (let round = 0; round < ROUNDS; round += 1) {
     const leader = await group.leader()
     await leader.set('failSync', 1)

@@ -195,8 +195,7 @@ class Broker implements BrokerHandle {
     this.view = view
     // Another member may have the topic as it was: messages in queues that only this one has would be hidden there.
     const queueNumsMin = config.enableDLegerCommitLog ? 1 : config.defaultTopicQueueNums
-    const restore = (since: number) =>
-      restoreTopics(tables, queueIds, view, { log, queueNumsMin, since })
+    const restore = (since: number) => restoreTopics(tables, queueIds, view, { log, queueNumsMin, since })
     const { deleted: found } = restore(0)
     const service = new MessageService({
       config,

@@ -135,6 +135,13 @@ export class DLedgerLog {
    * `mustEqual` an unequal one is refused. One that would leave a gap makes the log begin with it. What stands is on disk.
    */
   truncate(entry: DLedgerEntry, mustEqual: boolean): AppendFailure {
+    const failure = this.truncateTo(entry, mustEqual)
+    // Refused, too: the core takes what is told behind a truncation for flushed.
+    this.data.syncNow()
+    return failure
+  }
+
+  private truncateTo(entry: DLedgerEntry, mustEqual: boolean): AppendFailure {
     const own = this.entryAt(entry.index)
     if (own !== undefined && isSameEntry(own, entry)) {
       this.cutTo(own.index, own.term, own.pos + own.size)
@@ -154,7 +161,6 @@ export class DLedgerLog {
     this.cutTo(before?.index ?? -1, before?.term ?? -1, end)
     const failure = this.fits(entry) ? this.write(entry) : doesNotFit(entry, this)
     this.flush()
-    this.data.syncNow()
     return failure
   }
 

@@ -62,8 +62,10 @@ describe('truncate', () => {
   test('another entry takes the place; with mustEqual it does not', () => {
     const { log } = filled(20)
     const other = entry(12, 2, log.entryAt(12)!.pos, Buffer.from('another'))
+    expect(log.isDirty).toBe(true)
     expect(log.truncate(other, true)?.code).toBe('ENTRY_DIFFERS')
     expect(log.endIndex).toBe(19)
+    expect(log.isDirty).toBe(false)
     expect(log.truncate(other, false)).toBeUndefined()
     expect([log.endIndex, log.endTerm]).toEqual([12, 2])
     expect(log.isEqual([other])).toBe(true)

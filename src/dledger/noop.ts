@@ -2,8 +2,7 @@
  * The record that a leader begins its term with: rollback type, empty body. JVM brokers replicate it and leave it out of ConsumeQueue
  * and Index, as ours do; anything that is no record would stop their dispatch (spec/dledger.md §4.9 D2).
  */
-import { FIELD, recordSize, SYS_FLAG, writeRecord } from '../store/commitlog/index.ts'
-import { writeLong } from './log/longs.ts'
+import { FIELD, recordSize, SYS_FLAG, writeInt64, writeRecord } from '../store/commitlog/index.ts'
 import { ENTRY_HEADER_SIZE } from './wire/index.ts'
 
 /** Any name will do: nothing of it is ever seen. */
@@ -28,7 +27,7 @@ export function noopRecord(now: number): Buffer {
 
 /** A record holds its own offset: behind the header of its entry. */
 export function patchOffset(record: Uint8Array, pos: number): void {
-  writeLong(
+  writeInt64(
     new DataView(record.buffer, record.byteOffset, record.length),
     FIELD.physicalOffset,
     pos + ENTRY_HEADER_SIZE,

@@ -4,8 +4,7 @@
  *
  * Format: spec/dledger.md §2.1. What frames the entry (magic, size, position) is judged by store/recovery/log-scanner.ts already.
  */
-import { readLong } from '../dledger/log/longs.ts'
-import { crcOfBody } from '../store/commitlog/index.ts'
+import { crcOfBody, readInt64 } from '../store/commitlog/index.ts'
 
 const HEADER = 48
 const AT = { index: 8, term: 16, channel: 32, bodyCrc: 40, bodyLength: 44 } as const
@@ -21,8 +20,8 @@ export interface InspectedEntryHead {
 
 /** The entry of `size` bytes whose header is at index `at`. */
 export function entryHead(view: DataView, at: number, position: number, size: number): InspectedEntryHead {
-  const index = readLong(view, at + AT.index)
-  const term = readLong(view, at + AT.term)
+  const index = readInt64(view, at + AT.index)
+  const term = readInt64(view, at + AT.term)
   return { position, size, index, term, bodyCrc: view.getInt32(at + AT.bodyCrc) }
 }
 

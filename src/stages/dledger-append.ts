@@ -14,7 +14,7 @@ import { QUEUE_COUNT_MAX } from '../concurrency/queue-table.ts'
 import { ENTRY_HEADER_SIZE, type LogDriver } from '../dledger/index.ts'
 import type { StoreError } from '../errors.ts'
 import { AppendClock } from '../metrics/follower-clocks.ts'
-import { FIELD } from '../store/commitlog/record.ts'
+import { BLANK_SIZE, FIELD, writeInt64 } from '../store/commitlog/record.ts'
 import type { StageStart } from './messages.ts'
 import { ACK, ACK_STATUS, SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from './ring-records.ts'
 import type { SharedRuntime } from './stage-runtime.ts'
@@ -24,8 +24,6 @@ const BATCH_BYTES_MAX = 512 * 1024
 const BATCH_RECORDS_MAX = 2048
 /** Of one entry: members of the JVM encode it in so many bytes (spec §1.4). */
 const ENTRY_BYTES_MAX = 4 * 1024 * 1024
-const BLANK_SIZE = 8
-const HIGH = 0x1_0000_0000
 const BORN_HOST_V6 = 0x10
 
 interface Claim {
@@ -70,9 +68,7 @@ export class DLedgerAppend {
     const { bytes, view } = this.submit
     this.patch = (body, pos) => {
       const at = body.byteOffset - bytes.byteOffset + FIELD.physicalOffset
-      const offset = pos + ENTRY_HEADER_SIZE
-      view.setInt32(at, Math.floor(offset / HIGH))
-      view.setInt32(at + 4, offset >>> 0)
+      writeInt64(view, at, pos + ENTRY_HEADER_SIZE)
     }
   }
 
@@ -177,10 +173,8 @@ export class DLedgerAppend {
   private stamp(at: number, queueOffset: number): void {
     const { view } = this.submit
     const bornHost = (view.getInt32(at + FIELD.sysFlag) & BORN_HOST_V6) === 0 ? 8 : 20
-    view.setInt32(at + FIELD.bornHost + bornHost, Math.floor(this.now / HIGH))
-    view.setInt32(at + FIELD.bornHost + bornHost + 4, this.now >>> 0)
-    view.setInt32(at + FIELD.queueOffset, Math.floor(queueOffset / HIGH))
-    view.setInt32(at + FIELD.queueOffset + 4, queueOffset >>> 0)
+    writeInt64(view, at + FIELD.bornHost + bornHost, this.now)
+    writeInt64(view, at + FIELD.queueOffset, queueOffset)
   }
 
   private write(writers: LogDriver): void {

@@ -10,10 +10,10 @@ import {
   RECORD_MAGIC_V2,
   RECORD_SIZE_MIN,
   RecordView,
+  readInt64,
   bodyIsIntact as recordBodyIsIntact,
 } from '../../store/commitlog/index.ts'
 import { ENTRY_HEADER_SIZE, ENTRY_MAGIC } from '../wire/index.ts'
-import { readLong } from './longs.ts'
 
 export interface EntryHead {
   index: number
@@ -28,11 +28,11 @@ const INDEX_MAX = 2 ** 48
 /** The header at `at` of bytes that begin at position `start`; undefined when no entry can stand there. */
 export function readHead(view: DataView, at: number, start: number): EntryHead | undefined {
   const size = view.getInt32(at + 4)
-  const pos = readLong(view, at + 24)
+  const pos = readInt64(view, at + 24)
   if (view.getInt32(at) !== ENTRY_MAGIC || size < ENTRY_HEADER_SIZE) return undefined
   if (view.getInt32(at + 44) !== size - ENTRY_HEADER_SIZE || pos !== start + at) return undefined
-  const index = readLong(view, at + 8)
-  const term = readLong(view, at + 16)
+  const index = readInt64(view, at + 8)
+  const term = readInt64(view, at + 16)
   return index >= 0 && index <= INDEX_MAX && term >= 0 ? { index, term, pos, size } : undefined
 }
 

@@ -24,10 +24,10 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StoreError } from '../../errors.ts'
 import { fallocate, fdatasync, nextData, pageSize, punchHole, syncFolder } from '../../native/index.ts'
+import { readInt64, writeInt64 } from '../../store/commitlog/record.ts'
 import { writeZeros } from '../../store/commitlog/segment-allocator.ts'
 import { listSegments, segmentName } from '../../store/commitlog/segments.ts'
 import { ENTRY_MAGIC } from '../wire/index.ts'
-import { readLong, writeLong } from './longs.ts'
 import { retireFile } from './retired-files.ts'
 import { INDEX_UNIT_SIZE } from './settings.ts'
 
@@ -103,10 +103,10 @@ export class IndexFiles {
     }
     const at = this.stagedCount++ * INDEX_UNIT_SIZE
     this.stagedView.setInt32(at, ENTRY_MAGIC)
-    writeLong(this.stagedView, at + 4, pos)
+    writeInt64(this.stagedView, at + 4, pos)
     this.stagedView.setInt32(at + 12, size)
-    writeLong(this.stagedView, at + 16, index)
-    writeLong(this.stagedView, at + 24, term)
+    writeInt64(this.stagedView, at + 16, index)
+    writeInt64(this.stagedView, at + 24, term)
   }
 
   flush(): void {
@@ -129,8 +129,8 @@ export class IndexFiles {
     if (readSync(this.fd(start), this.unit, 0, INDEX_UNIT_SIZE, index * INDEX_UNIT_SIZE - start) < INDEX_UNIT_SIZE)
       return undefined
     const view = this.unitView
-    if (view.getInt32(0) !== ENTRY_MAGIC || readLong(view, 16) !== index) return undefined
-    return { pos: readLong(view, 4), size: view.getInt32(12), index, term: readLong(view, 24) }
+    if (view.getInt32(0) !== ENTRY_MAGIC || readInt64(view, 16) !== index) return undefined
+    return { pos: readInt64(view, 4), size: view.getInt32(12), index, term: readInt64(view, 24) }
   }
 
   /** Nothing but zeros from the unit of `index` on. */

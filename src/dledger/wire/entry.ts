@@ -7,6 +7,7 @@
  * Format: spec/dledger.md §2.1, §3.4.
  */
 import { RemotingError } from '../../errors.ts'
+import { readInt64, writeInt64 } from '../../store/commitlog/record.ts'
 import type { EntryBatch } from '../core/messages.ts'
 
 export const ENTRY_HEADER_SIZE = 48
@@ -30,9 +31,9 @@ export function writeEntry(view: DataView, bytes: Uint8Array, at: number, entry:
   const size = ENTRY_HEADER_SIZE + entry.body.length
   view.setInt32(at, entry.magic)
   view.setInt32(at + 4, size)
-  setLong(view, at + 8, entry.index)
-  setLong(view, at + 16, entry.term)
-  setLong(view, at + 24, entry.pos)
+  writeInt64(view, at + 8, entry.index)
+  writeInt64(view, at + 16, entry.term)
+  writeInt64(view, at + 24, entry.pos)
   view.setInt32(at + 32, entry.channel)
   view.setInt32(at + 36, entry.chainCrc)
   view.setInt32(at + 40, entry.bodyCrc)
@@ -51,9 +52,9 @@ export function readEntry(view: DataView, bytes: Uint8Array, at: number): DLedge
   return {
     magic: ENTRY_MAGIC,
     size,
-    index: Number(view.getBigInt64(at + 8)),
-    term: Number(view.getBigInt64(at + 16)),
-    pos: Number(view.getBigInt64(at + 24)),
+    index: readInt64(view, at + 8),
+    term: readInt64(view, at + 16),
+    pos: readInt64(view, at + 24),
     channel: view.getInt32(at + 32),
     chainCrc: view.getInt32(at + 36),
     bodyCrc: view.getInt32(at + 40),
@@ -124,8 +125,3 @@ function entryJson(entry: DLedgerEntry): string {
 }
 
 /** Two 32-bit writes: no BigInt on the way of each entry. */
-function setLong(view: DataView, at: number, value: number): void {
-  const high = Math.floor(value / 0x1_0000_0000)
-  view.setInt32(at, high)
-  view.setUint32(at + 4, value - high * 0x1_0000_0000)
-}

@@ -5,8 +5,7 @@
  * one is worth a word, and costs no message. Blocks on: the disk.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { readLong } from '../../dledger/log/longs.ts'
-import type { Segment } from '../../store/commitlog/index.ts'
+import { readInt64, type Segment } from '../../store/commitlog/index.ts'
 import type { InspectedEntryHead } from '../entry.ts'
 import type { Findings } from './finding.ts'
 
@@ -41,8 +40,8 @@ export class EntryIndex implements Disposable {
       return
     }
     const { view } = this
-    const found = [view.getInt32(at), readLong(view, at + 4), view.getInt32(at + 12)]
-    found.push(readLong(view, at + 16), readLong(view, at + 24))
+    const found = [view.getInt32(at), readInt64(view, at + 4), view.getInt32(at + 12)]
+    found.push(readInt64(view, at + 16), readInt64(view, at + 24))
     const wanted = [1, entry.position, entry.size, entry.index, entry.term]
     // Not written yet, or never: units come behind their entries.
     if (found.every((value) => value === 0)) {

@@ -2,7 +2,7 @@
 /**
  * How long does a command of `basaltmq admin` take, from its start to its end, as a process?
  *
- *     node bench/admin.mjs [--rounds 5] [--json]
+ *     node bench/admin.mjs [--rounds 5]
  *
  * Setup: a NameServer and a broker of ours as processes, with topics, groups and messages. Every command that only reads runs
  * --rounds times, one after the other, after one that is not counted; so does `node -e 0`, which is the least that any can take.

@@ -9,6 +9,7 @@
  */
 import { appendFileSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { median } from '../load/stats.mjs'
 import { Group } from './groups.mjs'
 
 const { values } = parseArgs({
@@ -42,13 +43,6 @@ async function measure(kind) {
   } finally {
     await group.close()
   }
-}
-
-/** @param {number[]} list */
-const median = (list) => {
-  const sorted = [...list].sort((a, b) => a - b)
-  const half = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
 }
 
 /** @param {Record<string, Figures>[]} rounds */

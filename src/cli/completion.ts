@@ -47,20 +47,15 @@ const FILE_ARGUMENT = /^(store|other|source|file|.*\.json)$/
 const words = ({ commands, options }: Node) =>
   [...commands.map(({ name }) => name), ...options.map(({ long }) => long)].join(' ')
 
-/** Options of all commands that are followed by a value: the word after one is no command. */
-const valued = (nodes: readonly Node[]) => {
-  const names = nodes.flatMap(({ options }) => options.filter(({ takesValue }) => takesValue))
+/** Options of all commands that take that: the word after one is no command. */
+const optionsThat = (nodes: readonly Node[], takes: 'takesValue' | 'takesFile') => {
+  const names = nodes.flatMap(({ options }) => options.filter((each) => each[takes]))
   return [...new Set(names.flatMap(({ long, short }) => (short === undefined ? [long] : [long, short])))].sort()
-}
-
-const fileOptions = (nodes: readonly Node[]) => {
-  const names = nodes.flatMap(({ options }) => options.filter(({ takesFile }) => takesFile))
-  return [...new Set(names.flatMap(({ long, short }) => (short === undefined ? [long] : [short, long])))].sort()
 }
 
 /** One step of the walk along the words, in the language that bash and zsh share: `at` is the path so far. */
 const steps = (nodes: readonly Node[]) => `    case "$word" in
-      ${valued(nodes).join('|')}) ((i++)); continue ;;
+      ${optionsThat(nodes, 'takesValue').join('|')}) ((i++)); continue ;;
       -*) continue ;;
     esac
     next="\${at:+$at }$word"
@@ -75,7 +70,7 @@ _basaltmq() {
   local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" at='' next word words='' files='' i
   COMPREPLY=()
   case "$before" in
-    ${fileOptions(nodes).join('|')}) _basaltmq_files "$current"; return ;;
+    ${optionsThat(nodes, 'takesFile').join('|')}) _basaltmq_files "$current"; return ;;
   esac
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${COMP_WORDS[i]}"
@@ -115,7 +110,7 @@ _basaltmq() {
   local at='' next word files='' i
   local -a choices
   case "\${words[CURRENT-1]}" in
-    ${fileOptions(nodes).join('|')}) _files; return ;;
+    ${optionsThat(nodes, 'takesFile').join('|')}) _files; return ;;
   esac
   for ((i = 2; i < CURRENT; i++)); do
     word="\${words[i]}"
@@ -152,7 +147,7 @@ function __basaltmq_at
       continue
     end
     switch $word
-      case ${valued(nodes)
+      case ${optionsThat(nodes, 'takesValue')
         .map((name) => `'${name}'`)
         .join(' ')}
         set skip 1

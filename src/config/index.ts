@@ -19,7 +19,7 @@ export {
 } from './keys/index.ts'
 export { nearest } from './nearest.ts'
 export { decodeText, editProperties, formatProperties, type Property, parseProperties } from './properties.ts'
-export { type Origin, type Resolved, type ResolveOptions, resolveConfig } from './resolve.ts'
+export { type Origin, type Resolved, type ResolveOptions, resolveConfig, splitSet } from './resolve.ts'
 export { type Change, type ChangeOutcome, RunningConfig } from './running-config.ts'
 export { isAddressList } from './syntax.ts'
 export { clientTlsOf, serverTlsOf, type TlsConfig, tlsKeysOf } from './tls.ts'

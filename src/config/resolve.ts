@@ -258,7 +258,8 @@ function isAbsent(error: Error): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR'
 }
 
-function splitSet(argument: string): [key: string, value: string] {
+/** Of a word after --set. Throws ConfigError BAD_SET. */
+export function splitSet(argument: string): [key: string, value: string] {
   const equals = argument.indexOf('=')
   if (equals > 0) return [argument.slice(0, equals).trim(), argument.slice(equals + 1)]
   throw new ConfigError('BAD_SET', {

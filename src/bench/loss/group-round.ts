@@ -14,17 +14,15 @@
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type BrokerNode, READY_TOPIC } from '../broker-node.ts'
+import { READY_TOPIC } from '../broker-node.ts'
 import { Cluster } from '../cluster.ts'
 import { MEMBERS } from '../group.ts'
 import { Link } from '../link.ts'
 import type { LossRound } from '../results.ts'
 import { firstRead, firstWriteOf, Stopwatch } from './back.ts'
 import { countLoss } from './count.ts'
-import { Ledger } from './load.ts'
 import type { Observer } from './observer.ts'
-import { BACK_MS_MAX, cutPower, type RoundOptions, readFrom, slowDisk, startLoad, underLoad } from './scene.ts'
+import { BACK_MS_MAX, cutPower, loadUntilFailure, patience, type RoundOptions, readFrom, slowDisk } from './scene.ts'
 
 /** Else a round waits six seconds for an election. `--set` wins. */
 const FAST = { dLedgerFastElection: true }
@@ -89,18 +87,11 @@ async function failAndCount(
   cluster: Cluster,
   machines: readonly Machine[],
   ways: readonly Way[],
-  { failure, settings, random, tearing, end, say }: RoundOptions,
+  options: RoundOptions,
 ): Promise<LossRound> {
+  const { failure, random, tearing, end, say } = options
   const leader = cluster.master
-  const ledger = new Ledger()
-  const load = startLoad(leader, ledger, settings)
-  try {
-    await underLoad(leader, ledger, load)
-    await sleep(settings.loadMsMin + random() * (settings.loadMsMax - settings.loadMsMin), undefined, { signal: end })
-  } catch (error) {
-    await load.stop()
-    throw error
-  }
+  const { ledger, load } = await loadUntilFailure(leader, options)
   const others = cluster.slaves
   const failed = failure === 'majority-crash' ? [leader, others[Math.floor(random() * others.length)]] : [leader]
   const numbers = failed.map((node) => cluster.nodes.indexOf(node))
@@ -110,10 +101,7 @@ async function failAndCount(
     for (const { ends, link } of ways) if (ends.some((number) => numbers.includes(number))) link.cut()
   }
   await Promise.all(killed)
-  const over = new AbortController()
-  const giveUp = () => over.abort()
-  const timer = setTimeout(giveUp, BACK_MS_MAX)
-  end.addEventListener('abort', giveUp)
+  const over = patience(end)
   const read = firstRead(
     others.filter((node) => !failed.includes(node)),
     watch,
@@ -133,12 +121,14 @@ async function failAndCount(
     end.throwIfAborted()
     if (first === undefined) say(`no message could be read within ${BACK_MS_MAX} ms`)
     if (writes === undefined) say(`no message was acknowledged within ${BACK_MS_MAX} ms`)
-    if (failure === 'machine-crash') await comeBack()
-    if (failure === 'machine-crash') await cluster.waitInSync()
+    if (failure === 'machine-crash') {
+      await comeBack()
+      await cluster.waitInSync()
+    }
     // With what a majority has lost the third member may be alone: what it knows to be committed it does not cut off.
     if (failure === 'majority-crash')
       await cluster.waitInSync(APART_MS).catch(() => say('a member stays apart from its leader'))
-    const now: BrokerNode = await cluster.findLeader()
+    const now = await cluster.findLeader()
     return {
       ...countLoss(ledger, { slave: await readFrom(now) }),
       readsBackMs: first?.ms ?? -1,
@@ -146,9 +136,7 @@ async function failAndCount(
       servedBy: first === undefined ? 'nobody' : 'member',
     }
   } finally {
-    clearTimeout(timer)
-    end.removeEventListener('abort', giveUp)
-    over.abort()
+    over.close()
     await read
   }
 }

@@ -23,8 +23,8 @@ import { Link } from '../link.ts'
 import type { LossRound } from '../results.ts'
 import { type FirstRead, firstRead, firstWrite, Stopwatch, sendProbe } from './back.ts'
 import { countLoss } from './count.ts'
-import { Ledger, type ReadMessage } from './load.ts'
-import { BACK_MS_MAX, cutPower, type RoundOptions, readFrom, slowDisk, startLoad, underLoad } from './scene.ts'
+import type { Ledger, ReadMessage } from './load.ts'
+import { BACK_MS_MAX, cutPower, loadUntilFailure, patience, type RoundOptions, readFrom, slowDisk } from './scene.ts'
 
 /** The reads of a slave come before the experiment is busy with the master's disk. */
 const SLAVE_READS_MS_MAX = 2000
@@ -67,28 +67,17 @@ async function failAndCount(
   cluster: Cluster,
   link: Link | undefined,
   disk: string,
-  { failure, settings, random, observer, tearing, end, say }: RoundOptions,
+  options: RoundOptions,
 ): Promise<LossRound> {
+  const { failure, observer, tearing, end, say } = options
   const { master, slave } = cluster
-  const ledger = new Ledger()
-  const load = startLoad(master, ledger, settings)
-  try {
-    await underLoad(master, ledger, load)
-    await sleep(settings.loadMsMin + random() * (settings.loadMsMax - settings.loadMsMin), undefined, { signal: end })
-  } catch (error) {
-    await load.stop()
-    throw error
-  }
+  const { ledger, load } = await loadUntilFailure(master, options)
   const watch = new Stopwatch()
   const killed = master.kill()
   // With its machine goes what is under way. Now: what it had sent would arrive while we wait for its end.
   if (failure !== 'process-crash') link?.cut()
   await killed
-  // Not AbortSignal.any() of a timeout: nobody holds that, and Node 20 may collect it before its time.
-  const over = new AbortController()
-  const giveUp = () => over.abort()
-  const timer = setTimeout(giveUp, BACK_MS_MAX)
-  end.addEventListener('abort', giveUp)
+  const over = patience(end)
   const remaining = failure === 'disk-lost' ? [slave].filter((node) => node !== undefined) : [...cluster.nodes]
   const read = remaining.length === 0 ? undefined : firstRead(remaining, watch, over.signal)
   try {
@@ -111,9 +100,7 @@ async function failAndCount(
     }
     return result(ledger, first, typeof writes === 'number' ? writes : undefined, sides)
   } finally {
-    clearTimeout(timer)
-    end.removeEventListener('abort', giveUp)
-    over.abort()
+    over.close()
     await read
   }
 }

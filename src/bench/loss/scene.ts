@@ -4,11 +4,12 @@
  * Blocks on: disks, for the rebuilding of one.
  */
 import { renameSync, rmSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { BareClient } from '../bare-client.ts'
 import { type BrokerNode, READY_TOPIC } from '../broker-node.ts'
 import type { Failure, Mode } from '../results.ts'
 import { until } from '../server-process.ts'
-import { type Ledger, Load, positionsOf, type ReadMessage, readBack } from './load.ts'
+import { Ledger, Load, positionsOf, type ReadMessage, readBack } from './load.ts'
 import type { Observer, Random, Tearing } from './observer.ts'
 import type { LossSettings } from './options.ts'
 
@@ -44,7 +45,39 @@ export function slowDisk({ fdatasyncMs }: LossSettings, disk: string, observer?:
   return fdatasyncMs > 0 ? { BASALT_FAULTS: `slowSync=${fdatasyncMs}` } : {}
 }
 
-export function startLoad({ address }: BrokerNode, ledger: Ledger, { inFlight, bodySize }: LossSettings): Load {
+/** Load on a node until the random moment of its failure; stopped when the round ends before it. */
+export async function loadUntilFailure(
+  node: BrokerNode,
+  { settings, random, end }: RoundOptions,
+): Promise<{ ledger: Ledger; load: Load }> {
+  const ledger = new Ledger()
+  const load = startLoad(node, ledger, settings)
+  try {
+    await underLoad(node, ledger, load)
+    await sleep(settings.loadMsMin + random() * (settings.loadMsMax - settings.loadMsMin), undefined, { signal: end })
+  } catch (error) {
+    await load.stop()
+    throw error
+  }
+  return { ledger, load }
+}
+
+/** Over after BACK_MS_MAX, or with the round. */
+export function patience(end: AbortSignal): { signal: AbortSignal; close(): void } {
+  // Not AbortSignal.any() of a timeout: nobody holds that, and Node 20 may collect it before its time.
+  const over = new AbortController()
+  const giveUp = () => over.abort()
+  const timer = setTimeout(giveUp, BACK_MS_MAX)
+  end.addEventListener('abort', giveUp)
+  const close = () => {
+    clearTimeout(timer)
+    end.removeEventListener('abort', giveUp)
+    over.abort()
+  }
+  return { signal: over.signal, close }
+}
+
+function startLoad({ address }: BrokerNode, ledger: Ledger, { inFlight, bodySize }: LossSettings): Load {
   const load = new Load({
     address,
     ledger,
@@ -59,7 +92,7 @@ export function startLoad({ address }: BrokerNode, ledger: Ledger, { inFlight, b
 }
 
 /** Until messages are acknowledged and what was there before them is on disk, in any mode: the first read afterwards is of that. */
-export async function underLoad({ process }: BrokerNode, { acknowledged }: Ledger, load: Load): Promise<void> {
+async function underLoad({ process }: BrokerNode, { acknowledged }: Ledger, load: Load): Promise<void> {
   await until(() => load.samples.length > 0, BACK_MS_MAX, process)
   const { appended } = load.samples[0].positions
   await until(() => acknowledged.size > 0 && load.seen('flushed') >= appended, BACK_MS_MAX, process)

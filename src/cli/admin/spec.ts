@@ -27,8 +27,6 @@ export interface CommandSpec {
   destroys?: boolean
   /** Has --dry-run. */
   rehearses?: boolean
-  /** Needs no NameServer: no -n. */
-  isLocal?: boolean
   /** What follows "basaltmq admin ". */
   examples: readonly string[]
   run(context: Context, given: Given): Promise<void>

@@ -15,7 +15,7 @@ export function pictureText(context: Context, { at, brokers, groups }: Picture):
   const loss = up.flatMap(lossOf)
   const waits = up.flatMap(({ broker, waits: own }) => own.map((line) => `${brokerText(broker)}: ${line}`))
   const told = down.map(({ broker, error }) => {
-    const why = /^no answer to \w+: no answer to \w+ (within \d+ ms)/.exec(error ?? '')
+    const why = /^no answer to \w+ (within \d+ ms)/.exec(error ?? '')
     const said = why === null ? error : `no answer ${why[1]}: it hangs or is overloaded`
     return `${brokerText(broker)} ${broker.address}: ${said} (top --store DIR reads its store)`
   })

@@ -111,7 +111,7 @@ function addSpec(parent: Command, name: string, spec: CommandSpec, io: Io, isAli
   }
   if (spec.rehearses === true) command.option('--dry-run', 'show what would be done, and do nothing')
   if (spec.destroys === true) command.option('-y, --yes', 'do it without asking')
-  if (spec.isLocal !== true) for (const { flags, about } of CONNECTION) command.option(flags, about)
+  for (const { flags, about } of CONNECTION) command.option(flags, about)
   command
     .option('--json', 'the result as JSON')
     .addHelpText('after', helpEnd(spec))
@@ -146,7 +146,7 @@ async function runSpec(spec: CommandSpec, io: Io, given: Given, check: () => voi
   })
   try {
     check()
-    if (spec.isLocal !== true) await context.open()
+    await context.open()
     await spec.run(context, given)
   } catch (error) {
     if (!context.isJson || !(error instanceof BasaltError)) throw error

@@ -8,7 +8,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { freeBrokerPort, isFree } from '../../bench/ports.ts'
-import { type BrokerConfig, editProperties, formatProperties, resolveConfig } from '../../config/index.ts'
+import { type BrokerConfig, editProperties, formatProperties, resolveConfig, splitSet } from '../../config/index.ts'
 import { ConfigError, describe } from '../../errors.ts'
 import { writeDurably } from '../../store/metadata/durable-file.ts'
 import type { Io } from '../io.ts'
@@ -90,7 +90,7 @@ export async function planCluster(io: Io, flags: ClusterFlags): Promise<ClusterP
   const size = sizeOf(flags.cluster)
   if (flags.config !== undefined)
     throw usage('-c is for one broker: a cluster for trying out takes keys by --set, for all of its members')
-  checkKeys(flags.set)
+  const keys = keysOf(flags.set)
   const folder = resolve(io.cwd, flags.store ?? 'cluster')
   const kept = keptIn(folder)
   if (kept !== undefined && kept.ports.length !== size) {
@@ -102,7 +102,7 @@ export async function planCluster(io: Io, flags: ClusterFlags): Promise<ClusterP
   }
   const ports = await portsOf(flags.port, size, kept)
   await checkPorts(ports, folder, kept)
-  const members = membersOf(io, folder, ports, flags.set)
+  const members = membersOf(io, folder, ports, keys)
   const resolved = members.map(({ conf, confText }) =>
     resolveConfig({ role: 'broker', file: conf, texts: new Map([[conf, confText]]), env: {}, cwd: io.cwd }),
   )
@@ -143,12 +143,14 @@ function sizeOf(word: string | true): number {
   )
 }
 
-function checkKeys(set: readonly string[]): void {
-  for (const word of set) {
-    const key = word.slice(0, Math.max(0, word.indexOf('='))).trim()
+/** Of all members. */
+function keysOf(words: readonly string[]): ReadonlyMap<string, string> {
+  const keys = new Map(words.map(splitSet).map(([key, value]) => [key, value.trim()]))
+  for (const key of keys.keys()) {
     if (OWN_KEYS.includes(key))
       throw usage(`--set ${key}: each member of a cluster for trying out has its own, made by --cluster`)
   }
+  return keys
 }
 
 async function portsOf(flag: string | undefined, size: number, kept: Kept | undefined): Promise<Omit<Kept, 'pids'>> {
@@ -200,15 +202,14 @@ function membersOf(
   io: Io,
   folder: string,
   { namesrvPort, ports }: Omit<Kept, 'pids'>,
-  set: readonly string[],
+  set: ReadonlyMap<string, string>,
 ): MemberPlan[] {
   const peers = ports.map(({ dledger }, i) => `n${i}-${HOST}:${dledger}`).join(';')
   return ports.map(({ clients, dledger }, i) => {
     const id = `n${i}`
     const own = join(folder, id)
     const conf = join(own, 'broker.conf')
-    const keys = new Map<string, string>()
-    for (const word of set) keys.set(word.slice(0, word.indexOf('=')).trim(), word.slice(word.indexOf('=') + 1).trim())
+    const keys = new Map(set)
     for (const [key, value] of [
       ['enableDLegerCommitLog', 'true'],
       ['dLegerPeers', peers],

@@ -180,9 +180,11 @@ export class ClientInstance {
     return this.unregister({ clientID: this.clientId, producerGroup: group })
   }
 
-  unregisterConsumer(group: string): Promise<void> {
-    if (!this.consumers.delete(group)) return Promise.resolve()
-    return this.unregister({ clientID: this.clientId, consumerGroup: group })
+  /** Nothing where another one has the group: this one was refused. */
+  unregisterConsumer(member: ConsumerMember): Promise<void> {
+    if (this.consumers.get(member.group) !== member) return Promise.resolve()
+    this.consumers.delete(member.group)
+    return this.unregister({ clientID: this.clientId, consumerGroup: member.group })
   }
 
   /** To every broker that is in a route: masters, and slaves where somebody here consumes. Never rejects. */

@@ -50,6 +50,8 @@ test.each([
 test('a small body that would unpack to more than 256 MiB is refused before any of it is unpacked', () => {
   const frame = compress(Buffer.alloc(4 << 20), 'LZ4', 5)
   expect(lz4SizeMax(frame)).toBe(4 << 20)
+  // A frame of the old kind says nothing of its size.
+  expect(lz4SizeMax(Buffer.concat([frame, Buffer.from('02214c1800', 'hex')]))).toBe(Number.POSITIVE_INFINITY)
   const hurts = Buffer.concat(Array<Buffer>(65).fill(frame))
   expect(hurts.length).toBeLessThan(2 << 20)
   const bombs: [CompressType, Buffer][] = [

@@ -109,7 +109,7 @@ export class LiteEngine implements ConsumerMember {
       await this.persist(true)
     }
     this.waits.close()
-    await instance.unregisterConsumer(this.group)
+    await instance.unregisterConsumer(this)
   }
 
   async subscriptionsChanged(added?: SubscriptionData): Promise<void> {

@@ -97,7 +97,10 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
   /** Throws ClientError NO_NAMESRV, GROUP_IN_USE, REFUSED. It may be called again then. */
   start(): Promise<void> {
     if (this.closing !== undefined) return Promise.reject(this.closedError())
-    this.starting ??= this.begin()
+    this.starting ??= this.begin().catch((error: unknown) => {
+      this.starting = undefined
+      throw error
+    })
     return this.starting
   }
 
@@ -264,8 +267,8 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
       throw abortedBy(signal!)
     }
     signal?.addEventListener('abort', this.onAbort)
-    this.instance = obtainInstance(options)
     try {
+      this.instance = obtainInstance(options)
       this.engine = new LiteEngine({
         instance: this.instance,
         settings,
@@ -280,7 +283,6 @@ export class LitePullConsumer implements AsyncIterable<ReceivedMessage>, AsyncDi
       if (this.closing !== undefined) throw this.closedError()
       // All is as before: it may be started again.
       await this.leave()
-      this.starting = undefined
       throw error
     }
   }

@@ -97,7 +97,10 @@ export class PushConsumer implements AsyncDisposable {
     if (this.closing !== undefined) {
       return Promise.reject(this.closedError())
     }
-    this.starting ??= this.begin()
+    this.starting ??= this.begin().catch((error: unknown) => {
+      this.starting = undefined
+      throw error
+    })
     return this.starting
   }
 
@@ -166,9 +169,9 @@ export class PushConsumer implements AsyncDisposable {
     signal?.addEventListener('abort', this.onAbort)
     const group = this.wire(this.group)
     if (!settings.isBroadcast) subscriptions.add(retryTopicOf(group), '*', options.clock.now())
-    const instance = obtainInstance(options)
-    this.instance = instance
     try {
+      const instance = obtainInstance(options)
+      this.instance = instance
       if (this.given.enableMsgTrace === true) this.trace = this.makeTrace(instance)
       this.engine = new PushEngine({
         instance,
@@ -183,7 +186,6 @@ export class PushConsumer implements AsyncDisposable {
       if (this.closing !== undefined) throw this.closedError()
       // All is as before: it may be started again.
       await this.end()
-      this.starting = undefined
       throw error
     }
   }

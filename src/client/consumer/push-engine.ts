@@ -152,7 +152,7 @@ export class PushEngine implements ConsumerMember, ConsumerFace {
     await this.persist(true)
     if (this.needsLock) await this.locks.unlockAll(all)
     this.waits.close()
-    await instance.unregisterConsumer(this.group)
+    await instance.unregisterConsumer(this)
   }
 
   pause(): void {

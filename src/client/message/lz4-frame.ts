@@ -7,12 +7,14 @@
  */
 
 const MAGIC = 0x184d2204
+/** Of frames without sizes. Decoders take them, RocketMQ's clients write none. */
+const LEGACY = 0x184c2102
 const FLAG = { dictionary: 1, contentChecksum: 4, contentSize: 8, blockChecksum: 16 }
 const UNCOMPRESSED = 0x8000_0000
 /** One byte of input stands for at most so many of output. */
 const RATIO_MAX = 255
 
-/** An upper bound; what is no frame ends the count: the decoder names it. */
+/** An upper bound, Infinity where there is none; what is no frame ends the count: the decoder names it. */
 export function lz4SizeMax(body: Uint8Array): number {
   const view = new DataView(body.buffer, body.byteOffset, body.length)
   const end = body.length
@@ -32,5 +34,5 @@ export function lz4SizeMax(body: Uint8Array): number {
     }
     if ((flags & FLAG.contentChecksum) !== 0) at += 4
   }
-  return sum
+  return at + 4 <= end && view.getUint32(at, true) === LEGACY ? Number.POSITIVE_INFINITY : sum
 }

@@ -2,7 +2,7 @@
  * Sends batches one after the other and says what became of every message: in the order in which they were given, also where a request
  * fails after others have ended well.
  */
-import { ClientError, type ClientErrorDetails, orAborted } from '../errors.ts'
+import { abortedBy, ClientError, type ClientErrorDetails, orAborted } from '../errors.ts'
 import type { Message } from '../message/message.ts'
 import type { Batch } from './batch.ts'
 import type { Outgoing } from './outgoing.ts'
@@ -25,6 +25,7 @@ export async function sendBatches(
   const stored = () => messages.flatMap((message) => results.get(message)?.shift() ?? [])
   for (const batch of batches) {
     try {
+      if (signal?.aborted === true) throw abortedBy(signal)
       const result = await orAborted(send(batch), signal)
       const places = result.offsetMsgId.split(',')
       batch.messages.forEach((message, i) => {

@@ -1,7 +1,8 @@
 /** A push consumer on a broker of ours: what it gets, how far it counts as consumed, how it shares, how it ends. */
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { PushConsumer } from '../../../src/client/consumer/index.ts'
 import { ClientError } from '../../../src/client/index.ts'
+import { TestClient } from '../../support/client.ts'
 import { HeardLog } from '../support.ts'
 import { consume, send, testBroker, texts } from './support.ts'
 
@@ -141,8 +142,16 @@ describe('members of a group', () => {
   test('a group is one member of a client id only', async () => {
     const broker = await testBroker()
     await send(broker, 'T', ['x'])
-    await consume(broker, { instanceName: 'same' })
+    const first = await consume(broker, { instanceName: 'same' })
     await expect(consume(broker, { instanceName: 'same' })).rejects.toMatchObject({ code: 'GROUP_IN_USE' })
+    // The one that was refused does not take the other one out of the group.
+    const client = new TestClient(broker.address)
+    onTestFinished(() => client.close())
+    const { body } = await client.invoke(38, { consumerGroup: 'G' })
+    expect(JSON.parse(Buffer.from(body ?? '{}').toString()).consumerIdList).toHaveLength(1)
+    await vi.waitFor(() => expect(first.got).toEqual(['x']), patience)
+    await send(broker, 'T', ['y'])
+    await vi.waitFor(() => expect(first.got).toEqual(['x', 'y']), patience)
   })
 })
 

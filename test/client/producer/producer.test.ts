@@ -261,6 +261,8 @@ test('a signal that is aborted ends a send at once, and closes a producer', asyn
   await expect(producer.send({ topic: 'aborted', body: 'x' }, { signal: stop.signal })).rejects.toMatchObject({
     code: 'ABORTED',
   })
+  const batch = [{ topic: 'aborted', body: 'of a batch' }]
+  await expect(producer.sendBatch(batch, { signal: stop.signal })).rejects.toMatchObject({ code: 'ABORTED' })
   await producer.close()
   await expect(producer.send({ topic: 'aborted', body: 'x' })).rejects.toMatchObject({ code: 'CLIENT_CLOSED' })
 

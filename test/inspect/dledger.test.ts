@@ -117,6 +117,13 @@ describe('a store of a broker of 4.9.8', () => {
     expect(printed).not.toContain('no record is there')
   })
 
+  test('map: each segment has the time of its first record', async () => {
+    const { objects } = await inspect('map', dledgerStore('rmq-clean-n2'), '--json')
+    const [{ segments }] = objects() as unknown as [{ segments: { firstTime: number }[] }]
+    expect(segments.length).toBe(4)
+    for (const { firstTime } of segments) expect(firstTime).toBeGreaterThan(Date.parse('2026-11-23'))
+  })
+
   test('export: its messages are those of a classic store', async () => {
     const root = dledgerStore('rmq-clean-n2')
     const target = join(scratchFolder(), 'classic')

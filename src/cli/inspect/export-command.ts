@@ -1,10 +1,11 @@
 /** `inspect export`: messages of a store as lines of JSON, or as a store of their own. */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import type { Command } from 'commander'
 import { ConfigError } from '../../errors.ts'
 import { lineOf, StoreSource } from '../../inspect/export/index.ts'
 import { logBounds } from '../../inspect/log-end.ts'
+import { syncFolder } from '../../store/metadata/durable-file.ts'
 import { ExitStatus } from '../exit-status.ts'
 import type { Io } from '../io.ts'
 import { bytesText, count } from '../table.ts'
@@ -112,6 +113,7 @@ class FileSink {
   private readonly path: string
   private readonly unfinished: string
   private readonly fd: number
+  private isOpen = true
   private text = ''
 
   constructor(path: string) {
@@ -128,13 +130,20 @@ class FileSink {
   end(): void {
     this.flush()
     fsyncSync(this.fd)
-    closeSync(this.fd)
+    this.close()
     renameSync(this.unfinished, this.path)
+    syncFolder(dirname(this.path))
   }
 
   abandon(): void {
-    closeSync(this.fd)
+    this.close()
     rmSync(this.unfinished, { force: true })
+  }
+
+  private close(): void {
+    if (!this.isOpen) return
+    this.isOpen = false
+    closeSync(this.fd)
   }
 
   private flush(): void {

@@ -7,8 +7,9 @@
  * Invariant: the kinds of a segment add up to the size of its file, those of the store to the sizes of its files.
  * Blocks on: reads of queue files; of the log only where queues do not tell.
  */
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
-import { RECORD_MAGIC, RECORD_MAGIC_V2 } from '../../store/commitlog/record.ts'
+import { statSync } from 'node:fs'
+import { storeTimeAt } from '../../store/checkpoint/store-times.ts'
+import { LogFolders } from '../../store/commitlog/log-folders.ts'
 import { QueueReaders } from '../../store/consumequeue/index.ts'
 import { type LogBounds, logBounds } from '../log-end.ts'
 import type { InspectedStore } from '../open-store.ts'
@@ -240,7 +241,8 @@ function assembled(store: InspectedStore, parts: Parts): StoreMap {
   if (memory?.isSampled === true) notes.push('what is in memory was asked of some pages only')
   const retention = retentionOutlook(store, files.segments, bounds.end, now)
   const cells = cellsOf(grid, bounds, flushed.offset, memory)
-  const segments = grid.segments.map((segment) => segmentOf(segment, cells, retention))
+  const folders = new LogFolders(settings)
+  const segments = grid.segments.map((segment) => segmentOf(segment, cells, retention, folders))
   const { min, end, firstTime, lastTime, behind, problem } = bounds
   return {
     root: store.root,
@@ -299,7 +301,12 @@ function cellsOf(
   return cells
 }
 
-function segmentOf(segment: GridSegment, all: readonly MapCell[], { expired }: RetentionOutlook): MapSegment {
+function segmentOf(
+  segment: GridSegment,
+  all: readonly MapCell[],
+  { expired }: RetentionOutlook,
+  folders: LogFolders,
+): MapSegment {
   const { start, path, size, firstCell } = segment
   const cells = all.slice(firstCell, firstCell + segment.cells)
   const sum = (pick: (cell: MapCell) => number | undefined) =>
@@ -311,7 +318,7 @@ function segmentOf(segment: GridSegment, all: readonly MapCell[], { expired }: R
     start,
     path,
     size,
-    firstTime: tryRead(() => firstTimeOf(path)) ?? 0,
+    firstTime: tryRead(() => storeTimeAt(folders, start)) ?? 0,
     kinds: sumKinds(cells.map(({ kinds }) => kinds)),
     notOnDisk: sum(({ notOnDisk }) => notOnDisk),
     inMemory: sum(({ inMemory }) => inMemory),
@@ -360,21 +367,6 @@ function groupsOf(queues: readonly MappedQueue[]): MapGroup[] {
     }
   }
   return [...found.values()].sort((a, b) => b.bytes - a.bytes || (a.group < b.group ? -1 : 1))
-}
-
-/** Position of storeTimestamp with a born host of IPv4 and of IPv6. */
-function firstTimeOf(path: string): number {
-  const bytes = Buffer.alloc(88)
-  const fd = openSync(path, 'r')
-  try {
-    if (readSync(fd, bytes, 0, 88, 0) < 88) return 0
-  } finally {
-    closeSync(fd)
-  }
-  const magic = bytes.readInt32BE(4)
-  if (magic !== RECORD_MAGIC && magic !== RECORD_MAGIC_V2) return 0
-  const isV6 = (bytes.readInt32BE(36) & 16) !== 0
-  return Number(bytes.readBigInt64BE(isV6 ? 68 : 56))
 }
 
 function allocatedOf(files: { path: string }[]): number {

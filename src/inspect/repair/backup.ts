@@ -124,7 +124,7 @@ export class Backup {
       keepRange(fd, from, to, join(this.folder, saved))
       failpoint('repair-step')
       const zeros = Buffer.alloc(Math.min(CHUNK, to - from))
-      for (let at = from; at < to; at += CHUNK) writeSync(fd, zeros, 0, Math.min(CHUNK, to - at), at)
+      for (let at = from; at < to; ) at += writeSync(fd, zeros, 0, Math.min(CHUNK, to - at), at)
       if (statSync(path).size < fullSize) ftruncateSync(fd, fullSize)
       fsyncSync(fd)
     } finally {
@@ -246,7 +246,8 @@ function copyBytes(fd: number, from: number, into: number, to: number, length: n
   for (let done = 0; done < length; ) {
     const read = readSync(fd, bytes, 0, Math.min(bytes.length, length - done), from + done)
     if (read === 0) return
-    writeSync(into, bytes, 0, read, to + done)
+    // A disk that is nearly full takes a part, and refuses the next.
+    for (let put = 0; put < read; ) put += writeSync(into, bytes, put, read - put, to + done + put)
     done += read
   }
 }

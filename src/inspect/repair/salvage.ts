@@ -2,7 +2,7 @@
  * A queue of which the log has no record any more: it cannot be built again, and its next queue offset must not fall back. What can
  * be right of its files is kept, the rest of them becomes blank up to the last right unit, and zero behind it.
  */
-import { closeSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { mkdirSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   BLANK_UNIT_SIZE,
@@ -14,6 +14,7 @@ import {
   UNIT_SIZE,
   writeUnit,
 } from '../../store/consumequeue/index.ts'
+import { writeSynced } from '../../store/metadata/durable-file.ts'
 import { FOLDERS } from '../../store/settings.ts'
 import type { InspectedStore } from '../open-store.ts'
 import { unitChunks } from '../queue-units.ts'
@@ -54,13 +55,9 @@ export function salvage(
         next = units.next()
       } else writeUnit(view, at, 0, BLANK_UNIT_SIZE, 0, 0)
     }
-    const fd = openSync(queueFilePath(folder, start * UNIT_SIZE), 'w')
-    try {
-      writeSync(fd, bytes, 0, bytes.length, 0)
-      ftruncateSync(fd, fileSize)
-    } finally {
-      closeSync(fd)
-    }
+    const path = queueFilePath(folder, start * UNIT_SIZE)
+    writeSynced(path, bytes)
+    truncateSync(path, fileSize)
   }
   return { folder, end }
 }

@@ -153,6 +153,10 @@ describe('lines', () => {
       logged.map(({ physicalOffset }) => physicalOffset),
     )
     expect(existsSync(`${path}.part`)).toBe(false)
+    const folder = scratchFolder()
+    const refused = await inspect('export', root, ...flags, '-o', folder)
+    expect([refused.status, refused.complained]).toEqual([1, expect.stringContaining('illegal operation on a directory')])
+    expect(existsSync(`${folder}.part`)).toBe(false)
   })
 
   test('what is damaged is passed over, said, and ends with status 3', async () => {

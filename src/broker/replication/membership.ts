@@ -83,7 +83,7 @@ export class Membership {
   storedOn(): string | undefined {
     const { state } = this
     if (state === undefined || this.said.role !== 'LEADER') return undefined
-    const others = state.peers.filter(({ id }) => id !== this.selfId)
+    const { peers: others } = state
     const whole = others.filter(({ matchIndex }) => matchIndex !== undefined && matchIndex >= state.committedIndex)
     return `${whole.length + 1} of ${others.length + 1}`
   }

@@ -39,7 +39,7 @@ function startRound(core: Core): boolean {
   const { candidate } = core
   if (candidate.raiseTerm) {
     candidate.raiseTerm = false
-    setTerm(core, Math.max(core.term + 1, candidate.knownMaxTerm), core.selfId)
+    setTerm(core, core.term + 1, core.selfId)
   } else if (
     core.voteFor === undefined &&
     core.term !== candidate.closedTerm &&

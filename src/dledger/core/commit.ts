@@ -10,7 +10,7 @@ import type { Core } from './state.ts'
 const marks: number[] = []
 
 /** The own log's mark: what counts as held by this member. */
-export function ownMark(core: Core): number {
+function ownMark(core: Core): number {
   const { flushBeforeAck, flaws } = core.settings
   const { appendedIndex, flushedIndex } = core.log
   return flushBeforeAck && !flaws.leaderCountsUnflushed ? Math.min(flushedIndex, appendedIndex) : appendedIndex

@@ -46,7 +46,7 @@ export function heartbeatTick(core: Core, leading: Leading): void {
     if (core.now - progress.lastOkAt < timers.leaderLeakMs) heard++
     if (core.now < progress.nextHeartbeatAt) continue
     progress.nextHeartbeatAt = core.now + timers.heartbeatMs
-    progress.heartbeatCall = send(
+    send(
       core,
       peer,
       { kind: 'heartbeat', peer, deadline: core.now + timers.callMs },

@@ -31,7 +31,6 @@ export function newProgress(core: Core): Progress {
     lastOkAt: core.now,
     isHeard: false,
     nextHeartbeatAt: core.now,
-    heartbeatCall: 0,
   }
 }
 

@@ -35,7 +35,6 @@ export function becomeFollower(core: Core, leaderId: string): void {
 /** A larger term: no leader, no vote, and room for whoever brought it. */
 export function adoptTerm(core: Core, term: number): void {
   setTerm(core, term, undefined)
-  core.candidate.knownMaxTerm = Math.max(core.candidate.knownMaxTerm, term)
   becomeCandidate(core, core.now + votePause(core))
   if (core.taking !== undefined && term > core.taking.takeTerm) endTaking(core, CODES.EXPIRED_TERM)
 }

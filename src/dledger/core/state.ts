@@ -70,8 +70,6 @@ export interface Candidate {
   raiseTerm: boolean
   /** Somebody better was let go first, since this member last ran in earnest. */
   gaveWay: boolean
-  /** Highest term heard of. */
-  knownMaxTerm: number
   /** Term in which this member led already, or may have led before a restart: never again (spec D10). */
   closedTerm: number
 }
@@ -136,14 +134,13 @@ export interface Progress {
   pushesInFlight: number
   negotiation: number
   reading: number
-  /** Begin and end of the peer's log as it last said. */
+  /** What it was told to be committed, and when it has to be told more. */
   commitSent: number
   commitDueAt: number
   lastOkAt: number
   /** It has answered this leader once. */
   isHeard: boolean
   nextHeartbeatAt: number
-  heartbeatCall: number
 }
 
 export interface Transfer {
@@ -218,7 +215,6 @@ export function createCore(settings: CoreSettings, found: Recovered, now: number
       round: undefined,
       raiseTerm: false,
       gaveWay: false,
-      knownMaxTerm: term,
       closedTerm: mayHaveLed ? term : -1,
     },
     follower: {

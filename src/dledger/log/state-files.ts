@@ -10,11 +10,11 @@
  * one has the largest term is taken, so that no vote is forgotten that can be known.
  * Source: spec/dledger.md §2.4. Blocks on: the disk (loading); writing is done by the pool.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StoreError } from '../../errors.ts'
-import { syncFolder } from '../../native/index.ts'
+import { writeDurably } from '../../store/metadata/durable-file.ts'
 
 export interface TermState {
   term: number
@@ -59,7 +59,7 @@ export class StateFiles {
 
   saveTerm(state: TermState): Promise<void> {
     const text = properties({ voteLeader: state.voteFor ?? '', currTerm: state.term })
-    return writeDurably(join(this.folder, 'currterm'), text)
+    return writeSoon(join(this.folder, 'currterm'), text)
   }
 
   /** Undefined where none was written by us. */
@@ -72,7 +72,7 @@ export class StateFiles {
 
   saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
     const { committedIndex, endIndex } = checkpoint
-    return writeDurably(join(this.folder, 'checkpoint'), properties({ committedIndex, endIndex, writtenBy: OWN }))
+    return writeSoon(join(this.folder, 'checkpoint'), properties({ committedIndex, endIndex, writtenBy: OWN }))
   }
 
   loadBegin(): BeginState | undefined {
@@ -83,26 +83,15 @@ export class StateFiles {
   }
 
   /** At once: it is one step of a truncation, which nothing may overtake. */
-  saveBegin(begin: BeginState): void {
-    const path = join(this.ownFolder, 'begin')
+  saveBegin({ index, pos, isDone }: BeginState): void {
     mkdirSync(this.ownFolder, { recursive: true })
-    const fd = openSync(`${path}.tmp`, 'w', 0o644)
-    try {
-      writeSync(
-        fd,
-        properties({ beginIndex: begin.index, beginPos: begin.pos, state: begin.isDone ? 'done' : 'begun' }),
-      )
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    renameSync(`${path}.tmp`, path)
-    syncFolder(this.ownFolder)
+    const text = properties({ beginIndex: index, beginPos: pos, state: isDone ? 'done' : 'begun' })
+    writeDurably(join(this.ownFolder, 'begin'), text)
   }
 }
 
 /** The file has its former content or this one, whatever happens; this one when the promise is kept. */
-export async function writeDurably(path: string, text: string): Promise<void> {
+export async function writeSoon(path: string, text: string): Promise<void> {
   const folder = dirname(path)
   await mkdir(folder, { recursive: true })
   const handle = await open(`${path}.tmp`, 'w', 0o644)

@@ -110,22 +110,22 @@ export class LogDriver {
   }
 
   /**
-   * Appends of local writers, while the gate is open. Fewer entries than bodies when `failure` is set. `written` comes before any
-   * commit; `patch` sees each body with its position before it is written.
+   * Appends of local writers, while the gate is open. Fewer entries than bodies when `failure` is set; after DISK_FAILED nobody knows
+   * what is in the file. `written` comes before any commit; `patch` sees each body with its position before it is written.
    */
   appendLocal(
     bodies: readonly Uint8Array[],
-    written: (entries: readonly DLedgerEntry[]) => void,
+    written: (entries: readonly DLedgerEntry[], failure: StoreError | undefined) => void,
     patch?: (body: Uint8Array, pos: number) => void,
   ): { entries: DLedgerEntry[]; failure: StoreError | undefined } {
     assert(this.gateTerm >= 0, 'local writers append while the gate is open')
     const appended = this.appendOwn(bodies, patch)
     if (appended.failure?.code === 'DISK_FAILED') {
-      written([])
+      written([], appended.failure)
       return appended
     }
     this.options.watch?.appended(this.log.endPos)
-    written(appended.entries)
+    written(appended.entries, appended.failure)
     this.options.input({ kind: 'localEnd', epoch: this.epoch, ...this.end() })
     this.flushSoon()
     return appended

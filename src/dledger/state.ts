@@ -1,12 +1,5 @@
-/** A member as an administrator sees it. */
-import type { Role } from './core/index.ts'
-
+/** A member's log and peers, as an administrator sees them. Its role is told by itself. */
 export interface DLedgerState {
-  group: string
-  selfId: string
-  role: Role
-  term: number
-  leaderId: string | undefined
   /** Entry indexes, −1 when there is none. */
   beginIndex: number
   endIndex: number

@@ -11,21 +11,21 @@
 import { isMainThread } from 'node:worker_threads'
 import { assert } from '../assert.ts'
 import { RingConsumer, RingProducer } from '../concurrency/byte-ring.ts'
-import { ControlBlock, GATE, NETWORK, type PositionWriter } from '../concurrency/control-block.ts'
+import { ControlBlock, GATE, type PositionWriter } from '../concurrency/control-block.ts'
 import { answerFence, FENCE } from '../concurrency/fence.ts'
 import { QUEUE_COUNT_MAX } from '../concurrency/queue-table.ts'
 import { wake, wakeUrgently } from '../concurrency/wake.ts'
 import { failpoint } from '../faults.ts'
 import { AppendHistory } from '../metrics/append-history.ts'
 import { AppendClock } from '../metrics/follower-clocks.ts'
-import { copyBytes, wakeNetwork } from '../native/index.ts'
+import { copyBytes } from '../native/index.ts'
 import { FIELD } from '../store/commitlog/record.ts'
 import { createTailWriter, type TailWriter } from '../store/commitlog/tail-writer.ts'
 import { AppendOnSlaveStage } from './append-on-slave.ts'
 import type { StageStart } from './messages.ts'
 import { ACK, ACK_STATUS, SUBMIT, SUBMIT_FLAGS, SUBMIT_KIND } from './ring-records.ts'
 import { runStage, type Stage, type StageRuntime } from './run-stage.ts'
-import { waitsForMore, wakeDispatch, wakeHa } from './wake-others.ts'
+import { waitsForMore, wakeDispatch, wakeHa, wakeNetworkIfWanted } from './wake-others.ts'
 
 /** A blank needs 8 bytes, and a record never ends closer than that to the end of its file. */
 const BLANK_SIZE = 8
@@ -256,17 +256,8 @@ export class AppendStage implements Stage {
     if (this.start.settings.flushDiskType === 'SYNC_FLUSH') wake(control.words, ControlBlock.index('flush'))
     if (!waitsForMore(gate) || (gate & GATE.openRead) !== 0) wakeDispatch(control)
     wakeHa(control)
-    this.wakeNetworkIfWanted(!waitsForMore(gate))
-  }
-
-  private wakeNetworkIfWanted(isLastStage: boolean): void {
-    const { control } = this.runtime
-    const word = ControlBlock.index('network')
-    const wanted = Atomics.load(control.words, word)
-    if (wanted === NETWORK.awake) return
-    if (wanted !== NETWORK.append && !isLastStage && !this.wantsAnswerNow) return
-    this.wantsAnswerNow = false
-    if (Atomics.exchange(control.words, word, NETWORK.awake) !== NETWORK.awake) wakeNetwork(this.start.waker)
+    const hasAnswers = this.wantsAnswerNow || !waitsForMore(gate)
+    if (wakeNetworkIfWanted(control, this.start.waker, hasAnswers)) this.wantsAnswerNow = false
   }
 }
 

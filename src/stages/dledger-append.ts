@@ -40,6 +40,8 @@ interface Claim {
 export class DLedgerAppend {
   /** Something waits that nobody will wake this thread for. */
   isStalled = false
+  /** Answers are in the ring that no commit will tell of. */
+  hasRefused = false
   private readonly submit: RingConsumer
   private readonly acks: RingProducer
   private readonly clock: AppendClock
@@ -52,6 +54,8 @@ export class DLedgerAppend {
   /** The log took not all of a batch. */
   private readonly refused: (failure: StoreError) => void
   private isOpen = false
+  /** A write failed: nobody knows what of it is in the file, and who waits is told so. */
+  private hasFailed = false
   private readonly bodies: Uint8Array[] = []
   private readonly claims: Claim[] = []
   private readonly patch: (body: Uint8Array, pos: number) => void
@@ -73,7 +77,7 @@ export class DLedgerAppend {
   }
 
   hasWork(): boolean {
-    return !this.isStalled && this.submit.hasNext()
+    return !this.isStalled && !this.hasFailed && this.submit.hasNext()
   }
 
   /** This member leads, and all that was in the log is in the queues: their ends are the next offsets. Under the epoch that is now. */
@@ -90,6 +94,7 @@ export class DLedgerAppend {
   /** Takes a batch; returns how many ring records that were. */
   drain(writers: LogDriver): number {
     const { control } = this.runtime
+    if (this.hasFailed) return 0
     const mayAppend = this.isOpen && writers.openTerm >= 0
     let taken = 0
     let bytes = 0
@@ -125,7 +130,7 @@ export class DLedgerAppend {
     const ack = this.acks.claim(ACK.size)
     if (ack < 0) return false
     const status = isOfNow ? this.collect(at, ack, queue) : ACK_STATUS.oldEpoch
-    if (status !== ACK_STATUS.appended) this.answer(ack, status, 0, 0, 0, view.getInt32(at + SUBMIT.sample, true))
+    if (status !== ACK_STATUS.appended) this.refuse(ack, status, view.getInt32(at + SUBMIT.sample, true))
     return true
   }
 
@@ -179,12 +184,14 @@ export class DLedgerAppend {
 
   private write(writers: LogDriver): void {
     const { bodies, claims } = this
-    const written = (entries: readonly { pos: number; size: number }[]) => {
+    const written = (entries: readonly { pos: number; size: number }[], failure: StoreError | undefined) => {
+      this.hasFailed = failure?.code === 'DISK_FAILED'
+      if (this.hasFailed) return
       if (entries.length < bodies.length) this.uncount(entries.length)
       for (const { ack, first, count, queueOffset, sample } of claims) {
         const last = entries[first + count - 1]
         if (last === undefined) {
-          this.answer(ack, ACK_STATUS.noRoom, 0, 0, 0, sample)
+          this.refuse(ack, ACK_STATUS.noRoom, sample)
           continue
         }
         const end = last.pos + last.size
@@ -197,7 +204,7 @@ export class DLedgerAppend {
       this.publish()
     }
     const { failure } = writers.appendLocal(bodies, written, this.patch)
-    if (failure !== undefined) this.refused(failure)
+    if (failure !== undefined && !this.hasFailed) this.refused(failure)
   }
 
   /** What was not written is in no queue. */
@@ -207,6 +214,11 @@ export class DLedgerAppend {
       if (first + count <= written) return
       if (counts) this.nextOffsets[queue] = queueOffset + Math.max(0, written - first)
     }
+  }
+
+  private refuse(ack: number, status: number, sample: number): void {
+    this.hasRefused = true
+    this.answer(ack, status, 0, 0, 0, sample)
   }
 
   private answer(ack: number, status: number, first: number, end: number, queueOffset: number, sample: number): void {

@@ -31,7 +31,7 @@ import { Waker } from '../native/index.ts'
 import { DLedgerAppend } from './dledger-append.ts'
 import type { StageSpawn, ToStage } from './messages.ts'
 import { type Begin, type EventRuntime, type EventStage, runEventStage } from './run-event-stage.ts'
-import { gateMoved } from './wake-others.ts'
+import { gateMoved, wakeNetworkIfWanted } from './wake-others.ts'
 
 const TICK_MS = 100
 const STATE_TICKS = 10
@@ -89,7 +89,10 @@ class DLedgerStage implements EventStage, LogWatch {
       host: settings.bindAddress,
       clock: steadyClock(() => control.movedMs()),
       flushBeforeAck: settings.flushDiskType === 'SYNC_FLUSH',
-      preferredLeaderIds: settings.preferredLeaderId.split(';').filter((it) => it !== ''),
+      preferredLeaderIds: settings.preferredLeaderId
+        .split(';')
+        .map((it) => it.trim())
+        .filter((it) => it !== ''),
       timers: isFast ? FAST_TIMERS : JVM_TIMERS,
       // Whatever was dispatched here had been committed.
       commitIndex: Math.max(
@@ -181,7 +184,9 @@ class DLedgerStage implements EventStage, LogWatch {
   private pump(): void {
     const { append, runtime, member } = this
     for (let i = 0; i < DRAINS_MAX; i += 1) {
-      if (!this.isHeld()) append.drain(member.writers)
+      if (!this.isHeld() && append.drain(member.writers) > 0) {
+        if (wakeNetworkIfWanted(runtime.control, this.start.waker, append.hasRefused)) append.hasRefused = false
+      }
       Atomics.store(runtime.control.words, WORD, ASLEEP)
       if (append.isStalled) this.lookSoon()
       if (this.isHeld() || !append.hasWork()) return
@@ -244,11 +249,10 @@ class DLedgerStage implements EventStage, LogWatch {
 
   private tellState(): void {
     const { core, peers } = this.member
-    const { dLegerGroup: group, dLegerSelfId: selfId } = this.start.settings
+    const { dLegerSelfId: selfId } = this.start.settings
     this.runtime.post({
       kind: 'dledgerState',
       state: {
-        ...{ group, selfId, role: core.role, term: core.term, leaderId: core.leaderId },
         ...{ beginIndex: this.log.beginIndex, endIndex: this.log.endIndex, committedIndex: core.commitIndex },
         peers: peers
           .filter(({ id }) => id !== selfId)

@@ -21,6 +21,18 @@ export function gateMoved(control: ControlBlock, waker: bigint): void {
   wakeDispatch(control)
 }
 
+/**
+ * By whoever appends: the network thread where it wants to hear of room, or of answers and there are some that no gate's move will tell
+ * of. True: it knows.
+ */
+export function wakeNetworkIfWanted(control: ControlBlock, waker: bigint, hasAnswers: boolean): boolean {
+  const word = ControlBlock.index('network')
+  const wanted = Atomics.load(control.words, word)
+  if (wanted === NETWORK.awake || (wanted !== NETWORK.append && !hasAnswers)) return false
+  if (Atomics.exchange(control.words, word, NETWORK.awake) !== NETWORK.awake) wakeNetwork(waker)
+  return true
+}
+
 /** The HA thread lives in an event loop, and says that it sleeps only while there is somebody to send to. */
 export function wakeHa(control: ControlBlock): void {
   if (Atomics.load(control.words, HA) !== ASLEEP) return

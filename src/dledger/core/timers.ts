@@ -1,5 +1,5 @@
 /** When the core has to be ticked next, if nothing else happens: the driver sleeps until then. */
-import type { Core } from './state.ts'
+import type { Core, Progress } from './state.ts'
 import { logIsQuiet } from './state.ts'
 
 export function nextTickAt(core: Core): number {
@@ -31,10 +31,16 @@ function leaderAt(core: Core): number {
   for (let peer = 0; peer < leading.peers.length; peer++) {
     if (peer === settings.self) continue
     const progress = leading.peers[peer]!
-    at = Math.min(at, progress.nextHeartbeatAt, progress.commitDueAt)
+    at = Math.min(at, progress.nextHeartbeatAt)
+    if (owesCommit(core, progress)) at = Math.min(at, progress.commitDueAt)
     const leak = progress.lastOkAt + settings.timers.leaderLeakMs
     if (leak > core.now) at = Math.min(at, leak)
     if (progress.follows && progress.pauseUntil > core.now) at = Math.min(at, progress.pauseUntil)
   }
   return at
+}
+
+/** COMMIT (replicate.ts) has something to say and only waits for its time. Whoever does not follow is not told. */
+function owesCommit(core: Core, { follows, mode, pushesInFlight, commitSent }: Progress): boolean {
+  return follows && mode === 'append' && pushesInFlight === 0 && commitSent < core.commitIndex
 }

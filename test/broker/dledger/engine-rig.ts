@@ -136,6 +136,11 @@ export class EngineNode {
     wakeAppend(this.engine.control)
   }
 
+  /** From now on it looks when it is woken, and not each millisecond beside. */
+  stopPolling(): void {
+    clearInterval(this.running?.timer)
+  }
+
   async stop(): Promise<void> {
     const { running } = this
     this.running = undefined

@@ -163,6 +163,16 @@ describe('a group of engines', () => {
     expect(performance.now() - began).toBeLessThan(JVM_TIMERS.electionMsMin)
   })
 
+  test('a refusal wakes the network thread: no commit would', async () => {
+    const group = await groupOf(1)
+    const only = await group.leader()
+    expect((await only.send('before')).status).toBe('ok')
+    only.stopPolling()
+    const late = only.claim('of an epoch that is over', 0, 0)
+    only.commit()
+    expect((await late).status).toBe('oldEpoch')
+  })
+
   test('a group of one commits alone', async () => {
     const group = await groupOf(1)
     const only = await group.leader()

@@ -14,6 +14,7 @@
  * Errors:    none for any content of the files; a file that is no index is removed and rebuilt from the log.
  * Source:    spec/store-format.md §5, §10; weaknesses in §15.
  */
+import { CLASSIC_LAYOUT, type LogLayout } from '../commitlog/log-layout.ts'
 import { realDisk, type StoreDisk } from '../disk.ts'
 import type { LogSource } from '../dispatch/dispatcher.ts'
 import { recordKeysAt } from '../dispatch/record-keys.ts'
@@ -121,21 +122,31 @@ function isPlausible(header: IndexHeader | undefined, layout: IndexLayout): head
  */
 function probe(options: IndexRecoveryOptions, lastOffset: number, cut: number, findings: string[]): number {
   const { source, logMin, logEnd } = options
-  let position = Math.max(logMin, lastOffset)
+  let position = Math.max(logMin, lastOffset < 0 ? 0 : entryOf(source, lastOffset))
   for (let count = 0; count < PROBE_RECORDS && position < cut; count += 1) {
-    const keys = recordKeysAt(source, position, logEnd)
+    const layout = layoutAt(source, position)
+    const keys = recordKeysAt(source, position, logEnd, layout)
     if (keys === undefined) return cut
     if (keys === 'blank') {
       position = source.segmentAt(position)!.end
       continue
     }
-    if (position > lastOffset && keys.keyCount > 0) {
+    if (position + layout.headerSize > lastOffset && keys.keyCount > 0) {
       findings.push(`the index has no keys from ${position} on: built from the log`)
       return position
     }
     position += keys.size
   }
   return cut
+}
+
+function layoutAt(source: LogSource, position: number): LogLayout {
+  return source.segmentAt(position)?.layout ?? CLASSIC_LAYOUT
+}
+
+/** The index has records; dispatch goes on at the start of an entry, which in DLedger's log is its header. */
+function entryOf(source: LogSource, recordOffset: number): number {
+  return recordOffset - layoutAt(source, recordOffset).headerSize
 }
 
 interface BrokenSlots {
@@ -175,16 +186,19 @@ class IndexMender {
   mend(provenTo: number | undefined, findings: string[]): number | undefined {
     const { indexCount } = this.header
     const mustCheck = provenTo === undefined
+    const { source } = this.options
     let cut = provenTo ?? this.consistentTo()
+    let resume = provenTo ?? entryOf(source, cut)
     let count = this.entriesBelow(cut, indexCount)
     if (count <= 1) return undefined
     const part = this.partOfRecord(count)
     if (part > 0) {
       count -= part
       cut = this.offsetOf(count)
+      resume = entryOf(source, cut)
     }
     this.lastOffset = this.offsetOf(count - 1)
-    if (count === indexCount && this.options.lastEnd === 'clean' && !mustCheck) return cut
+    if (count === indexCount && this.options.lastEnd === 'clean' && !mustCheck) return resume
     const slots = this.readSlots()
     const slotView = new DataView(slots.buffer, slots.byteOffset, slots.length)
     const broken = this.brokenSlots(slotView, count, mustCheck)
@@ -199,7 +213,7 @@ class IndexMender {
       this.zero(count, Math.min(indexCount + 1, this.layout.entryCount))
       this.writeBack(slots, slotView, count)
     }
-    return cut
+    return resume
   }
 
   /** Walks all entries while they fit together; the record of the last one may be in it only in part. */

@@ -10,6 +10,7 @@ import { recordsIn } from '../../../src/store/checksums/index.ts'
 import { decodeRecord, LogFolders, LogReader, RecordView } from '../../../src/store/commitlog/index.ts'
 import { findQueues, QueueReader } from '../../../src/store/consumequeue/index.ts'
 import { indexLayout } from '../../../src/store/index/index.ts'
+import { recoverIndex } from '../../../src/store/index/index-recovery.ts'
 import { LogScanner, LogWindow, verifyLog } from '../../../src/store/recovery/index.ts'
 import type { StoreSettings } from '../../../src/store/settings.ts'
 import { dispatchAll, filesBelow, rig } from '../dispatch/support.ts'
@@ -58,6 +59,30 @@ describe.each(STORES)('%s', (name) => {
     expect(index).toHaveLength(1)
     expect(index[0].length).toBe(indexLayout(settings).fileSize)
     expect(index[0].equals(apaches)).toBe(true)
+  })
+
+  test.each([
+    { what: 'an index that is gone', isGone: true },
+    { what: 'an index of which nothing is proven', isGone: false },
+  ])('$what is built again, byte for byte, from the start of an entry', ({ isGone }) => {
+    const root = dledgerStore(name)
+    const settings = dledgerSettings(root)
+    const folder = join(root, 'index')
+    const [before] = [...filesBelow(folder).values()]
+    if (isGone) rmSync(folder, { recursive: true })
+    const { entries, end } = walk(settings)
+    using source = new LogReader(settings)
+    const { resumeFrom } = recoverIndex({
+      ...{ settings, source, logMin: entries[0].at, logEnd: end, syncedUntil: 0 },
+      ...(isGone ? { provenTo: end, lastEnd: 'process' } : { provenTo: undefined, lastEnd: 'power' }),
+    })
+    expect(entries.map(({ at }) => at)).toContain(resumeFrom)
+    const build = rig(settings)
+    dispatchAll(build, resumeFrom, end)
+    build.close()
+    expect(build.dispatcher.damagedCount).toBe(0)
+    const [after] = [...filesBelow(folder).values()]
+    expect(after.equals(before)).toBe(true)
   })
 
   test('verification reads all of it and finds nothing wrong', () => {

@@ -4,11 +4,12 @@
  *
  * Format: spec/store-format.md §7.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe } from '../errors.ts'
 import { MetadataFile } from '../store/metadata/index.ts'
 import { FOLDERS } from '../store/settings.ts'
+import { tryRead } from './try-read.ts'
 
 export interface Table {
   name: string
@@ -120,4 +121,11 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 export function numberOf(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined
+}
+
+/** Below which place of the CommitLog a deleted topic's messages have no queue: what the store itself remembers. */
+export function deletedTopics(root: string): Map<string, number> {
+  const text = tryRead(() => readFileSync(join(root, FOLDERS.own, 'deletedTopics.json'), 'utf8'))
+  const content = text === undefined ? undefined : tryRead(() => JSON.parse(text) as { topics?: unknown })
+  return new Map(entriesOf(content?.topics).map(([topic, place]) => [topic, numberOf(place) ?? 0]))
 }

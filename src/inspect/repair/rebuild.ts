@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import { type RecordView, SYS_FLAG } from '../../store/commitlog/index.ts'
 import { GAP_UNITS_MAX, QueueStore, QueueWriter } from '../../store/consumequeue/index.ts'
-import { PropertyScan, parseDelayLevels, type TopicEntry, TopicTable } from '../../store/dispatch/index.ts'
+import { delayOf, PropertyScan, parseDelayLevels, type TopicEntry, TopicTable } from '../../store/dispatch/index.ts'
 import { IndexWriter, indexFolder } from '../../store/index/index.ts'
 import { FOLDERS } from '../../store/settings.ts'
 import { logBounds } from '../log-end.ts'
@@ -153,9 +153,7 @@ class Rebuilder {
     const { queueOffset, totalSize: size } = record
     if (!topic.isSchedule || delayLevel <= 0)
       return { queueOffset, position, size, tagsHigh: tagsHash >> 31, tagsLow: tagsHash }
-    const { delays } = this
-    const delay = delays.length < 2 ? 1000 : delays[Math.min(delayLevel, delays.length - 1)]
-    const due = record.storeTimestamp + delay
+    const due = record.storeTimestamp + delayOf(this.delays, delayLevel)
     return { queueOffset, position, size, tagsHigh: Math.floor(due / HIGH), tagsLow: due | 0 }
   }
 

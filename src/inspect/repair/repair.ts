@@ -7,7 +7,7 @@
  *
  * Blocks on: the disk. Throws StoreError STORE_IN_USE, DISK_FULL; ConfigError for a backup's folder that cannot be.
  */
-import { closeSync, existsSync, mkdirSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { describe, StoreError } from '../../errors.ts'
 import { failpoint } from '../../faults.ts'
@@ -15,7 +15,7 @@ import { FOLDERS } from '../../store/settings.ts'
 import { lockStore } from '../../store/store-folder.ts'
 import { logBounds } from '../log-end.ts'
 import { type InspectedStore, type OpenOptions, openStore, refuseDLedger } from '../open-store.ts'
-import { entriesOf, numberOf, readTables, topicRows } from '../tables.ts'
+import { deletedTopics, readTables, topicRows } from '../tables.ts'
 import { tryRead } from '../try-read.ts'
 import { type Verification, type VerifyOptions, verifyStore } from '../verify/verify.ts'
 import { Backup, bytesOf, checkBackup, type Step, syncTree, undoRepair } from './backup.ts'
@@ -214,7 +214,7 @@ class Repair {
       into: this.building,
       wantsQueue,
       wantsIndex: plan.wantsIndex,
-      deletedBelow: deletedBelow(store.root),
+      deletedBelow: deletedTopics(store.root),
       onProgress: this.options.onProgress,
     })
   }
@@ -333,13 +333,6 @@ function firstExisting(path: string): string {
 
 function deviceOf(path: string): number {
   return statSync(path).dev
-}
-
-/** Where the log ended when a topic was deleted, by our broker. */
-function deletedBelow(root: string): Map<string, number> {
-  const text = tryRead(() => readFileSync(join(root, FOLDERS.own, 'deletedTopics.json'), 'utf8'))
-  const content = text === undefined ? undefined : tryRead(() => JSON.parse(text) as { topics?: unknown })
-  return new Map(entriesOf(content?.topics).map(([topic, place]) => [topic, numberOf(place) ?? 0]))
 }
 
 function inUse({ use, root }: InspectedStore): StoreError {

@@ -9,7 +9,7 @@
 import { LogReader, RECORD_SIZE_MIN, type RecordView, type Segment, SYS_FLAG } from '../../store/commitlog/index.ts'
 import { standsAt } from '../../store/commitlog/record-head.ts'
 import { QueueReaders, UNIT_SIZE } from '../../store/consumequeue/index.ts'
-import { PropertyScan, parseDelayLevels, type TopicEntry, TopicTable } from '../../store/dispatch/index.ts'
+import { delayOf, PropertyScan, parseDelayLevels, type TopicEntry, TopicTable } from '../../store/dispatch/index.ts'
 import { indexLayout } from '../../store/index/index.ts'
 import type { InspectedEntryHead } from '../entry.ts'
 import type { InspectSettings } from '../geometry.ts'
@@ -274,7 +274,7 @@ class RangeCheck implements Disposable {
     let tagsHigh = properties.tagsHash >> 31
     let tagsLow = properties.tagsHash
     if (topic.isSchedule && properties.delayLevel > 0) {
-      const due = record.storeTimestamp + this.delayOf(properties.delayLevel)
+      const due = record.storeTimestamp + delayOf(this.delays, properties.delayLevel)
       tagsHigh = Math.floor(due / HIGH)
       tagsLow = due | 0
     }
@@ -340,11 +340,6 @@ class RangeCheck implements Disposable {
     const queue = { topic: topic.name, queueId, ...counts, hasFiles: cursor.exists, cursor }
     topic.set(queueId, queue)
     return queue
-  }
-
-  private delayOf(level: number): number {
-    const { delays } = this
-    return delays.length < 2 ? 1000 : delays[Math.min(level, delays.length - 1)]
   }
 
   private keys(at: number, storeTimestamp: number): void {

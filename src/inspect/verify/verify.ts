@@ -7,7 +7,6 @@
  *
  * Beside a running broker everything is measured up to what was there when it began.
  */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HASHED_BLOCK } from '../../store/checksums/index.ts'
 import { SCHEDULE_TOPIC } from '../../store/dispatch/index.ts'
@@ -17,7 +16,7 @@ import { type LogBounds, logBounds, newestUnits } from '../log-end.ts'
 import { memberState } from '../member-state.ts'
 import type { InspectedStore } from '../open-store.ts'
 import { listLogOf } from '../store-files.ts'
-import { entriesOf, numberOf, readTables, topicRows } from '../tables.ts'
+import { deletedTopics, readTables, topicRows } from '../tables.ts'
 import { tryRead } from '../try-read.ts'
 import { type Finding, Findings } from './finding.ts'
 import type { IndexFileHead } from './index-cursor.ts'
@@ -402,13 +401,4 @@ function committedOf(store: InspectedStore): { dispatched: number; indexed: numb
 /** Brokers make their own queues without an entry in topics.json. */
 export function isSystem(topic: string): boolean {
   return topic === SCHEDULE_TOPIC || topic === 'TRANS_CHECK_MAX_TIME_TOPIC' || topic.startsWith('RMQ_SYS_')
-}
-
-/** Where the log ended when each of them was deleted. */
-function deletedTopics(root: string): Map<string, number> {
-  const text = tryRead(() => readFileSync(join(root, FOLDERS.own, 'deletedTopics.json'), 'utf8'))
-  const content = text === undefined ? undefined : tryRead(() => JSON.parse(text) as { topics?: unknown })
-  const places = new Map<string, number>()
-  for (const [topic, place] of entriesOf(content?.topics)) places.set(topic, numberOf(place) ?? 0)
-  return places
 }

@@ -9,10 +9,11 @@
  * Big-endian. Written whole: temporary file, sync, rename, sync of the folder. A file that is not whole is a reason in words,
  * never an exception: nothing that was acknowledged depends on it. Blocks on: the disk. Documented in docs/checksums.md.
  */
-import { type BigIntStats, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { type BigIntStats, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { describe } from '../../errors.ts'
+import { namesIn } from '../commitlog/segments.ts'
 import { realDisk, type StoreDisk } from '../disk.ts'
 import { errnoOf, writeDurably } from '../metadata/durable-file.ts'
 import { offsetName } from '../offset-name.ts'
@@ -177,13 +178,4 @@ export function changedSince(checksums: SegmentChecksums, status: BigIntStats): 
 
 function bad(problem: string): { kind: 'bad'; problem: string } {
   return { kind: 'bad', problem }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  }
 }

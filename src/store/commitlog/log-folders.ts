@@ -8,10 +8,9 @@
  * A store without old segments costs nothing here. Source: spec/dledger.md §1.7. Blocks on: one folder's listing, once.
  */
 import { existsSync } from 'node:fs'
-import { realDisk, type StoreDisk } from '../disk.ts'
 import type { StoreSettings } from '../settings.ts'
 import { CLASSIC_LAYOUT, type LogLayout, logLayout } from './log-layout.ts'
-import { commitLogFolder, listSegments, type Segment, segmentPath, segmentStart } from './segments.ts'
+import { commitLogFolder, listSegments, namesIn, type Segment, segmentPath, segmentStart } from './segments.ts'
 
 /** Without the last two: a classic log. */
 export type LogFolderSettings = Pick<StoreSettings, 'storePathCommitLog' | 'mappedFileSizeCommitLog'> &
@@ -24,15 +23,13 @@ export class LogFolders {
   readonly segmentSize: number
   /** Undefined where there never was another log. */
   readonly classicFolder: string | undefined
-  private readonly disk: StoreDisk
   private known: number | undefined
 
-  constructor(settings: LogFolderSettings, disk: StoreDisk = realDisk) {
+  constructor(settings: LogFolderSettings) {
     const { enableDLegerCommitLog = false, storePathClassicCommitLog = '' } = settings
     this.folder = commitLogFolder(settings)
     this.layout = logLayout({ enableDLegerCommitLog })
     this.segmentSize = settings.mappedFileSizeCommitLog
-    this.disk = disk
     const classic = commitLogFolder({ storePathCommitLog: storePathClassicCommitLog })
     const hasClassic = enableDLegerCommitLog && classic !== '' && classic !== this.folder && existsSync(classic)
     this.classicFolder = hasClassic ? classic : undefined
@@ -51,13 +48,9 @@ export class LogFolders {
 
   /** By names alone: the files may be in any state. */
   private firstStart(): number | undefined {
-    let names: string[] = []
-    try {
-      names = this.disk.list(this.folder)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
-    const starts = names.filter((name) => /^\d{20}$/.test(name)).map(Number)
+    const starts = namesIn(this.folder)
+      .filter((name) => /^\d{20}$/.test(name))
+      .map(Number)
     return starts.length === 0 ? undefined : Math.min(...starts)
   }
 
@@ -83,13 +76,13 @@ export class LogFolders {
 
   /** Those in the folder that is written to. */
   dataSegments(): Segment[] {
-    return listSegments(this.folder, this.segmentSize, this.disk)
+    return listSegments(this.folder, this.segmentSize)
   }
 
   /** Those in front of the divide. */
   classicSegments(): Segment[] {
-    const { classicFolder, segmentSize, disk, divide } = this
+    const { classicFolder, segmentSize, divide } = this
     if (classicFolder === undefined) return []
-    return listSegments(classicFolder, segmentSize, disk).filter(({ start }) => start < divide)
+    return listSegments(classicFolder, segmentSize).filter(({ start }) => start < divide)
   }
 }

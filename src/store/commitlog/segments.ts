@@ -71,7 +71,8 @@ function gone(path: string): Error {
   return Object.assign(new Error(`ENOENT: no such file or directory, stat '${path}'`), { code: 'ENOENT', path })
 }
 
-function namesIn(folder: string, disk: StoreDisk): string[] {
+/** None where there is no folder. */
+export function namesIn(folder: string, disk: StoreDisk = realDisk): string[] {
   try {
     return disk.list(folder)
   } catch (error) {

@@ -23,3 +23,8 @@ export function parseDelayLevels(text: string): number[] {
   }
   return levels
 }
+
+/** Milliseconds of a level from 1 on; those above the last one count as the last. */
+export function delayOf(delays: readonly number[], level: number): number {
+  return delays.length < 2 ? 1000 : delays[Math.min(level, delays.length - 1)]
+}

@@ -19,7 +19,7 @@ import type { QueueStore } from '../consumequeue/queue-store.ts'
 import { type QueueEnd, QueueWriter } from '../consumequeue/queue-writer.ts'
 import type { IndexWriter } from '../index/index-writer.ts'
 import type { StoreSettings } from '../settings.ts'
-import { parseDelayLevels } from './delay-levels.ts'
+import { delayOf, parseDelayLevels } from './delay-levels.ts'
 import { FilterBitMaps } from './filter-bit-maps.ts'
 import { PropertyScan } from './property-scan.ts'
 import { type TopicEntry, TopicTable } from './topic-table.ts'
@@ -184,7 +184,7 @@ export class Dispatcher {
     let tagsHigh = this.properties.tagsHash >> 31
     let tagsLow = this.properties.tagsHash
     if (topic.isSchedule && this.properties.delayLevel > 0) {
-      const due = record.storeTimestamp + this.delayOf(this.properties.delayLevel)
+      const due = record.storeTimestamp + delayOf(this.delays, this.properties.delayLevel)
       tagsHigh = Math.floor(due / HIGH)
       tagsLow = due | 0
     }
@@ -213,12 +213,6 @@ export class Dispatcher {
       topic.set(queueId, queue)
     }
     return queue
-  }
-
-  private delayOf(level: number): number {
-    const { delays } = this
-    if (delays.length < 2) return 1000
-    return delays[Math.min(level, delays.length - 1)]
   }
 
   /**

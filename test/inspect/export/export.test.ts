@@ -155,7 +155,10 @@ describe('lines', () => {
     expect(existsSync(`${path}.part`)).toBe(false)
     const folder = scratchFolder()
     const refused = await inspect('export', root, ...flags, '-o', folder)
-    expect([refused.status, refused.complained]).toEqual([1, expect.stringContaining('illegal operation on a directory')])
+    expect([refused.status, refused.complained]).toEqual([
+      1,
+      expect.stringContaining('illegal operation on a directory'),
+    ])
     expect(existsSync(`${folder}.part`)).toBe(false)
   })
 

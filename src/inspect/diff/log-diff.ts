@@ -4,10 +4,11 @@
  * Bytes behind the 8 bytes of a blank (the end of a file that no record fills) mean nothing: releases of RocketMQ leave there
  * what was in their buffers.
  */
-import { BLANK_MAGIC, BLANK_SIZE } from '../../store/commitlog/index.ts'
+import { BLANK_SIZE } from '../../store/commitlog/index.ts'
 import { LogWalk } from '../log-walk.ts'
 import type { InspectedStore } from '../open-store.ts'
 import type { Runner } from '../verify/runner.ts'
+import { lastBlank } from './blank.ts'
 import type { Block, CompareResult, DifferingRange } from './block-tasks.ts'
 import { LogBytes } from './log-bytes.ts'
 import { blocksOf, knownHash, type LogSide } from './log-side.ts'
@@ -139,12 +140,8 @@ function blankIn({ files }: LogSide, start: number, end: number): number | undef
   const bytes = Buffer.alloc(end - from)
   using log = new LogBytes(files)
   if (!log.read(bytes, from, end)) return undefined
-  const magic = Buffer.alloc(4)
-  magic.writeInt32BE(BLANK_MAGIC)
-  for (let at = bytes.lastIndexOf(magic); at >= 4; at = bytes.lastIndexOf(magic, at - 1)) {
-    if (bytes.readInt32BE(at - 4) === end - (from + at - 4)) return from + at - 4
-  }
-  return undefined
+  const at = lastBlank(bytes)
+  return at === undefined ? undefined : from + at
 }
 
 /** Records lead to it: it is not the body of one. */

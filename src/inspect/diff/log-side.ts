@@ -8,9 +8,10 @@
 import { statSync } from 'node:fs'
 import { HASHED_BLOCK } from '../../store/checksums/block-hash.ts'
 import { changedSince, readChecksums } from '../../store/checksums/checksum-file.ts'
-import { BLANK_MAGIC, BLANK_SIZE } from '../../store/commitlog/index.ts'
+import { BLANK_SIZE } from '../../store/commitlog/index.ts'
 import { logBounds } from '../log-end.ts'
 import type { InspectedStore } from '../open-store.ts'
+import { isBlank } from './blank.ts'
 import { LogBytes, type LogFile } from './log-bytes.ts'
 import { merged, type Range } from './ranges.ts'
 
@@ -20,8 +21,6 @@ export interface HashedRange {
   to: number
   hashes: BigUint64Array
 }
-
-const DLEDGER_BLANK = -1
 
 export interface LogSide {
   /** As it was given. */
@@ -71,9 +70,7 @@ function behindBlank(segments: InspectedStore['files']['segments'], end: number)
   const bytes = Buffer.alloc(BLANK_SIZE)
   using log = new LogBytes([segment])
   if (!log.read(bytes, end, end + BLANK_SIZE)) return end
-  const [first, second] = [bytes.readInt32BE(0), bytes.readInt32BE(4)]
-  const isBlank = (first === left && second === BLANK_MAGIC) || (first === DLEDGER_BLANK && second === left)
-  return isBlank ? end + left : end
+  return isBlank(bytes, 0, left) ? end + left : end
 }
 
 function checksumsOf(root: string, start: number, path: string, size: number): BigUint64Array | undefined {

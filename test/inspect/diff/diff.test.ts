@@ -13,10 +13,12 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { diffStores, storeSide } from '../../../src/inspect/diff/index.ts'
 import { openStore } from '../../../src/inspect/index.ts'
+import { LogRecords } from '../../../src/inspect/log-records.ts'
 import { loadBlockHash } from '../../../src/store/checksums/block-hash.ts'
 import { writeChecksums } from '../../../src/store/checksums/checksum-file.ts'
 import { startTestBroker } from '../../../src/testing/index.ts'
 import { dispatchAll, LogMaker, patch, rig } from '../../store/dispatch/support.ts'
+import { dledgerStore } from '../../store/dledger/stores.ts'
 import { recordedStore, scratchFolder, storeSettings } from '../../store/scratch.ts'
 import { TestClient } from '../../support/client.ts'
 import { decodedRecords, inspect } from '../stores.ts'
@@ -123,6 +125,23 @@ describe('what differs between two stores', () => {
     const diff = await compare(a, b)
     expect(diff.log.differing.every(({ to }) => to <= blank + 8)).toBe(true)
     expect(diff.verdict).toBe('damaged')
+  })
+
+  test("bytes behind the blank of a DLedger log's file mean nothing either; those of the blank do", async () => {
+    const a = dledgerStore('rmq-clean-n2')
+    const b = copyOf(a)
+    using log = new LogRecords(openStore(a), {})
+    let blank = 0
+    for (const item of log.inPlace()) {
+      if (item?.kind !== 'record' || item.entry === undefined || item.entry.position >= SEGMENT) continue
+      blank = item.entry.position + item.entry.size
+    }
+    const file = join(b, 'dledger-n2/data/00000000000000000000')
+    expect(readFileSync(file).readInt32BE(blank + 4)).toBe(SEGMENT - blank)
+    patch(file, blank + 8, Buffer.alloc(SEGMENT - blank - 8, 0x77))
+    expect((await compare(a, b)).verdict).toBe('equal')
+    patch(file, blank + 4, Buffer.from([1]))
+    expect((await compare(a, b)).verdict).not.toBe('equal')
   })
 
   test('a queue that differs, and keys of the tables', async () => {

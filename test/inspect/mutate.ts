@@ -1,22 +1,9 @@
-/** Damage for stores, and numbers that come again with their seed. */
+/** Damage for the files of a store. */
 import { rmSync, truncateSync, writeFileSync } from 'node:fs'
-
-/** mulberry32: a failure prints the seed, and runs again with it. */
-export function randomOf(seed: number): (limit: number) => number {
-  let state = seed
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4_294_967_296) * limit)
-  }
-}
+import type { Random } from '../store/recovery/damage-kinds.ts'
 
 /** What a crash, a bad disk or a hand may do to a file. */
-export const MUTATIONS_OF: [
-  what: string,
-  mutate: (path: string, bytes: Buffer, random: (limit: number) => number) => void,
-][] = [
+export const MUTATIONS_OF: [what: string, mutate: (path: string, bytes: Buffer, random: Random) => void][] = [
   ['cut', (path, bytes, random) => truncateSync(path, random(bytes.length + 1))],
   ['gone', (path) => rmSync(path)],
   ['random bytes', (path, bytes, random) => writeFileSync(path, Buffer.from(bytes.map(() => random(256))))],

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openStore, verifyStore } from '../../../src/inspect/index.ts'
 import { filesBelow } from '../../store/dispatch/support.ts'
+import { type Random, randomOf } from '../../store/recovery/damage-kinds.ts'
 import { recordedStore, scratchFolder } from '../../store/scratch.ts'
 import { inspect } from '../stores.ts'
 
@@ -17,18 +18,7 @@ const SIZES =
     .split(' ')
     .flatMap((pair) => ['--set', pair])
 
-/** mulberry32 */
-function randomOf(seed: number): (limit: number) => number {
-  let state = seed
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4_294_967_296) * limit)
-  }
-}
-
-const MUTATIONS: ((bytes: Buffer, random: (limit: number) => number) => Buffer)[] = [
+const MUTATIONS: ((bytes: Buffer, random: Random) => Buffer)[] = [
   (bytes, random) => bytes.subarray(0, random(bytes.length)),
   (bytes, random) => {
     const copy = Buffer.from(bytes)

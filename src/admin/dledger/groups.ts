@@ -59,6 +59,12 @@ async function findMembers(admin: AdminClient, { group, broker }: DLedgerWhere):
       todo: '"basaltmq admin dledger status" shows those that are',
     })
   }
+  if (group !== undefined && own.group !== group) {
+    throw new AdminError('NO_MEMBER', {
+      what: `${broker} is a member of group ${own.group}, not of ${group}`,
+      todo: 'give the group, or one of its brokers: "basaltmq admin dledger status" shows them',
+    })
+  }
   // Where an address was given there may be no NameServer.
   const others = (await brokersOf(admin).catch(() => [])).filter(
     ({ address, name }) => name === own.broker.name && address !== own.broker.address,

@@ -185,6 +185,13 @@ describe('transfer', () => {
     expect(leader().asked.some(({ code }) => code === REQUEST_CODES.LEADERSHIP_TRANSFER)).toBe(false)
   })
 
+  test('a broker of another group than the one that was named: refused, and nobody is asked', async () => {
+    const { status, error } = await transfer('--group Other --yes')
+    expect(status).toBe(1)
+    expect(error).toContain(`is a member of group ${GROUP}, not of Other`)
+    expect(leader().asked.some(({ code }) => code === REQUEST_CODES.LEADERSHIP_TRANSFER)).toBe(false)
+  })
+
   test.each<[code: number, said: string]>([
     [CODES.NOT_LEADER, 'n1 leads no more'],
     [CODES.INCONSISTENT_TERM, 'the term changed meanwhile'],

@@ -67,9 +67,24 @@ export async function committedOffset(admin: AdminClient, queue: PlacedQueue, gr
   return answer.code === RESPONSE.SUCCESS ? Number(answer.ext?.offset ?? -1) : -1
 }
 
-export async function setOffset(admin: AdminClient, queue: PlacedQueue, group: string, to: number): Promise<void> {
+async function setOffset(admin: AdminClient, queue: PlacedQueue, group: string, to: number): Promise<void> {
   const header = { consumerGroup: group, topic: queue.topic, queueId: queue.queueId, commitOffset: to }
   await admin.call(queue.address, UPDATE_CONSUMER_OFFSET, header)
+}
+
+/**
+ * Of two offsets that come at once, a broker of Apache's that has none of the group and topic yet may keep only one, and says
+ * that it has both: the first of each broker goes alone.
+ */
+export async function setOffsets(admin: AdminClient, group: string, queues: readonly PlannedReset[]): Promise<void> {
+  const first = new Map<string, PlannedReset>()
+  for (const queue of queues) if (!first.has(queue.address)) first.set(queue.address, queue)
+  const set = (queue: PlannedReset) => setOffset(admin, queue, group, queue.to)
+  await eachOf([...first.values()], set)
+  await eachOf(
+    queues.filter((queue) => first.get(queue.address) !== queue),
+    set,
+  )
 }
 
 /** Where a reset goes: the beginning, the end, a time, or one offset. */

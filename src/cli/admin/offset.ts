@@ -13,7 +13,7 @@ import {
   queuesOfTopic,
   type ResetTarget,
   resetOnline,
-  setOffset,
+  setOffsets,
 } from '../../admin/index.ts'
 import type { Context } from './context.ts'
 import { parseTime, timeText } from './format.ts'
@@ -77,7 +77,7 @@ async function reset(context: Context, given: Given): Promise<void> {
   const direct = await throughBrokers(context, addresses, group, topic, target, online !== undefined)
   // What stands where it should is written all the same: the group may have no offset there yet.
   const written = plan.filter(({ address }) => direct.has(address))
-  await eachOf(written, (queue) => setOffset(admin, queue, group, queue.to))
+  await setOffsets(admin, group, written)
   context.show(
     { done: 'reset', group, topic, queues: plan, online: online?.consumers ?? [] },
     () => `${group} of ${topic} reset; ${who}:\n${planTable(context, plan)}`,

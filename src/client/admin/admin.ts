@@ -26,7 +26,7 @@ import {
   queuesOfTopic,
   type ResetTarget,
   resetOnline,
-  setOffset,
+  setOffsets,
 } from '../../admin/offsets.ts'
 import { deleteTopic, putOrder, putTopic, registeredTopics } from '../../admin/topics.ts'
 import { RESPONSE } from '../../remoting/response-codes.ts'
@@ -268,7 +268,7 @@ export class Admin implements AsyncDisposable {
       }
       const queues = (await queuesOfTopic(admin, topicName)).filter(({ address }) => direct.has(address))
       const plan = await planReset(admin, groupName, queues, target)
-      await eachOf(plan, (queue) => setOffset(admin, queue, groupName, queue.to))
+      await setOffsets(admin, groupName, plan)
     })
   }
 

@@ -90,7 +90,49 @@ describe('the store at the brokers', () => {
     advance(store.slot(queue(0)), 5)
     advance(store.slot(queue(1)), 6)
     await store.persist([queue(0), queue(2)], false)
-    expect(broker.sent).toEqual([[0, 5, false]])
+    expect(broker.sent.map(([queueId, offset]) => [queueId, offset])).toEqual([[0, 5]])
+  })
+
+  test('the first commit at a broker is answered before others begin, also of another call; from then on they go one-way', async () => {
+    const broker = calls()
+    let answer = () => {}
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    const began: number[] = []
+    const store = new RemoteOffsetStore(
+      {
+        ...broker,
+        async updateConsumerOffset(queue, offset, confirmed) {
+          began.push(queue.queueId)
+          if (began.length === 1) await answered
+          await broker.updateConsumerOffset(queue, offset, confirmed)
+        },
+      },
+      () => {},
+    )
+    for (const id of [0, 1, 2]) advance(store.slot(queue(id)), 1)
+    const both = [store.persist([queue(0), queue(1)], false), store.persist([queue(2)], true)]
+    await new Promise(setImmediate)
+    expect(began).toEqual([0])
+    answer()
+    await Promise.all(both)
+    await store.persist([queue(0)], false)
+    expect(broker.sent).toEqual([
+      [0, 1, true],
+      [1, 1, false],
+      [2, 1, true],
+      [0, 1, false],
+    ])
+  })
+
+  test('a first commit that fails leaves the next one first', async () => {
+    const broker = calls()
+    const store = new RemoteOffsetStore(broker, () => {})
+    for (const id of [9, 0]) advance(store.slot(queue(id)), 1)
+    await store.persist([queue(9)], false)
+    await store.persist([queue(0)], false)
+    expect(broker.sent).toEqual([[0, 1, true]])
   })
 
   test('one queue whose broker is gone does not keep the others from being stored', async () => {

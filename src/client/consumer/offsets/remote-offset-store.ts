@@ -18,6 +18,8 @@ export class RemoteOffsetStore implements OffsetStore {
   private readonly slots = new OffsetSlots()
   private readonly calls: OffsetCalls
   private readonly failed: (queue: MessageQueue, error: unknown) => void
+  /** By topic and broker. */
+  private readonly firstCommits = new Map<string, Promise<void>>()
 
   constructor(calls: OffsetCalls, failed: (queue: MessageQueue, error: unknown) => void) {
     this.calls = calls
@@ -42,13 +44,34 @@ export class RemoteOffsetStore implements OffsetStore {
     const known = queues.map((queue) => this.slots.slot(queue)).filter(({ offset }) => offset >= 0)
     await Promise.all(
       known.map(({ queue, offset }) =>
-        this.calls.updateConsumerOffset(queue, offset, confirmed).catch((error: unknown) => {
+        this.commit(queue, offset, confirmed).catch((error: unknown) => {
           first ??= error
           this.failed(queue, error)
         }),
       ),
     )
     return first
+  }
+
+  /**
+   * Of two commits that come at once, a broker of Apache's that has none of the group and topic yet may keep only one, and says that
+   * it has both: the first goes alone.
+   */
+  private async commit(queue: MessageQueue, offset: number, confirmed: boolean): Promise<void> {
+    const key = `${queue.topic}@${queue.brokerName}`
+    const first = this.firstCommits.get(key)
+    if (first !== undefined) {
+      await first.catch(() => {})
+      return this.calls.updateConsumerOffset(queue, offset, confirmed)
+    }
+    const alone = this.calls.updateConsumerOffset(queue, offset, true)
+    this.firstCommits.set(key, alone)
+    try {
+      await alone
+    } catch (error) {
+      this.firstCommits.delete(key)
+      throw error
+    }
   }
 
   remove(queue: MessageQueue): void {

@@ -3,18 +3,20 @@
  *
  * A store without data files whose CommitLog has some goes on from it: that log is closed, and entry 0 stands at its end
  * (spec/dledger.md §1.7). All members have to convert equal logs.
- * Called by: broker/engine.ts. Blocks on: the disk.
+ * Called by: broker/engine.ts; the inspector, on a disk that only remembers. Blocks on: the disk.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Log } from '../log.ts'
-import { CLASSIC_LAYOUT, PwriteTail } from '../store/commitlog/index.ts'
-import { listSegments, segmentStart } from '../store/commitlog/segments.ts'
+import { BLANK_SIZE, CLASSIC_LAYOUT } from '../store/commitlog/index.ts'
+import { listSegments, segmentPath, segmentStart } from '../store/commitlog/segments.ts'
+import { realDisk, type StoreDisk } from '../store/disk.ts'
 import { type RecoveredLog, recoverLog } from '../store/recovery/index.ts'
 import type { StartMarks } from '../store/recovery/recover-store.ts'
 import { removeUnusedSegments } from '../store/retention/retention.ts'
 import type { StoreSettings } from '../store/settings.ts'
 import { DLedgerLog, type Found, type LogSettings, logSettings } from './log/index.ts'
+import { foundByRehearsal } from './rehearsal.ts'
 
 export interface RecoveredDLedgerLog extends RecoveredLog {
   found: Found
@@ -30,35 +32,43 @@ export function brokerLogSettings(settings: StoreSettings, startPos = 0): LogSet
   return logSettings(join(storePathRootDir, `dledger-${dLegerSelfId}`), { dataFolder, fileSize, startPos })
 }
 
+/** With another disk than the real one nothing is changed, and the log is where it would be. */
 export function recoverDLedgerLog(
   settings: StoreSettings,
   marks: StartMarks,
   isClean: boolean,
   log: Log,
+  disk: StoreDisk = realDisk,
 ): RecoveredDLedgerLog {
-  const classic = isFresh(settings) ? closeClassicLog(settings, marks, isClean, log) : undefined
+  const classic = isFresh(settings) ? closeClassicLog(settings, marks, isClean, log, disk) : undefined
   const files = brokerLogSettings(settings, classic?.end ?? 0)
-  const entries = new DLedgerLog(files, log)
-  const { found, endPos, endIndex, endTerm } = entries
-  const checkpoint = entries.state.loadCheckpoint()?.committedIndex ?? -1
-  const committed =
-    endIndex < 0 ? found.beginPos : checkpoint < entries.beginIndex ? 0 : entries.endOf(Math.min(checkpoint, endIndex))
-  entries.close()
-  const divide = found.segments[0]?.start ?? files.startPos
+  const { found, committed } = disk === realDisk ? foundByStart(files, log) : foundByRehearsal(files, log, disk)
+  const { beginPos, endIndex, endTerm, endPos, walkedFrom, walkedCount, segments } = found
+  const divide = segments[0]?.start ?? files.startPos
   log.info(`the DLedger log ends at ${endPos}, with entry ${endIndex} of term ${endTerm}`, { committed })
   const first = listSegments(settings.storePathClassicCommitLog, settings.mappedFileSizeCommitLog)[0]
-  const last = found.segments[found.segments.length - 1]
+  const last = segments[segments.length - 1]
   return {
     ...{ found, divide, committed, end: endPos },
-    min: first !== undefined && first.start < divide ? first.start : found.beginPos,
+    min: first !== undefined && first.start < divide ? first.start : beginPos,
     lastStoreTimestamp: 0,
-    scannedFrom: last?.start ?? endPos,
-    scannedBy: 'clean stop',
-    recordCount: 0,
+    scannedFrom: walkedFrom,
+    scannedBy: 'entries',
+    recordCount: walkedCount,
     rewrittenFrom: endPos,
     allocated: last === undefined ? endPos : last.start + settings.mappedFileSizeCommitLog,
     findings: classic?.findings ?? [],
   }
+}
+
+function foundByStart(files: LogSettings, log: Log): { found: Found; committed: number } {
+  const entries = new DLedgerLog(files, log)
+  const { found, endIndex } = entries
+  const checkpoint = entries.state.loadCheckpoint()?.committedIndex ?? -1
+  const committed =
+    endIndex < 0 ? found.beginPos : checkpoint < entries.beginIndex ? 0 : entries.endOf(Math.min(checkpoint, endIndex))
+  entries.close()
+  return { found, committed }
 }
 
 /** No entry was ever stored here. */
@@ -72,24 +82,33 @@ function closeClassicLog(
   { marks, checkpointTime }: StartMarks,
   isClean: boolean,
   log: Log,
+  disk: StoreDisk,
 ): RecoveredLog | undefined {
   const folder = settings.storePathClassicCommitLog
   const { mappedFileSizeCommitLog: size } = settings
   if (listSegments(folder, size).length === 0) return undefined
   const classic = { ...settings, storePathCommitLog: folder }
-  const recovered = recoverLog({ settings: classic, marks, isClean, checkpointTime, log })
+  const recovered = recoverLog({ settings: classic, marks, isClean, checkpointTime, log, disk })
   const { end } = recovered
   // A broker of the JVM takes the end of the last file for the divide.
-  removeUnusedSegments(classic, end)
+  removeUnusedSegments(classic, end, disk)
   const start = segmentStart(end, size)
-  const left = size - (end - start)
   if (end === start) return recovered
-  const tail = new PwriteTail(folder, size, CLASSIC_LAYOUT)
-  tail.open(start, end - start)
-  tail.blank(left)
-  tail.close()
+  endWithBlank(segmentPath(folder, start), end - start, size, disk)
   log.info(`the CommitLog of the time before DLedger is closed at ${end}: entries begin at ${start + size}`, {
     folder: dirname(folder),
   })
   return { ...recovered, end: start + size }
+}
+
+function endWithBlank(path: string, at: number, size: number, disk: StoreDisk): void {
+  const blank = Buffer.alloc(BLANK_SIZE)
+  CLASSIC_LAYOUT.writeBlank(new DataView(blank.buffer, blank.byteOffset, BLANK_SIZE), 0, size - at)
+  const fd = disk.open(path, 'r+')
+  try {
+    disk.write(fd, blank, 0, BLANK_SIZE, at)
+    disk.sync(fd)
+  } finally {
+    disk.close(fd)
+  }
 }

@@ -4,7 +4,7 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { ConfigError, StoreError } from '../errors.ts'
+import { ConfigError } from '../errors.ts'
 import {
   type Checkpoint,
   CheckpointFile,
@@ -76,16 +76,6 @@ function opened(path: string, options: OpenOptions): InspectedStore {
     positions,
     snapshot: readQueuesSnapshot(root),
   }
-}
-
-/** For what would write into a log that others of its group have too. Throws StoreError DLEDGER_STORE. */
-export function refuseDLedger({ root, files }: InspectedStore, what: string): void {
-  if (files.member === undefined) return
-  throw new StoreError('DLEDGER_STORE', {
-    what: `this is the store of member ${files.member.id} of a DLedger group, whose log is that of the group: ${what}`,
-    where: root,
-    todo: `remove ${files.member.folder} while the member is stopped: it is filled again by the others`,
-  })
 }
 
 const NO_TIMES: Checkpoint = { physicMsgTimestamp: 0, logicsMsgTimestamp: 0, indexMsgTimestamp: 0 }

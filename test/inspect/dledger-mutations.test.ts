@@ -130,6 +130,8 @@ test(`${MUTATIONS} damaged stores through every command: none crashes or hangs`,
       ['map', root],
       ['diff', root, other],
       ['export', root, '--to-store', join(copies, 'copy')],
+      ['dry-start', root],
+      ['repair', root],
     ]) {
       const began = performance.now()
       const { status, complained } = await inspect(...argv)

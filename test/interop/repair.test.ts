@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openStore } from '../../src/inspect/index.ts'
 import { logBounds } from '../../src/inspect/log-end.ts'
+import { freeBrokerPort } from '../../tools/apache/process.mjs'
 import { patch } from '../store/dispatch/support.ts'
 import { type Acknowledged, differences, hashes, holes, producer, readAll } from './support/programs.ts'
 import { apacheIsThere, type Kind, ORACLE, Scratch, SMALL_FILES, startSystem } from './support/systems.ts'
@@ -154,4 +155,46 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('a store that was mended', () =
       }
     },
   )
+
+  test('a member of a DLedger group that was killed, without a queue and an index file', async () => {
+    const store = scratch.sub('member')
+    const dLegerPeers = `n0-127.0.0.1:${await freeBrokerPort()}`
+    const member = { enableDLegerCommitLog: true, dLegerGroup: 'broker-a', dLegerPeers, dLegerSelfId: 'n0' }
+    const options = { scratch, kind: 'apache', store, config: { ...SMALL_FILES, ...member } } as const
+    const first = await startSystem(options)
+    const { port } = first
+    const send = { topic: TOPIC, mode: 'sync', threads: 8, max: 6000 }
+    let acknowledged: Acknowledged[] = []
+    try {
+      ;({ acknowledged } = await producer(scratch, ORACLE, {
+        ...send,
+        namesrv: first.namesrv,
+        count: 600,
+        seed: 7,
+      }).done())
+      await first.kill()
+    } finally {
+      await first.close()
+    }
+    rmSync(queueOf(store), { recursive: true })
+    const [newest] = readdirSync(join(store, 'index')).sort().reverse()
+    rmSync(join(store, 'index', newest))
+    const { status, stdout } = spawnSync(process.execPath, [COMMAND, 'inspect', 'repair', store, '--apply', ...SIZES])
+    expect(status, String(stdout)).toBe(0)
+
+    const system = await startSystem({ ...options, port })
+    try {
+      const { namesrv } = system
+      const more = await producer(scratch, ORACLE, { ...send, namesrv, count: 40, seed: 8 }).done()
+      const read = await readAll(scratch, ORACLE, { namesrv, topics: TOPIC, lookup: 10 })
+      expect(read.bad.slice(0, 5)).toEqual([])
+      expect(holes(read.records)).toEqual([])
+      expect(differences(hashes([...acknowledged, ...more.acknowledged]), hashes(read.records))).toEqual([])
+    } catch (error) {
+      console.error(`the log of the broker that opened the store:\n${system.log()}`)
+      throw error
+    } finally {
+      await system.close()
+    }
+  })
 })

@@ -4,7 +4,7 @@ import { isAbsolute, join } from 'node:path'
 import { resolveConfig } from '../../config/index.ts'
 import { ConfigError } from '../../errors.ts'
 import { type Built, buildStore, isNewStore, type RecordSource, StoreSource } from '../../inspect/export/index.ts'
-import { type LogDamage, openStore, refuseDLedger } from '../../inspect/index.ts'
+import { type LogDamage, openStore } from '../../inspect/index.ts'
 import type { Log } from '../../log.ts'
 import type { StoreSettings } from '../../store/settings.ts'
 import type { Io } from '../io.ts'
@@ -32,7 +32,11 @@ export async function buildAt(
 ): Promise<Built> {
   const root = isAbsolute(given) ? given : join(io.cwd, given)
   if (existsSync(root) && readdirSync(root).some((name) => name.startsWith('dledger-')))
-    refuseDLedger(openStore(root), 'messages come into it by sends to the leader')
+    throw new ConfigError('DLEDGER_STORE', {
+      what: 'this is the store of a member of a DLedger group: messages come into its log by sends to the leader',
+      where: root,
+      todo: 'import them into the brokers that run: basaltmq inspect import SOURCE -n NAMESRV',
+    })
   const isNew = isNewStore(root)
   if (mustBeNew && !isNew) {
     throw new ConfigError('NOT_EMPTY', {

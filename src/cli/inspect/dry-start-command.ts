@@ -1,7 +1,7 @@
 /** `inspect dry-start`: what a start of the broker would do to a store. */
 import type { Command } from 'commander'
 import { resolveConfig } from '../../config/index.ts'
-import { type DryStart, dryStart, refuseDLedger } from '../../inspect/index.ts'
+import { type DryStart, dryStart } from '../../inspect/index.ts'
 import { ExitStatus } from '../exit-status.ts'
 import type { Io } from '../io.ts'
 import { bytesText, count, timeText } from '../table.ts'
@@ -10,7 +10,8 @@ import { jsonLine, type StoreFlags, storeCommand, storeOf } from './common.ts'
 const HELP = `
 The start's own recovery runs on the files as they are, and what it would write is only remembered: which marks count, from
 where the log is read, what is cut, kept, built again or refused. Nothing is locked and nothing is written. Of a store in use
-it says so. Give the broker's configuration with -c: without it sizes are those of the files.
+it says so. Give the broker's configuration with -c: without it sizes are those of the files. Of a member of a DLedger group it is
+the start up to where the group is asked.
 
 Exit status: 0 it would start with the store as it is, 3 it would mend something or refuse, 2 usage or no store.
 
@@ -27,7 +28,6 @@ export function dryStartCommand(parent: Command, io: Io): void {
     .addHelpText('after', HELP)
     .action((path: string, flags: StoreFlags) => {
       const store = storeOf(io, path, flags)
-      refuseDLedger(store, 'a start would ask it for what it lacks, which no rehearsal can')
       const { config } = resolveConfig({ role: 'broker', overrides: { storePathRootDir: store.root }, env: {} })
       const result = dryStart(store, config)
       io.out(flags.json === true ? jsonLine(result) : dryStartText(result))
@@ -42,7 +42,7 @@ const TRUST = {
 }
 
 export function dryStartText(result: DryStart): string {
-  const { root, verdict, refusal, isUnclean, marks, scan, log, dispatch, disk } = result
+  const { root, verdict, refusal, isUnclean, marks, scan, log, entries, dispatch, disk } = result
   const lines: [head: string, text: string][] = [['store', root]]
   if (verdict === 'refused') lines.push(['start', `REFUSED, exit status ${refusal?.exitStatus}`])
   else lines.push(['start', verdict === 'mended' ? 'goes on, and mends the store' : 'goes on with the store as it is'])
@@ -72,6 +72,15 @@ export function dryStartText(result: DryStart): string {
     if (scan.rewrittenBytes > 0)
       lines.push(['syncs again', `${bytesText(scan.rewrittenBytes)} that may not be on disk`])
     lines.push(['log', `${count(log.min)} to ${count(log.end)}: the next message goes there`])
+  }
+  if (entries !== undefined) {
+    const { beginIndex, endIndex, endTerm, committed, divide } = entries
+    const which =
+      endIndex < 0
+        ? `none yet; the first one goes to ${count(divide)}`
+        : `${count(beginIndex)} to ${count(endIndex)} (term ${endTerm})`
+    const known = committed > divide ? `committed below ${count(committed)} for certain, ` : ''
+    lines.push(['entries', `${which}; ${known}what ${known === '' ? 'is committed' : 'else is'} the group says`])
   }
   for (const { file, offset, bytes } of result.cut) lines.push(['cuts', `${bytes} bytes: ${file} from byte ${offset}`])
   for (const { level, what, where } of shown(result.findings, lines, 'log'))

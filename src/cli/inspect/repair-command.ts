@@ -23,6 +23,7 @@ Without --apply the plan only: what verify found, what can be done about it, wha
 locked, queues, index and tables are built beside it and swapped in, the log is cut behind its last record, and verify looks
 again. Records are never changed: what is lost of the log stays as it is. What is replaced is moved into a backup's folder, from
 which --undo gives it back; killed in the middle, the same command can be run again. A store in use is refused.
+Of a member of a DLedger group the log is left as it is, too: its start cuts a torn end, and what it lacks the others have.
 
 Parts: ${PARTS.join(', ')}.
 
@@ -60,8 +61,9 @@ export function repairCommand(parent: Command, io: Io): void {
 
 async function run(io: Io, path: string, flags: RepairFlags): Promise<void> {
   const root = absolute(io, path)
+  const open = { known: knownOf(io, root, flags), member: flags.member }
   if (flags.undo !== undefined) {
-    const { restored, removed } = undoRepairOf(root, absolute(io, flags.undo), { known: knownOf(io, root, flags) })
+    const { restored, removed } = undoRepairOf(root, absolute(io, flags.undo), open)
     if (flags.json === true) io.out(jsonLine({ restored, removed }))
     else {
       for (const each of restored) io.out(`put back ${each}\n`)
@@ -76,7 +78,6 @@ async function run(io: Io, path: string, flags: RepairFlags): Promise<void> {
     backup: flags.backup === undefined ? undefined : absolute(io, flags.backup),
     onProgress: (done: number, total: number) => bar.show(done, total),
   }
-  const open = { known: knownOf(io, root, flags) }
   const show = (planned: Planned) => {
     bar.clear()
     io.out(

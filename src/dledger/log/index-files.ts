@@ -38,6 +38,12 @@ export interface IndexUnit {
   term: number
 }
 
+/** What `view` begins with, if that is the unit of the entry. */
+export function unitIn(view: DataView, index: number): IndexUnit | undefined {
+  if (view.getInt32(0) !== ENTRY_MAGIC || readInt64(view, 16) !== index) return undefined
+  return { pos: readInt64(view, 4), size: view.getInt32(12), index, term: readInt64(view, 24) }
+}
+
 const AHEAD = 1024 * 1024
 const STAGED_MAX = 2048
 const OPEN_MAX = 16
@@ -128,9 +134,7 @@ export class IndexFiles {
     if (index < 0 || !this.files.has(start)) return undefined
     if (readSync(this.fd(start), this.unit, 0, INDEX_UNIT_SIZE, index * INDEX_UNIT_SIZE - start) < INDEX_UNIT_SIZE)
       return undefined
-    const view = this.unitView
-    if (view.getInt32(0) !== ENTRY_MAGIC || readInt64(view, 16) !== index) return undefined
-    return { pos: readInt64(view, 4), size: view.getInt32(12), index, term: readInt64(view, 24) }
+    return unitIn(this.unitView, index)
   }
 
   /** Nothing but zeros from the unit of `index` on. */

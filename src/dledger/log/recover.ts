@@ -5,14 +5,13 @@
  *
  * Stricter than the original: torn bodies end the log; stale bytes behind the end do not stay; damage in front of what this member
  * knows to be committed, or of whole files, stops the start instead of forgetting entries that were acknowledged.
- * Source: spec/dledger.md §2.6, §5.6. Called by: log.ts, once. Blocks on: the disk.
+ * Source: spec/dledger.md §2.6, §5.6. Called by: log.ts, once; the inspector, on a disk that only remembers. Blocks on: the disk.
  */
-import { closeSync, mkdirSync, openSync, unlinkSync } from 'node:fs'
 import { StoreError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import { fdatasync, syncFolder } from '../../native/index.ts'
 import { allocateBlocks } from '../../store/commitlog/segment-allocator.ts'
 import { listSegments, type Segment, segmentStart } from '../../store/commitlog/segments.ts'
+import { realDisk, type StoreDisk } from '../../store/disk.ts'
 import { cutTail } from '../../store/recovery/tail.ts'
 import type { EntryHead } from './entry-check.ts'
 import type { IndexFiles } from './index-files.ts'
@@ -27,24 +26,42 @@ export interface Found {
   endIndex: number
   endTerm: number
   endPos: number
+  /** The entries were looked at from here on, so many of them. */
+  walkedFrom: number
+  walkedCount: number
 }
+
+export type IndexToMend = Pick<IndexFiles, 'read' | 'ensure' | 'put' | 'flush' | 'cut' | 'dropBefore' | 'sync'>
 
 /** The walk begins so many files before the end, or earlier where the index does not agree. */
 const FILES_WALKED = 3
 
-export function recover(settings: LogSettings, index: IndexFiles, state: StateFiles, log: Log): Found {
+export function recover(
+  settings: LogSettings,
+  index: IndexToMend,
+  state: StateFiles,
+  log: Log,
+  disk: StoreDisk = realDisk,
+): Found {
   const { fileSize } = settings
-  mkdirSync(settings.dataFolder, { recursive: true })
-  let segments = listSegments(settings.dataFolder, fileSize).map((it) => fillUp(it, fileSize, log))
-  const begin = beginOf(segments, state)
-  segments = contiguous(settings, segments, begin?.pos, begin?.isReal === true, log)
+  disk.makeFolder(settings.dataFolder)
+  let segments = listSegments(settings.dataFolder, fileSize, disk).map((it) => fillUp(it, fileSize, log, disk))
+  const begin = beginOf(segments, state, disk)
+  segments = contiguous(settings, segments, begin?.pos, begin?.isReal === true, log, disk)
   const beginPos = begin?.isReal ? begin.pos : (segments[0]?.start ?? settings.startPos)
-  const first = segments.length === 0 ? undefined : headAt(segments[0], beginPos)
-  if (first === undefined && segments.length > 1 && headAt(segments[1], segments[1].start) !== undefined)
+  const first = segments.length === 0 ? undefined : headAt(segments[0], beginPos, disk)
+  if (first === undefined && segments.length > 1 && headAt(segments[1], segments[1].start, disk) !== undefined)
     throw damaged(segments[0], `no entry at ${beginPos}`)
-  const startAt = first === undefined ? 0 : walkFrom(segments, index)
+  const startAt = first === undefined ? 0 : walkFrom(segments, index, disk)
   const walked = segments.slice(startAt)
-  const found = scan(walked, startAt === 0 ? beginPos : (walked[0]?.start ?? beginPos), indexMender(index))
+  const walkedFrom = startAt === 0 ? beginPos : (walked[0]?.start ?? beginPos)
+  const mend = indexMender(index)
+  let walkedCount = 0
+  const visit = (head: EntryHead) => {
+    walkedCount += 1
+    mend(head)
+  }
+  const found = scan(walked, walkedFrom, visit, disk)
   const { last, endPos } = found
   if (found.why !== 'zero' && found.why !== 'end')
     log.warn(`the DLedger log ends with entry ${last?.index ?? -1}: ${found.why}`, { folder: settings.dataFolder })
@@ -58,8 +75,8 @@ export function recover(settings: LogSettings, index: IndexFiles, state: StateFi
   // A retirement that was not finished.
   if (last !== undefined) index.dropBefore(first!.index)
   index.sync()
-  for (const { path } of segments) syncFile(path)
-  segments = cutTail(settings.dataFolder, fileSize, segments, endPos)
+  for (const { path } of segments) syncFile(path, disk)
+  segments = cutTail(settings.dataFolder, fileSize, segments, endPos, disk)
   return {
     segments,
     beginIndex: last === undefined ? -1 : first!.index,
@@ -67,30 +84,36 @@ export function recover(settings: LogSettings, index: IndexFiles, state: StateFi
     endIndex: last?.index ?? -1,
     endTerm: last?.term ?? -1,
     endPos,
+    walkedFrom,
+    walkedCount,
   }
 }
 
 /** A file that is too short would end a member of the JVM; what it lacks reads as zeros. */
-function fillUp(segment: Segment, fileSize: number, log: Log): Segment {
+function fillUp(segment: Segment, fileSize: number, log: Log, disk: StoreDisk): Segment {
   if (segment.size === fileSize) return segment
   log.warn(`a data file of the DLedger log has ${segment.size} of ${fileSize} bytes and was filled up with zeros`, {
     file: segment.path,
   })
-  const fd = openSync(segment.path, 'r+')
+  const fd = disk.open(segment.path, 'r+')
   try {
-    allocateBlocks(fd, segment.size, fileSize - segment.size)
+    allocateBlocks(fd, segment.size, fileSize - segment.size, disk)
   } finally {
-    closeSync(fd)
+    disk.close(fd)
   }
   return { ...segment, size: fileSize }
 }
 
 /** Where the log begins inside a file, if it does; `isReal` false when that was only begun (DLedgerLog.#beginWith). */
-function beginOf(segments: Segment[], state: StateFiles): { pos: number; isReal: boolean } | undefined {
+function beginOf(
+  segments: Segment[],
+  state: StateFiles,
+  disk: StoreDisk,
+): { pos: number; isReal: boolean } | undefined {
   const begin = state.loadBegin()
   const holder = segments.find((it) => begin !== undefined && it.start <= begin.pos && begin.pos < it.start + it.size)
   if (begin === undefined || holder === undefined) return undefined
-  return { pos: begin.pos, isReal: begin.isDone && headAt(holder, begin.pos)?.index === begin.index }
+  return { pos: begin.pos, isReal: begin.isDone && headAt(holder, begin.pos, disk)?.index === begin.index }
 }
 
 /** The files from the begin on, one behind the other. */
@@ -100,6 +123,7 @@ function contiguous(
   beginPos: number | undefined,
   isReal: boolean,
   log: Log,
+  disk: StoreDisk,
 ): Segment[] {
   const { fileSize, dataFolder } = settings
   const beginFile = beginPos === undefined ? -1 : segmentStart(beginPos, fileSize)
@@ -109,7 +133,7 @@ function contiguous(
     const follows = former === undefined || segment.start === former.start + fileSize
     if ((isReal && segment.start < beginFile) || (!isReal && !follows && segment.start === beginFile)) {
       log.warn('a data file of a log that began anew is removed', { file: segment.path })
-      unlinkSync(segment.path)
+      disk.unlink(segment.path)
     } else if (follows) kept.push(segment)
     else
       throw new StoreError('SEGMENT_MISSING', {
@@ -118,26 +142,26 @@ function contiguous(
         todo: "restore it; or remove this member's whole folder, so that it is filled again by the others",
       })
   }
-  if (kept.length < segments.length) syncFolder(dataFolder)
+  if (kept.length < segments.length) disk.syncFolder(dataFolder)
   return kept
 }
 
 /** The last file but two, or an earlier one, whose first entry is sound and in the index. */
-function walkFrom(segments: Segment[], index: IndexFiles): number {
+function walkFrom(segments: Segment[], index: IndexToMend, disk: StoreDisk): number {
   for (let i = Math.max(0, segments.length - FILES_WALKED); i > 0; i--) {
-    const head = headAt(segments[i], segments[i].start)
+    const head = headAt(segments[i], segments[i].start, disk)
     if (head !== undefined && agrees(index, head)) return i
   }
   return 0
 }
 
-function agrees(index: IndexFiles, head: EntryHead): boolean {
+function agrees(index: IndexToMend, head: EntryHead): boolean {
   const unit = index.read(head.index)
   return unit !== undefined && unit.pos === head.pos && unit.size === head.size && unit.term === head.term
 }
 
 /** Compares the unit of each entry, and writes all from the first that differs on. */
-function indexMender(index: IndexFiles): (head: EntryHead) => void {
+function indexMender(index: IndexToMend): (head: EntryHead) => void {
   let isWriting = false
   return (head) => {
     if (!isWriting && agrees(index, head)) return
@@ -166,11 +190,11 @@ function damaged(segment: Segment, what: string): StoreError {
   })
 }
 
-function syncFile(path: string): void {
-  const fd = openSync(path, 'r+')
+function syncFile(path: string, disk: StoreDisk): void {
+  const fd = disk.open(path, 'r+')
   try {
-    fdatasync(fd)
+    disk.sync(fd)
   } finally {
-    closeSync(fd)
+    disk.close(fd)
   }
 }

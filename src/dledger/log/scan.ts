@@ -4,9 +4,9 @@
  * Reads through a window that grows to the longest entry. Stops at the first byte that is no entry, and says why.
  * Rules: spec/dledger.md §2.6 step 4; bodies are looked at too (entry-check.ts).
  */
-import { closeSync, openSync, readSync } from 'node:fs'
 import { BLANK_SIZE } from '../../store/commitlog/index.ts'
 import type { Segment } from '../../store/commitlog/segments.ts'
+import { realDisk, type StoreDisk } from '../../store/disk.ts'
 import { ENTRY_HEADER_SIZE } from '../wire/index.ts'
 import { bodyIsIntact, type EntryHead, readHead } from './entry-check.ts'
 
@@ -24,6 +24,7 @@ export interface Scanned {
 /** The file of a segment, seen through a window. */
 export class SegmentWindow {
   private readonly segment: Segment
+  private readonly disk: StoreDisk
   private readonly fd: number
   bytes: Buffer = Buffer.alloc(WINDOW)
   view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
@@ -31,9 +32,10 @@ export class SegmentWindow {
   from = 0
   private filled = 0
 
-  constructor(segment: Segment) {
+  constructor(segment: Segment, disk: StoreDisk = realDisk) {
     this.segment = segment
-    this.fd = openSync(segment.path, 'r')
+    this.disk = disk
+    this.fd = disk.open(segment.path, 'r')
     this.from = segment.start
   }
 
@@ -46,18 +48,18 @@ export class SegmentWindow {
       this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
     }
     this.from = pos
-    this.filled = readSync(this.fd, this.bytes, 0, this.bytes.length, pos - this.segment.start)
+    this.filled = this.disk.read(this.fd, this.bytes, 0, this.bytes.length, pos - this.segment.start)
     return this.filled >= length ? 0 : -1
   }
 
   close(): void {
-    closeSync(this.fd)
+    this.disk.close(this.fd)
   }
 }
 
 /** The header at `pos`, if it can be one. */
-export function headAt(segment: Segment, pos: number): EntryHead | undefined {
-  const window = new SegmentWindow(segment)
+export function headAt(segment: Segment, pos: number, disk?: StoreDisk): EntryHead | undefined {
+  const window = new SegmentWindow(segment, disk)
   try {
     const at = window.at(pos, ENTRY_HEADER_SIZE)
     return at < 0 ? undefined : readHead(window.view, at, window.from)
@@ -67,11 +69,16 @@ export function headAt(segment: Segment, pos: number): EntryHead | undefined {
 }
 
 /** Walks from `pos` in segments[0] to the end. `visit` sees each entry. */
-export function scan(segments: readonly Segment[], pos: number, visit: (head: EntryHead) => void): Scanned {
+export function scan(
+  segments: readonly Segment[],
+  pos: number,
+  visit: (head: EntryHead) => void,
+  disk?: StoreDisk,
+): Scanned {
   const found: Scanned = { last: undefined, endPos: pos, why: 'end' }
   let at = pos
   for (const segment of segments) {
-    const window = new SegmentWindow(segment)
+    const window = new SegmentWindow(segment, disk)
     try {
       // The first file may be entered in its middle.
       const why = scanFile(window, segment === segments[0] ? at : segment.start, found, visit)

@@ -1,9 +1,13 @@
 /**
  * What a start of our broker would do to a store: its own recovery, rehearsed (store/recovery/rehearse.ts), its own reading of the
  * tables, and what would stop it. Writes nothing and takes no lock.
+ *
+ * Of a member of a DLedger group it is the start up to where its group is asked: what others have and it lacks comes then, and what
+ * they do not have behind what is committed goes.
  */
 import { closeSync, fstatSync, openSync, readSync, statfsSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
+import { type RecoveredDLedgerLog, recoverDLedgerLog } from '../../dledger/index.ts'
 import { BasaltError, describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { nextData } from '../../native/index.ts'
@@ -47,6 +51,8 @@ export interface DryStart {
     | { from: number; to: number; because: string; recordCount: number; rewrittenBytes: number; ms: number }
     | undefined
   log: { min: number; end: number } | undefined
+  /** Of a DLedger log: up to `committed` (a physical offset) the member knows that it stays. */
+  entries: { beginIndex: number; endIndex: number; endTerm: number; committed: number; divide: number } | undefined
   /** Bytes behind the last record that would go, with files that hold nothing else. */
   cut: { file: string; offset: number; bytes: number }[]
   /** Of the log: what was damaged, and what becomes of it. */
@@ -77,16 +83,19 @@ export interface MarksSaid {
 
 /** `defaults`: a broker's configuration; sizes that the store tells and what the user said go before. */
 export function dryStart(store: InspectedStore, defaults: StoreSettings): DryStart {
-  const settings: StoreSettings = { ...defaults, ...store.settings, ...store.known, storePathRootDir: store.root }
-  // What the user says of the log's folder may be a list, of which a broker takes the first.
-  settings.storePathCommitLog = store.settings.storePathCommitLog
+  const settings = settingsOf(store, defaults)
   const nothing = nothingSaid(store)
   if (store.use.isInUse) return { ...nothing, verdict: 'refused', refusal: inUse(store) }
   const told: { level: string; what: string; fields: Record<string, unknown> | undefined }[] = []
   const note = (level: string) => (what: string, fields?: Record<string, unknown>) =>
     void told.push({ level, what, fields })
   const log: Log = { info: note('info'), warn: note('warn'), error: note('error') }
-  const rehearsal = rehearseStart(settings, log)
+  let entries: RecoveredDLedgerLog | undefined
+  const rehearsal = rehearseStart(settings, log, (disk) =>
+    settings.enableDLegerCommitLog
+      ? (marks, isClean) => (entries = recoverDLedgerLog(settings, marks, isClean, log, disk))
+      : undefined,
+  )
   const tables: DryStart['tables'] = []
   const tableRefusal = rehearsal.error === undefined ? readTables(settings, tables) : undefined
   const disk = diskOf(settings, rehearsal)
@@ -96,18 +105,20 @@ export function dryStart(store: InspectedStore, defaults: StoreSettings): DrySta
   const said = { ...nothing, refusal, tables, disk, changes, marks: marksOf(store, rehearsal), messages }
   const { recovered } = rehearsal
   if (recovered === undefined) return { ...said, verdict: 'refused' }
+  const { min, end, readFrom, readBy, recordCount, rewrittenBytes, dispatchFrom } = recovered
   const findings = recovered.logFindings
   const queues = recovered.queues
     .filter(({ end, nextOffset }) => nextOffset > end)
     .map(({ topic, queueId, end, nextOffset }) => ({ topic, queueId, from: end, to: nextOffset }))
-  const isMended = findings.length > 0 || messages.length > 0 || queues.length > 0 || tables.length > 0
-  const { min, end, readFrom, readBy, recordCount, rewrittenBytes, dispatchFrom } = recovered
+  const cut = entries === undefined ? cutOf(settings, changes, findings, end) : cutOfMember(settings, changes)
+  const isMended = [findings, messages, queues, tables, cut].some(({ length }) => length > 0)
   return {
     ...said,
     verdict: refusal !== undefined ? 'refused' : isMended ? 'mended' : 'as it is',
     scan: { from: readFrom, to: end, because: BECAUSE[readBy], recordCount, rewrittenBytes, ms: rehearsal.ms },
     log: { min, end },
-    cut: cutOf(settings, changes, findings, end),
+    entries: entries && entriesOf(entries),
+    cut,
     findings,
     dispatch: { from: dispatchFrom, bytes: end - dispatchFrom },
     queues: queues.sort((a, b) => (a.topic === b.topic ? a.queueId - b.queueId : a.topic < b.topic ? -1 : 1)),
@@ -121,6 +132,28 @@ const BECAUSE: Record<NonNullable<Rehearsal['recovered']>['readBy'], string> = {
   checkpoint: 'the checkpoint: the newest segment that began 3 s before it',
   oldest: 'nothing that says more: all of the log is read',
   mended: 'a segment that is short',
+  entries: 'the entry index: the last three data files are looked at, more where it does not agree',
+}
+
+function settingsOf(store: InspectedStore, defaults: StoreSettings): StoreSettings {
+  const { root, files, known, settings: own } = store
+  const settings: StoreSettings = { ...defaults, ...own, ...known, storePathRootDir: root }
+  // What the user says of the log's folder may be a list, of which a broker takes the first.
+  settings.storePathCommitLog = own.storePathCommitLog
+  settings.enableDLegerCommitLog = files.member !== undefined || known.enableDLegerCommitLog === true
+  if (files.member !== undefined) settings.dLegerSelfId = files.member.id
+  else if (settings.enableDLegerCommitLog) {
+    // A CommitLog that a member is to go on from.
+    const { storePathDLedgerCommitLog: data } = known as { storePathDLedgerCommitLog?: string }
+    settings.storePathClassicCommitLog = own.storePathCommitLog
+    settings.storePathCommitLog = data ?? join(root, `dledger-${settings.dLegerSelfId}`, 'data')
+  }
+  return settings
+}
+
+function entriesOf({ found, committed, divide }: RecoveredDLedgerLog): DryStart['entries'] {
+  const { beginIndex, endIndex, endTerm } = found
+  return { beginIndex, endIndex, endTerm, committed, divide }
 }
 
 function nothingSaid(store: InspectedStore): DryStart {
@@ -133,6 +166,7 @@ function nothingSaid(store: InspectedStore): DryStart {
     marks: marksOf(store, undefined),
     scan: undefined,
     log: undefined,
+    entries: undefined,
     cut: [],
     findings: [],
     dispatch: undefined,
@@ -183,6 +217,15 @@ function cutOf(
     if (kind === 'removed' && isSegment && holdsBytes(path)) cut.push({ file: path, offset: 0, bytes: formerSize ?? 0 })
   }
   return cut
+}
+
+function cutOfMember(settings: StoreSettings, changes: readonly DryChange[]): DryStart['cut'] {
+  const folder = commitLogFolder(settings)
+  return changes.flatMap(({ path, kind, formerSize, ranges }) => {
+    if (dirname(path) !== folder) return []
+    if (kind === 'removed' && holdsBytes(path)) return [{ file: path, offset: 0, bytes: formerSize ?? 0 }]
+    return ranges.map(({ from, to }) => ({ file: path, offset: from, bytes: to - from }))
+  })
 }
 
 /** Something else than zeros. */

@@ -1,6 +1,9 @@
 /**
  * From what verify found to what can be done about it, and what cannot. Nothing is changed here.
  *
+ * The log of a member of a DLedger group is left to its start, which cuts a torn end, and to the others of its group, which fill it
+ * again; queues and index are made of what is committed in it.
+ *
  *   tail         bytes behind the last record, where a crash or a cut file left some       log
  *   queues       ConsumeQueues that are wrong, missing or cut: built again                 consumequeue
  *   index        the same for the index, all of it
@@ -15,6 +18,7 @@ import { existsSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { checksumsPath } from '../../store/checksums/index.ts'
 import { FOLDERS } from '../../store/settings.ts'
+import { committedEnd } from '../committed.ts'
 import type { InspectedStore } from '../open-store.ts'
 import { readTables } from '../tables.ts'
 import type { Finding, FindingCode } from '../verify/finding.ts'
@@ -57,6 +61,8 @@ export interface RepairPlan {
   queues: { topic: string; queueId: number }[]
   /** Those that have records and no files as well. */
   allQueues: boolean
+  /** Queues and index are built up to there; undefined: the end of the log. */
+  builtTo: number | undefined
   wantsIndex: boolean
   cut: Cut | undefined
   /** Segments behind the end, strays, marks: what goes. */
@@ -87,6 +93,13 @@ const QUEUE_CODES: ReadonlySet<FindingCode> = new Set([
   'QUEUE_MISSING',
   'QUEUE_FILE',
 ])
+const WRONG_UNITS: ReadonlySet<FindingCode> = new Set([
+  'UNIT_WRONG',
+  'UNIT_SIZE',
+  'UNIT_GARBAGE',
+  'UNIT_BEYOND',
+  'UNIT_DANGLING',
+])
 const INDEX_CODES: ReadonlySet<FindingCode> = new Set([
   'INDEX_HEADER',
   'INDEX_CHAIN',
@@ -107,6 +120,7 @@ class Planner {
     left: [],
     queues: [],
     allQueues: false,
+    builtTo: undefined,
     wantsIndex: false,
     cut: undefined,
     removed: [],
@@ -128,7 +142,7 @@ class Planner {
   run(): RepairPlan {
     const { plan } = this
     if (this.wants('strays')) this.strays()
-    if (this.wants('tail')) this.tail()
+    if (this.wants('tail') && this.store.files.member === undefined) this.tail()
     if (this.wants('queues')) this.queues()
     if (this.wants('index')) this.index()
     if (this.wants('tables')) this.tables()
@@ -226,7 +240,9 @@ class Planner {
       byQueue.set(key, [...(byQueue.get(key) ?? []), finding])
     }
     // After a crash records at the end have no units yet. A queue that goes on to the end would say that all have theirs.
-    plan.allQueues = this.allQueues || verification.more > 0 || (store.isUnclean && byQueue.size > 0)
+    plan.builtTo = this.committed()
+    const isElsewhere = plan.builtTo !== undefined && plan.builtTo !== verification.dispatchedTo
+    plan.allQueues = this.allQueues || verification.more > 0 || ((store.isUnclean || isElsewhere) && byQueue.size > 0)
     if (plan.allQueues) {
       for (const { topic, queueId } of store.files.queues) {
         const key = `${topic}/${queueId}`
@@ -241,10 +257,21 @@ class Planner {
     }
   }
 
+  /** Of a member's log; units of what may still be cut would be those of nothing. What has a unit is committed, if units can be believed. */
+  private committed(): number | undefined {
+    const { store, verification } = this
+    if (store.files.member === undefined) return undefined
+    const isBelieved = store.positions !== undefined || this.of(WRONG_UNITS).length === 0
+    return Math.max(committedEnd(store), isBelieved ? verification.dispatchedTo : 0)
+  }
+
   private index(): void {
     const { store, plan } = this
     const found = this.of(INDEX_CODES)
-    const isBehind = store.isUnclean && plan.queues.length > 0 && store.files.indexFiles.length > 0
+    const goesOn = plan.queues.length > 0
+    if (!goesOn) plan.builtTo = this.committed()
+    const isElsewhere = store.isUnclean || (plan.builtTo !== undefined && plan.allQueues)
+    const isBehind = isElsewhere && goesOn && store.files.indexFiles.length > 0
     if ((found.length === 0 && !isBehind) || !store.settings.messageIndexEnable) return
     plan.wantsIndex = true
     const why = found.length > 0 ? codesOf(found) : 'the queues are built up to the end of the log'

@@ -24,6 +24,8 @@ export interface RebuildOptions {
   into: string
   wantsQueue: (topic: string, queueId: number) => boolean
   wantsIndex: boolean
+  /** Records behind are left out; the end of the log where it is undefined. */
+  to: number | undefined
   /** Where the log ended when a topic was deleted: its older records are nobody's. */
   deletedBelow: ReadonlyMap<string, number>
   /** Bytes of the log that are done, of all. */
@@ -86,10 +88,12 @@ class Rebuilder {
   }
 
   run(): Rebuilt {
-    const { store, into, onProgress } = this.options
+    const { store, into, to, onProgress } = this.options
     const { settings, files } = store
     const segmentStarts = files.segments.map(({ start }) => start)
-    const { min, end } = logBounds(store, false)
+    const bounds = logBounds(store, false)
+    const { min } = bounds
+    const end = Math.min(bounds.end, to ?? bounds.end)
     try {
       using walk = new LogWalk({ settings, segmentStarts, from: min, limit: end })
       let told = min
@@ -121,7 +125,7 @@ class Rebuilder {
     return { queues, indexFiles, misplaced: this.misplaced }
   }
 
-  private take({ record, window, at }: LogWalk): void {
+  private take({ record, recordAt: at, window }: LogWalk): void {
     const { bytes, view } = window
     const topic = this.topics.find(bytes, record.topicStart, record.topicLength)
     if (!topic.isUsable) return

@@ -14,7 +14,7 @@ import { failpoint } from '../../faults.ts'
 import { FOLDERS } from '../../store/settings.ts'
 import { lockStore } from '../../store/store-folder.ts'
 import { logBounds } from '../log-end.ts'
-import { type InspectedStore, type OpenOptions, openStore, refuseDLedger } from '../open-store.ts'
+import { type InspectedStore, type OpenOptions, openStore } from '../open-store.ts'
 import { deletedTopics, readTables, topicRows } from '../tables.ts'
 import { tryRead } from '../try-read.ts'
 import { type Verification, type VerifyOptions, verifyStore } from '../verify/verify.ts'
@@ -58,14 +58,12 @@ export interface Repaired {
   verification: Verification
 }
 
-const NO_REPAIR = 'nothing is mended in it alone'
 const BUILDING = 'repair.building'
 const FREE = { isInUse: false, pid: undefined, program: undefined, evidence: 'this repair holds its lock' }
 
 /** Without a lock, of a store that nobody uses. */
 export async function planOnly(root: string, open: OpenOptions, options: RepairOptions = {}): Promise<Planned> {
   const store = openStore(root, open)
-  refuseDLedger(store, NO_REPAIR)
   if (store.use.isInUse) throw inUse(store)
   return planned(store, options)
 }
@@ -78,7 +76,7 @@ export async function repairStore(
   onPlan: (planned: Planned) => void,
 ): Promise<Repaired> {
   // A folder that is no store gets no lock file.
-  refuseDLedger(openStore(root, open), NO_REPAIR)
+  openStore(root, open)
   const lock = lockStore(resolve(root))
   try {
     rmSync(join(root, BUILDING), { recursive: true, force: true })
@@ -214,6 +212,7 @@ class Repair {
       into: this.building,
       wantsQueue,
       wantsIndex: plan.wantsIndex,
+      to: plan.builtTo,
       deletedBelow: deletedTopics(store.root),
       onProgress: this.options.onProgress,
     })

@@ -126,6 +126,19 @@ export const KINDS = {
 
 export type FindingCode = keyof typeof KINDS
 
+const RECOPY =
+  'remove the member’s whole folder while it is stopped, so that it is filled again by the others of its group'
+
+/** In the log of a member of a DLedger group, which repair leaves alone. */
+const OF_MEMBER: Partial<Record<FindingCode, string>> = {
+  RECORD_DAMAGED: RECOPY,
+  RECORD_FIELD: RECOPY,
+  TAIL_TORN: 'start the member: it cuts what was never acknowledged',
+  LOG_LOST: REFILL,
+  SEGMENT_MISSING: REFILL,
+  SEGMENT_SHORT: REFILL,
+}
+
 export interface Finding {
   code: FindingCode
   severity: Severity
@@ -134,6 +147,10 @@ export interface Finding {
   /** Byte in the file; undefined where it concerns all of it. */
   offset: number | undefined
   remedy: string
+}
+
+export function ofMember(finding: Finding): Finding {
+  return { ...finding, remedy: OF_MEMBER[finding.code] ?? finding.remedy }
 }
 
 /** Of one task; more are counted. */

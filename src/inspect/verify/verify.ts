@@ -12,13 +12,14 @@ import { HASHED_BLOCK } from '../../store/checksums/index.ts'
 import { SCHEDULE_TOPIC } from '../../store/dispatch/index.ts'
 import { indexLayout, readIndexHeader, SLOT_SIZE } from '../../store/index/index.ts'
 import { FOLDERS } from '../../store/settings.ts'
+import { committedEnd } from '../committed.ts'
 import { type LogBounds, logBounds, newestUnits } from '../log-end.ts'
 import { memberState } from '../member-state.ts'
 import type { InspectedStore } from '../open-store.ts'
 import { listLogOf } from '../store-files.ts'
 import { deletedTopics, readTables, topicRows } from '../tables.ts'
 import { tryRead } from '../try-read.ts'
-import { type Finding, Findings } from './finding.ts'
+import { type Finding, Findings, ofMember } from './finding.ts'
 import type { IndexFileHead } from './index-cursor.ts'
 import type { LogRangeResult, LogRangeTask } from './log-range.ts'
 import { checkMarks } from './marks-check.ts'
@@ -63,7 +64,8 @@ export async function verifyStore(store: InspectedStore, options: VerifyOptions 
   await verifier.run()
   const { findings } = verifier
   const order = { error: 0, warn: 1, info: 2 }
-  const sorted = findings.list.sort((a, b) => order[a.severity] - order[b.severity])
+  const told = store.files.member === undefined ? findings.list : findings.list.map(ofMember)
+  const sorted = told.sort((a, b) => order[a.severity] - order[b.severity])
   const { bounds, joined, unitCount, indexCount, total, dispatchedTo, threads } = verifier
   return {
     isWhole: findings.more === 0 && sorted.every(({ severity }) => severity === 'info'),
@@ -384,11 +386,15 @@ export function dispatchedOf(store: InspectedStore): { dispatched: number; index
   return { dispatched: newest.offset + newest.size, indexed: newest.offset }
 }
 
-/** Only what is committed is dispatched; how far that is, the marks say, or the newest unit. */
+/**
+ * Only what is committed is dispatched; how far that is, the marks say, or the newest unit. Without any unit, after a clean stop, the
+ * member's checkpoint: a member stops behind its dispatch.
+ */
 function committedOf(store: InspectedStore): { dispatched: number; indexed: number } {
   const { use, isUnclean, positions } = store
   const newest = newestUnits(store)[0]
-  const dispatched = newest === undefined ? 0 : newest.offset + newest.size
+  const all = isUnclean || use.isInUse ? 0 : committedEnd(store)
+  const dispatched = newest === undefined ? all : newest.offset + newest.size
   if (positions !== undefined) {
     const { slot, trust } = positions
     const mark = trust === 'durable' ? slot.settled : slot.dispatched

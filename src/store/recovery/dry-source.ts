@@ -1,24 +1,24 @@
 /**
  * The log as a rehearsed start reads it: segments that it would not change through maps, the others as they would be.
  */
-import { type LogReader, type MappedSegment, segmentPath, segmentStart } from '../commitlog/index.ts'
+import { type LogFolders, type LogReader, type MappedSegment, segmentStart } from '../commitlog/index.ts'
 import type { LogSource } from '../dispatch/dispatcher.ts'
 import type { DryDisk } from './dry-disk.ts'
 
 export class DrySource implements LogSource, Disposable {
   private readonly reader: LogReader
   private readonly disk: DryDisk
-  private readonly folder: string
+  private readonly folders: LogFolders
   private readonly size: number
   private readonly end: number
   /** Of those that would be changed the last one that was asked for. */
   private current: MappedSegment | undefined
 
   /** `end`: nothing above it is asked for. */
-  constructor(disk: DryDisk, reader: LogReader, folder: string, size: number, end: number) {
+  constructor(disk: DryDisk, reader: LogReader, folders: LogFolders, size: number, end: number) {
     this.disk = disk
     this.reader = reader
-    this.folder = folder
+    this.folders = folders
     this.size = size
     this.end = end
   }
@@ -27,7 +27,7 @@ export class DrySource implements LogSource, Disposable {
     const { current } = this
     if (current !== undefined && offset >= current.start && offset < current.end) return current
     const start = segmentStart(offset, this.size)
-    const path = segmentPath(this.folder, start)
+    const path = this.folders.pathAt(start)
     if (this.disk.stat(path) === undefined) return undefined
     const used = Math.min(this.size, Math.max(0, this.end - start))
     if (this.disk.isMappable(path, used, this.size)) return this.reader.segmentAt(offset)

@@ -64,8 +64,8 @@ export interface RecoveredLog {
   lastStoreTimestamp: number
   /** The scan began here. */
   scannedFrom: number
-  /** What said so; `mended`: a file that was short. */
-  scannedBy: ScanReason | 'mended'
+  /** What said so; `mended`: a file that was short; `entries`: a DLedger log, of which its own index says where to begin. */
+  scannedBy: ScanReason | 'mended' | 'entries'
   recordCount: number
   /** [rewrittenFrom, end) was written and synced again. Equal to `end` where that was not needed. */
   rewrittenFrom: number

@@ -6,12 +6,12 @@
  */
 import { resolve } from 'node:path'
 import type { Log } from '../../log.ts'
-import { commitLogFolder, LogReader } from '../commitlog/index.ts'
+import { LogFolders, LogReader } from '../commitlog/index.ts'
 import type { StoreSettings } from '../settings.ts'
 import { folderError, foldersOf, wasUnclean } from '../store-folder.ts'
 import { DryDisk } from './dry-disk.ts'
 import { DrySource } from './dry-source.ts'
-import { type RecoveredStore, recoverStore, type StartMarks, startMarks } from './recover-store.ts'
+import { type RecoveredStore, type RecoveryGround, recoverStore, type StartMarks, startMarks } from './recover-store.ts'
 
 export interface Rehearsal {
   isUnclean: boolean
@@ -25,7 +25,12 @@ export interface Rehearsal {
   ms: number
 }
 
-export function rehearseStart(settings: StoreSettings, log: Log): Rehearsal {
+/** `logOf`: in the place of recoverLog, for a DLedger log (RecoveryGround.log). */
+export function rehearseStart(
+  settings: StoreSettings,
+  log: Log,
+  logOf?: (disk: DryDisk) => RecoveryGround['log'],
+): Rehearsal {
   const began = performance.now()
   const root = resolve(settings.storePathRootDir)
   const disk = new DryDisk()
@@ -35,8 +40,13 @@ export function rehearseStart(settings: StoreSettings, log: Log): Rehearsal {
     makeFolders(settings, root, disk)
     rehearsal.marks = startMarks(root, !isUnclean)
     const { mappedFileSizeCommitLog: size } = settings
-    const source = (end: number) => new DrySource(disk, new LogReader(settings), commitLogFolder(settings), size, end)
-    rehearsal.recovered = recoverStore(settings, { root, isUnclean }, log, { disk, source })
+    const ground: RecoveryGround = {
+      disk,
+      source: (end) => new DrySource(disk, new LogReader(settings), new LogFolders(settings), size, end),
+    }
+    const special = logOf?.(disk)
+    if (special !== undefined) ground.log = special
+    rehearsal.recovered = recoverStore(settings, { root, isUnclean }, log, ground)
   } catch (error) {
     rehearsal.error = error
   }

@@ -13,13 +13,14 @@
  * Blocks on: unlink of one file at a time; pauses between files are returns, not sleeps.
  * Source:    spec/store-format.md §11, spec/dledger.md §1.1, §1.7.
  */
-import { rmSync, statSync, unlinkSync } from 'node:fs'
+import { statSync, unlinkSync } from 'node:fs'
 import type { ControlBlock, PositionWriter } from '../../concurrency/control-block.ts'
 import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { forgetChecksums } from '../checksums/checksum-file.ts'
 import { LogFolders } from '../commitlog/log-folders.ts'
 import { commitLogFolder, listSegments, type Segment, segmentStart } from '../commitlog/segments.ts'
+import { realDisk, type StoreDisk } from '../disk.ts'
 import { errnoOf, syncFolder } from '../metadata/durable-file.ts'
 import type { StoreSettings } from '../settings.ts'
 import { type DiskUse, diskUse } from './disk-use.ts'
@@ -271,12 +272,12 @@ export class Retention {
  * After a clean stop only: removes segments made ahead that hold nothing, as RocketMQ does. The oldest stays: its name
  * says where the log begins.
  */
-export function removeUnusedSegments(settings: StoreSettings, appended: number): number {
+export function removeUnusedSegments(settings: StoreSettings, appended: number, disk: StoreDisk = realDisk): number {
   const folder = commitLogFolder(settings)
-  const segments = listSegments(folder, settings.mappedFileSizeCommitLog)
+  const segments = listSegments(folder, settings.mappedFileSizeCommitLog, disk)
   const unused = segments.slice(1).filter(({ start }) => start >= appended)
-  for (const { path } of unused) rmSync(path, { force: true })
-  if (unused.length > 0) syncFolder(folder)
+  for (const { path } of unused) disk.remove(path)
+  if (unused.length > 0) disk.syncFolder(folder)
   return unused.length
 }
 

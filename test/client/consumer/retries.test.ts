@@ -149,8 +149,10 @@ test('a retry topic that NameServers do not know yet is no hindrance: the DLQ ge
   expect(got.length).toBe(30)
   const client = new TestClient(broker.address)
   onTestFinished(() => client.close())
-  const dead = await client.drain('%DLQ%G', 0)
-  expect(dead.map(({ body }) => Buffer.from(body).toString())).toEqual(texts(20).filter((_, i) => i % 2 === 0))
+  await vi.waitFor(async () => {
+    const dead = await client.drain('%DLQ%G', 0)
+    expect(dead.map(({ body }) => Buffer.from(body).toString())).toEqual(texts(20).filter((_, i) => i % 2 === 0))
+  }, patience)
 })
 
 test('a message that is given back after its listener has ended comes again; with level -1 it is in the DLQ', async () => {

@@ -1,5 +1,5 @@
 /** What a consumer tells the trace, as mqadmin reads it. */
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { TestClient } from '../../support/client.ts'
 import { consume, send, testBroker } from './support.ts'
 
@@ -16,12 +16,18 @@ test('each message leaves what came before and after it, in Java’s fields, fou
   await vi.waitFor(() => expect(got.length).toBe(3), patience)
   await consumer.close()
   const client = new TestClient(broker.address)
-  const stored = await client.drain(TRACE, 0)
-  await client.close()
-  const records = stored
-    .flatMap(({ body }) => Buffer.from(body).toString().split('\u0002'))
-    .filter((record) => record !== '')
-    .map((record) => record.split('\u0001'))
+  onTestFinished(() => client.close())
+  // What is acknowledged is in its queue a moment later.
+  const { stored, records } = await vi.waitFor(async () => {
+    const stored = await client.drain(TRACE, 0)
+    const text = stored.map(({ body }) => Buffer.from(body).toString()).join('')
+    const records = text
+      .split('\u0002')
+      .filter((record) => record !== '')
+      .map((record) => record.split('\u0001'))
+    expect(records).toHaveLength(4)
+    return { stored, records }
+  }, patience)
   const of = (kind: string, at: number, id: string) =>
     records.filter((fields) => fields[0] === kind && fields[at] === id)
   const [[, time, , group, requestId, , retries, keys]] = of('SubBefore', 5, 'good')

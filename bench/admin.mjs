@@ -2,9 +2,9 @@
 /**
  * How long does a command of `basaltmq admin` take, from its start to its end, as a process?
  *
- *     node bench/admin.mjs [--rounds 5]
+ *     node bench/admin.mjs [--rounds 5] [--server basalt|apache]
  *
- * Setup: a NameServer and a broker of ours as processes, with topics, groups and messages. Every command that only reads runs
+ * Setup: a NameServer and a broker as processes, ours or Apache's 4.9.7, with topics, groups and messages. Every command that only reads runs
  * --rounds times, one after the other, after one that is not counted; so does `node -e 0`, which is the least that any can take.
  * Prints median and maximum of each, and fails where a maximum is beyond 300 ms. Writes bench/results/admin-*.json.
  */
@@ -14,13 +14,16 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { startApacheBroker, startApacheNamesrv } from '../tools/apache/apache.mjs'
 import { freeBrokerPort } from '../tools/apache/process.mjs'
 import { machine } from './load/servers.mjs'
 import { median } from './load/stats.mjs'
 import { table, writeResult } from './load/table.mjs'
 
 const GOAL_MS = 300
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } })
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '5' }, server: { type: 'string', default: 'basalt' } },
+})
 const rounds = Number(values.rounds)
 const COMMAND = resolve(dirname(fileURLToPath(import.meta.url)), '..', 'bin', 'basaltmq.js')
 const folder = mkdtempSync(join(tmpdir(), 'basalt-admin-'))
@@ -30,17 +33,28 @@ const [namesrvPort, port] = [await freeBrokerPort(), await freeBrokerPort()]
 const namesrv = `127.0.0.1:${namesrvPort}`
 const set = (/** @type {Record<string, string | number>} */ keys) =>
   Object.entries(keys).flatMap(([key, value]) => ['--set', `${key}=${value}`])
-const servers = [
-  start('namesrv', set({ listenPort: namesrvPort, kvConfigPath: join(folder, 'kv.json') })),
-  start(
-    'broker',
-    set({
-      ...{ brokerName: 'broker-a', brokerIP1: '127.0.0.1', listenPort: port, haListenPort: port + 1 },
-      ...{ namesrvAddr: namesrv, storePathRootDir: join(folder, 'store'), traceTopicEnable: 'true' },
-      ...{ mappedFileSizeCommitLog: 64 << 20, enablePropertyFilter: 'true' },
-    }),
-  ),
-]
+const FILES = { mappedFileSizeCommitLog: 64 << 20, enablePropertyFilter: 'true' }
+const servers = values.server === 'apache' ? await apache() : ours()
+
+function ours() {
+  return [
+    start('namesrv', set({ listenPort: namesrvPort, kvConfigPath: join(folder, 'kv.json') })),
+    start(
+      'broker',
+      set({
+        ...{ brokerName: 'broker-a', brokerIP1: '127.0.0.1', listenPort: port, haListenPort: port + 1 },
+        ...{ namesrvAddr: namesrv, storePathRootDir: join(folder, 'store'), traceTopicEnable: 'true', ...FILES },
+      }),
+    ),
+  ]
+}
+
+async function apache() {
+  const version = '4.9.7'
+  const names = await startApacheNamesrv({ version, port: namesrvPort, folder: join(folder, 'namesrv') })
+  const config = { ...FILES, traceTopicEnable: 'true' }
+  return [names, await startApacheBroker({ version, folder: join(folder, 'broker'), port, namesrv, config })]
+}
 
 /** @param {string} role @param {string[]} args */
 function start(role, args) {
@@ -116,10 +130,10 @@ try {
       ? `every command ends within ${GOAL_MS} ms`
       : `beyond ${GOAL_MS} ms: ${slow.map(({ command }) => command).join(', ')}`,
   )
-  writeResult('admin', { machine: machine(), rounds, measured })
+  writeResult('admin', { server: values.server, machine: machine(), rounds, measured })
   process.exitCode = slow.length === 0 ? 0 : 1
 } finally {
-  for (const server of servers) server.kill('SIGKILL')
+  for (const server of servers) await server.kill('SIGKILL')
 }
 
 /** @param {string} name */

@@ -23,6 +23,10 @@ describe.skipIf(!apacheIsThere(...CLIENTS))('on Apache’s brokers', () => {
     await admin.createTopic('First', { queues: QUEUES })
     for (let queueId = 0; queueId < QUEUES; queueId++)
       await producer.sendToQueue({ topic: 'First', body: 'x' }, { topic: 'First', brokerName: 'broker-a', queueId })
+    // What is acknowledged is in its queue a little later.
+    await expect
+      .poll(async () => (await admin.queueOffsets('First')).filter(({ max }) => max === 1).length)
+      .toBe(QUEUES)
     for (let i = 0; i < GROUPS; i++) {
       await admin.createGroup(`Reset-${i}`)
       await admin.resetOffset(`Reset-${i}`, 'First', 'latest')

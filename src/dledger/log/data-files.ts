@@ -5,26 +5,25 @@
  *   write(entry) … flush()    one write for all of a batch
  *   sync()                    fdatasync by the pool, for all files written since the last one
  *
- * Owns:      the files, the tail, descriptors for reading, and which files are not synced yet.
+ * Owns:      the files, the tail, and which files are not synced yet.
  * Invariant: everything behind the end is zero, in the last file; there is no file behind it (recovery and cut() see to it). But for the
  *            last two, each file is synced: recovery takes a log that ends earlier than that for damaged.
  * Format:    spec/dledger.md §2.1, §2.2. Blocks on: the disk (all but sync()).
  */
-import { closeSync, mkdirSync, openSync, readSync, unlinkSync } from 'node:fs'
+import { mkdirSync, readSync, unlinkSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { assert } from '../../assert.ts'
-import { fdatasync, syncFolder } from '../../native/index.ts'
+import { syncFolder } from '../../native/index.ts'
 import { forgetChecksums } from '../../store/checksums/checksum-file.ts'
 import { BLANK_SIZE, DLEDGER_LAYOUT, PwriteTail } from '../../store/commitlog/index.ts'
 import { allocateSegment } from '../../store/commitlog/segment-allocator.ts'
 import { type Segment, segmentPath, segmentStart } from '../../store/commitlog/segments.ts'
 import { cutTail } from '../../store/recovery/tail.ts'
 import { type DLedgerEntry, writeEntry } from '../wire/index.ts'
+import { OpenFiles } from './open-files.ts'
 import { retireFile } from './retired-files.ts'
 import { SpareFile } from './spare-file.ts'
-
-const OPEN_MAX = 16
 
 export class DataFiles {
   readonly fileSize: number
@@ -36,7 +35,7 @@ export class DataFiles {
   private tail: PwriteTail
   /** Start of the file that the tail is in; −1: none yet. */
   private tailStart = -1
-  private readonly reading = new Map<number, number>()
+  private readonly files: OpenFiles
   private dirty = new Set<number>()
   /** Files whose sync is under way. */
   private syncing = new Set<number>()
@@ -54,6 +53,7 @@ export class DataFiles {
     mkdirSync(folder, { recursive: true })
     this.tail = new PwriteTail(folder, fileSize, DLEDGER_LAYOUT)
     this.spare = new SpareFile(ownFolder, fileSize)
+    this.files = new OpenFiles((start) => segmentPath(folder, start))
   }
 
   get endPos(): number {
@@ -103,7 +103,7 @@ export class DataFiles {
   private syncBefore(end: number): void {
     for (const start of [...this.dirty, ...this.syncing].filter((it) => it < end)) {
       this.tail.flushBatch()
-      if (this.segments.some((it) => it.start === start)) fdatasync(this.fd(start))
+      if (this.segments.some((it) => it.start === start)) this.files.syncNow(start)
       this.dirty.delete(start)
     }
   }
@@ -138,7 +138,7 @@ export class DataFiles {
   read(pos: number, into: Buffer, length: number): number {
     const start = segmentStart(pos, this.fileSize)
     const part = Math.min(length, start + this.fileSize - pos)
-    return readSync(this.fd(start), into, 0, part, pos - start)
+    return readSync(this.files.fd(start), into, 0, part, pos - start)
   }
 
   /** Everything from `pos` on is erased, and that is on disk. */
@@ -206,13 +206,8 @@ export class DataFiles {
     this.syncing = this.dirty
     this.dirty = new Set()
     for (const start of this.syncing) {
-      const path = segmentPath(this.folder, start)
-      const handle = await open(path, 'r+').catch((error: NodeJS.ErrnoException) => {
-        // A truncation has removed it, and has synced what it left.
-        if (error.code === 'ENOENT' && !this.segments.some((it) => it.start === start)) return undefined
-        throw error
-      })
-      await handle?.datasync().finally(() => handle.close())
+      // One that a truncation has removed: it has synced what it left.
+      if (this.segments.some((it) => it.start === start)) await this.files.syncSoon(start)
     }
     this.syncing = new Set()
     await this.syncFolderSoon()
@@ -222,7 +217,7 @@ export class DataFiles {
   syncNow(): void {
     this.tail.flushBatch()
     for (const start of new Set([...this.dirty, ...this.syncing]))
-      if (this.segments.some((it) => it.start === start)) fdatasync(this.fd(start))
+      if (this.segments.some((it) => it.start === start)) this.files.syncNow(start)
     this.dirty.clear()
     this.syncFolderNow()
   }
@@ -231,8 +226,7 @@ export class DataFiles {
     this.spare.close()
     this.syncNow()
     this.tail.close()
-    for (const fd of this.reading.values()) closeSync(fd)
-    this.reading.clear()
+    this.files.close()
   }
 
   private syncFolderNow(): void {
@@ -250,22 +244,7 @@ export class DataFiles {
   }
 
   private forget(start: number): void {
-    const fd = this.reading.get(start)
-    if (fd !== undefined) closeSync(fd)
-    this.reading.delete(start)
+    this.files.forget(start)
     this.dirty.delete(start)
-  }
-
-  private fd(start: number): number {
-    const known = this.reading.get(start)
-    if (known !== undefined) return known
-    if (this.reading.size >= OPEN_MAX) {
-      const [oldest, fd] = this.reading.entries().next().value!
-      closeSync(fd)
-      this.reading.delete(oldest)
-    }
-    const fd = openSync(segmentPath(this.folder, start), 'r+')
-    this.reading.set(start, fd)
-    return fd
   }
 }

@@ -15,7 +15,7 @@ import { type RecoveredLog, recoverLog } from '../store/recovery/index.ts'
 import type { StartMarks } from '../store/recovery/recover-store.ts'
 import { removeUnusedSegments } from '../store/retention/retention.ts'
 import type { StoreSettings } from '../store/settings.ts'
-import { DLedgerLog, type Found, type LogSettings, logSettings } from './log/index.ts'
+import { committedBelow, DLedgerLog, type Found, type LogSettings, logSettings } from './log/index.ts'
 import { foundByRehearsal } from './rehearsal.ts'
 
 export interface RecoveredDLedgerLog extends RecoveredLog {
@@ -63,10 +63,9 @@ export function recoverDLedgerLog(
 
 function foundByStart(files: LogSettings, log: Log): { found: Found; committed: number } {
   const entries = new DLedgerLog(files, log)
-  const { found, endIndex } = entries
-  const checkpoint = entries.state.loadCheckpoint()?.committedIndex ?? -1
-  const committed =
-    endIndex < 0 ? found.beginPos : checkpoint < entries.beginIndex ? 0 : entries.endOf(Math.min(checkpoint, endIndex))
+  const { found, state } = entries
+  const checkpoint = state.loadCheckpoint()?.committedIndex ?? -1
+  const committed = committedBelow(found, checkpoint, (index) => entries.endOf(index))
   entries.close()
   return { found, committed }
 }

@@ -8,7 +8,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import type { Log } from '../log.ts'
 import { listSegments, type Segment } from '../store/commitlog/segments.ts'
 import type { StoreDisk } from '../store/disk.ts'
-import { type Found, type IndexToMend, type LogSettings, recover } from './log/index.ts'
+import { committedBelow, type Found, type IndexToMend, type LogSettings, recover } from './log/index.ts'
 import { type IndexUnit, unitIn } from './log/index-files.ts'
 import { INDEX_UNIT_SIZE } from './log/settings.ts'
 import { StateFiles } from './log/state-files.ts'
@@ -20,12 +20,7 @@ export function foundByRehearsal(files: LogSettings, log: Log, disk: StoreDisk):
   const found = recover(files, index, state, log, disk)
   state.loadTerm()
   if (index.putCount > 0) log.warn(`${index.putCount} units of the entry index are written again`)
-  const { beginIndex, beginPos, endIndex, endPos } = found
-  const isInside = checkpoint >= beginIndex && checkpoint < endIndex
-  return {
-    found,
-    committed: endIndex < 0 ? beginPos : isInside ? index.wantedEnd : checkpoint < beginIndex ? 0 : endPos,
-  }
+  return { found, committed: committedBelow(found, checkpoint, () => index.wantedEnd) }
 }
 
 /** What a start would put into the index is counted; of one entry it is remembered. */

@@ -31,6 +31,17 @@ export interface Found {
   walkedCount: number
 }
 
+/** Entries that end below are committed, by the checkpoint's index; `endOf`: where an entry inside the log ends. */
+export function committedBelow(
+  { beginIndex, beginPos, endIndex, endPos }: Found,
+  checkpoint: number,
+  endOf: (index: number) => number,
+): number {
+  if (endIndex < 0) return beginPos
+  if (checkpoint < beginIndex) return 0
+  return checkpoint >= endIndex ? endPos : endOf(checkpoint)
+}
+
 export type IndexToMend = Pick<IndexFiles, 'read' | 'ensure' | 'put' | 'flush' | 'cut' | 'dropBefore' | 'sync'>
 
 /** The walk begins so many files before the end, or earlier where the index does not agree. */

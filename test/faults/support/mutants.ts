@@ -52,7 +52,8 @@ export const earlyAcknowledgements = {
   ofBoth: mutant('acknowledged once appended, with neither disk nor slave waited for', [
     { file: 'broker/acks.js', from: "this.ends[at] <= confirmed ? 'ok'", to: "true ? 'ok'" },
     // The network thread hears of it at once.
-    { file: 'stages/append.js', from: 'wakeNetworkIfWanted(!waitsForMore(gate))', to: 'wakeNetworkIfWanted(true)' },
+    { file: 'stages/append.js', from: 'this.wantsAnswerNow || !waitsForMore(gate)', to: 'true' },
+    { file: 'stages/dledger.js', from: 'this.start.waker, append.hasRefused)', to: 'this.start.waker, true)' },
   ]),
   ofSlave: mutant("acknowledged before the slave's report", [
     {

@@ -90,6 +90,7 @@ export class DispatchStage implements Stage {
     // All of the log, but for the tail of a DLedger member, which is not known to be committed.
     this.catchUpTo = control.visible()
     this.retained = control.load('retained')
+    this.queues.logMin = this.retained
     this.queues.isCatchingUp = this.position < this.catchUpTo
     this.hasUrgentWork = () => control.word('heldPulls') > 0 || control.word('stop') !== 0
     for (const known of start.knownQueues) this.adopt(known)
@@ -170,6 +171,10 @@ export class DispatchStage implements Stage {
     }
     const queue = writer.integer
     queues.markDirty(queue)
+    if (writer.hasBegunAnew) {
+      writer.hasBegunAnew = false
+      queues.setMin(queue, this.minOf(writer))
+    }
     // At start max is where the next record goes, which is ahead of units that are being built again.
     if (this.isCaughtUp || writer.end > queues.max(queue)) queues.setMax(queue, writer.end)
     if (!queues.isWaiting(queue)) return false
@@ -255,6 +260,7 @@ export class DispatchStage implements Stage {
     const retained = this.runtime.control.load('retained')
     if (retained !== this.retained) {
       this.retained = retained
+      this.queues.logMin = retained
       this.source.dropBelow(retained)
       this.minima = this.dispatcher.writers()
     }

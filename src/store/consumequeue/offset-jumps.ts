@@ -14,6 +14,8 @@ interface Following {
   queueId: number
   /** Queue offset of the next record. */
   nextOffset: number
+  /** Smallest one whose record exists; not below nextOffset where none does. */
+  readonly minOffset: number
 }
 
 export class OffsetJumps {
@@ -33,8 +35,9 @@ export class OffsetJumps {
   settle(): { topic: string; queueId: number; next: number; to: number }[] {
     const refused = []
     for (const [queue, next] of this.open) {
-      const { topic, queueId, nextOffset } = queue
-      if (nextOffset === 0 || next - nextOffset <= GAP_UNITS_MAX) queue.nextOffset = next
+      const { topic, queueId, nextOffset, minOffset } = queue
+      const isBare = nextOffset === 0 || minOffset >= nextOffset
+      if (isBare || next - nextOffset <= GAP_UNITS_MAX) queue.nextOffset = next
       else refused.push({ topic, queueId, next: nextOffset, to: next - 1 })
     }
     this.open.clear()

@@ -51,6 +51,8 @@ export class QueueStore {
   readonly pageSize = pageSize()
   readonly allocator: ChunkAllocator
   readonly fds: FdCache
+  /** Records below are gone. */
+  logMin = 0
   /** While the log is dispatched again at start: files that are left behind are not those that housekeeping syncs. */
   isCatchingUp = false
   private readonly rewritten = new Set<string>()

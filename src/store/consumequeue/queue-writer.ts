@@ -57,6 +57,8 @@ export class QueueWriter implements SlotHolder {
   maxPhysical: number
   /** Next queue offset as recovery has read it from the log: records that name one at or above it are damaged. */
   limit = Number.POSITIVE_INFINITY
+  /** It has begun at another queue offset since somebody looked: its smallest one has moved. */
+  hasBegunAnew = false
   heat = 0
   heatEpoch = 0
 
@@ -151,7 +153,7 @@ export class QueueWriter implements SlotHolder {
    */
   fillTo(end: number): boolean {
     if (end <= this.end) return true
-    if (this.end === 0 || !this.hasFiles()) this.startAt(end)
+    if (this.isBare()) this.startAt(end)
     if (end - this.end > GAP_UNITS_MAX) return false
     // A queue that starts with the next file has no unit to show for it.
     if (end === this.end) {
@@ -189,7 +191,7 @@ export class QueueWriter implements SlotHolder {
     }
     if (position < this.maxPhysical) return 'present'
     if (q > this.end) {
-      if (this.end === 0 || !this.hasFiles()) this.startAt(q)
+      if (this.isBare()) this.startAt(q)
       else if (q - this.end > GAP_UNITS_MAX) return 'misplaced'
       while (this.end < q) this.appendBlank()
     }
@@ -208,6 +210,11 @@ export class QueueWriter implements SlotHolder {
     return this.ext
   }
 
+  /** No record of it exists: it may go on at any queue offset, as when a member was away while its group deleted what it lacks. */
+  private isBare(): boolean {
+    return this.end === 0 || this.maxPhysical <= this.store.logMin || !this.hasFiles()
+  }
+
   private hasFiles(): boolean {
     return this.fileStart >= 0 || listQueueFiles(this.folder).length > 0
   }
@@ -218,6 +225,7 @@ export class QueueWriter implements SlotHolder {
     for (const empty of listQueueFiles(this.folder)) unlinkSync(empty.path)
     this.end = queueOffset - (queueOffset % this.store.unitsPerFile)
     this.counted = this.end
+    this.hasBegunAnew = true
   }
 
   private appendBlank(): void {

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { OffsetJumps } from '../../../src/store/consumequeue/offset-jumps.ts'
 
 /** Next offset of a queue that stood at `from` and whose records name these offsets. */
-function nextAfter(from: number, offsets: number[]) {
-  const queue = { topic: 'T', queueId: 0, nextOffset: from }
+function nextAfter(from: number, offsets: number[], minOffset = 0) {
+  const queue = { topic: 'T', queueId: 0, nextOffset: from, minOffset }
   const jumps = new OffsetJumps()
   for (const offset of offsets) if (offset >= queue.nextOffset) jumps.follow(queue, offset)
   const refused = jumps.settle()
@@ -24,4 +24,9 @@ test.each([
   ['two damaged ones in a row', 7, [FAR, FAR * 2, 7, 8], 9, []],
 ])('%s', (_, from, offsets, next, refused) => {
   expect(nextAfter(from, offsets)).toEqual({ next, refused })
+})
+
+test('a queue of which no record is left goes on anywhere, with one record too', () => {
+  expect(nextAfter(7, [FAR], 7)).toEqual({ next: FAR + 1, refused: [] })
+  expect(nextAfter(7, [FAR, FAR + 1], 7)).toEqual({ next: FAR + 2, refused: [] })
 })

@@ -9,7 +9,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Log } from '../log.ts'
 import { BLANK_SIZE, CLASSIC_LAYOUT } from '../store/commitlog/index.ts'
-import { listSegments, segmentPath, segmentStart } from '../store/commitlog/segments.ts'
+import { listSegments, type Segment, segmentPath, segmentStart } from '../store/commitlog/segments.ts'
 import { realDisk, type StoreDisk } from '../store/disk.ts'
 import { type RecoveredLog, recoverLog } from '../store/recovery/index.ts'
 import type { StartMarks } from '../store/recovery/recover-store.ts'
@@ -25,6 +25,8 @@ export interface RecoveredDLedgerLog extends RecoveredLog {
   /** Known to be committed below: what the checkpoint says. */
   committed: number
 }
+
+type ClassicLog = Pick<StoreSettings, 'storePathClassicCommitLog' | 'mappedFileSizeCommitLog'>
 
 /** `startPos` counts where there is no data file yet. */
 export function brokerLogSettings(settings: StoreSettings, startPos = 0): LogSettings {
@@ -46,11 +48,11 @@ export function recoverDLedgerLog(
   const { beginPos, endIndex, endTerm, endPos, walkedFrom, walkedCount, segments } = found
   const divide = segments[0]?.start ?? files.startPos
   log.info(`the DLedger log ends at ${endPos}, with entry ${endIndex} of term ${endTerm}`, { committed })
-  const first = listSegments(settings.storePathClassicCommitLog, settings.mappedFileSizeCommitLog)[0]
+  const first = removeParted(settings, divide, log, disk)[0]
   const last = segments[segments.length - 1]
   return {
     ...{ found, divide, committed, end: endPos },
-    min: first !== undefined && first.start < divide ? first.start : beginPos,
+    min: first?.start ?? beginPos,
     lastStoreTimestamp: 0,
     scannedFrom: walkedFrom,
     scannedBy: 'entries',
@@ -98,6 +100,25 @@ function closeClassicLog(
     folder: dirname(folder),
   })
   return { ...recovered, end: start + size }
+}
+
+/**
+ * Where the entries begin anew, behind a hole, the CommitLog of before is no part of the log any more, and goes as the data files of
+ * before have. Returns what stays of it.
+ */
+export function removeParted(
+  { storePathClassicCommitLog: folder, mappedFileSizeCommitLog: size }: ClassicLog,
+  divide: number,
+  log: Log,
+  disk: StoreDisk = realDisk,
+): Segment[] {
+  const segments = listSegments(folder, size, disk).filter(({ start }) => start < divide)
+  const last = segments[segments.length - 1]
+  if (last === undefined || last.start + size >= divide) return segments
+  for (const { path } of segments) disk.remove(path)
+  disk.syncFolder(folder)
+  log.warn(`the CommitLog of the time before DLedger is removed: entries begin anew at ${divide}`, { folder })
+  return []
 }
 
 function endWithBlank(path: string, at: number, size: number, disk: StoreDisk): void {

@@ -23,11 +23,13 @@ import {
   JVM_TIMERS,
   type LogWatch,
   type Role,
+  removeParted,
 } from '../dledger/index.ts'
 import { ConfigError, describe, StoreError } from '../errors.ts'
 import { AppendHistory } from '../metrics/append-history.ts'
 import { FlushClock, HaClock, type SessionClock } from '../metrics/follower-clocks.ts'
 import { Waker } from '../native/index.ts'
+import { segmentStart } from '../store/commitlog/index.ts'
 import { DLedgerAppend } from './dledger-append.ts'
 import type { StageSpawn, ToStage } from './messages.ts'
 import { type Begin, type EventRuntime, type EventStage, runEventStage } from './run-event-stage.ts'
@@ -165,6 +167,8 @@ class DLedgerStage implements EventStage, LogWatch {
   began(beginPos: number): void {
     const { retained } = this.positions
     if (beginPos > retained.load()) retained.advance(beginPos)
+    const { settings } = this.start
+    removeParted(settings, segmentStart(beginPos, settings.mappedFileSizeCommitLog), this.runtime.log)
     this.runtime.post({ kind: 'retired', below: retained.load() })
   }
 

@@ -1,10 +1,13 @@
 /** A member that was away for days: what it lacks its group has deleted, and its log begins anew at what is left. */
-import { readdirSync, utimesSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openStore, verifyStore } from '../../../src/inspect/index.ts'
+import { startTestBroker } from '../../../src/testing/index.ts'
 import { eventually } from '../../dledger/support.ts'
-import { brokerGroup, type GroupMember } from './support.ts'
+import { scratchFolder } from '../../store/scratch.ts'
+import { TestClient } from '../../support/client.ts'
+import { brokerGroup, GROUP, type GroupMember } from './support.ts'
 
 const CODES = { minOffset: 31, deleteExpired: 329 }
 const HOUR_MS = 3_600_000
@@ -21,53 +24,78 @@ async function minOffset({ client }: GroupMember): Promise<number> {
   return Number(ext?.offset)
 }
 
-test('it serves what is left, by the queue offsets of all, and leads', async () => {
-  const group = await brokerGroup(3, { config: FILES })
-  const send = async (from: number, to: number) => {
-    for (let i = from; i < to; i += 1) await group.send(TOPIC, text(i), { queueId: 0 })
-  }
-  await group.leader()
-  await send(0, 100)
-  const [absent] = await group.followers()
-  await eventually(async () => (await endOf(absent!)) === (await endOf(await group.leader())), 'it has all')
-  const left = await endOf(absent!)
-  await absent!.stop()
-  await send(100, 900)
-  // Nobody waits for it any more, and the files are four days old.
-  const others = group.members.filter((it) => it !== absent)
-  const old = new Date(Date.now() - 96 * HOUR_MS)
-  for (const member of others) {
-    member.handle.engine.moveClock(2 * 60_000)
-    for (const name of readdirSync(dataOf(member))) utimesSync(join(dataOf(member), name), old, old)
-  }
-  for (const member of others)
-    await eventually(async () => {
-      await member.client.invoke(CODES.deleteExpired).catch(() => undefined)
-      return firstOf(member) > left
-    }, `${member.id} has deleted what the absent one lacks`)
-  await absent!.start()
-  await eventually(async () => (await endOf(absent!)) === (await endOf(await group.leader())), 'it is filled')
-  expect(firstOf(absent!)).toBeGreaterThan(left)
+/** Of before DLedger. */
+async function classicStore(count: number): Promise<string> {
+  const folder = scratchFolder()
+  const broker = await startTestBroker({ folder, config: { ...FILES, brokerName: GROUP } })
+  const client = new TestClient(broker.address)
+  for (let i = 0; i < count; i += 1) await client.send(TOPIC, text(i), { queueId: 0 })
+  await client.close()
+  await broker.close()
+  return folder
+}
 
-  // What it begins with is the same after a start that looks at the files again.
-  await absent!.stop()
-  await absent!.start()
-  await group.transfer(absent!)
-  await send(900, 910)
-  const leader = await group.leader()
-  for (const member of group.members) {
-    const min = await minOffset(leader)
-    await eventually(async () => (await minOffset(member)) === min, `the queue of ${member.id} begins at ${min}`)
-    const found = await member.client.drain(TOPIC, 0, min)
-    expect(min).toBeGreaterThan(100)
-    expect(found.map(({ queueOffset }) => queueOffset)).toEqual(Array.from({ length: found.length }, (_, i) => min + i))
-    expect(found.at(-1)!.body.toString()).toBe(text(909))
-  }
-  for (const member of [...(await group.followers()), leader]) await member.stop()
-  for (const { folder } of group.members) {
-    const { findings } = await verifyStore(openStore(folder))
-    expect(findings.filter(({ severity }) => severity !== 'info').map(({ code, what }) => `${code}: ${what}`)).toEqual(
-      [],
-    )
-  }
-}, 120_000)
+test.each([60, 0])(
+  'it serves what is left, by the queue offsets of all, and leads (%i messages of before DLedger)',
+  async (older) => {
+    const store = older > 0 ? await classicStore(older) : undefined
+    const prepare = (folder: string) => store !== undefined && cpSync(store, folder, { recursive: true })
+    const group = await brokerGroup(3, { config: FILES, prepare })
+    const send = async (from: number, to: number) => {
+      for (let i = from; i < to; i += 1) await group.send(TOPIC, text(i), { queueId: 0 })
+    }
+    await group.leader()
+    await send(older, 100)
+    const [absent] = await group.followers()
+    await eventually(async () => (await endOf(absent!)) === (await endOf(await group.leader())), 'it has all')
+    const left = await endOf(absent!)
+    await absent!.stop()
+    await send(100, 900)
+    // Nobody waits for it any more, and the files are four days old.
+    const others = group.members.filter((it) => it !== absent)
+    const old = new Date(Date.now() - 96 * HOUR_MS)
+    for (const member of others) {
+      member.handle.engine.moveClock(2 * 60_000)
+      for (const folder of [join(member.folder, 'commitlog'), dataOf(member)])
+        if (existsSync(folder)) for (const name of readdirSync(folder)) utimesSync(join(folder, name), old, old)
+    }
+    for (const member of others)
+      await eventually(async () => {
+        await member.client.invoke(CODES.deleteExpired).catch(() => undefined)
+        return firstOf(member) > left
+      }, `${member.id} has deleted what the absent one lacks`)
+    await absent!.start()
+    await eventually(async () => (await endOf(absent!)) === (await endOf(await group.leader())), 'it is filled')
+    expect(firstOf(absent!)).toBeGreaterThan(left)
+
+    // What it begins with is the same after a start that has only the files to look at.
+    await absent!.stop()
+    for (const name of ['positions', 'queues']) rmSync(join(absent!.folder, 'basalt', name))
+    writeFileSync(join(absent!.folder, 'abort'), '1')
+    await absent!.start()
+    await group.transfer(absent!)
+    await send(900, 910)
+    const leader = await group.leader()
+    for (const member of group.members) {
+      const min = await minOffset(leader)
+      await eventually(async () => (await minOffset(member)) === min, `the queue of ${member.id} begins at ${min}`)
+      let found = await member.client.drain(TOPIC, 0, min)
+      await eventually(async () => {
+        found = await member.client.drain(TOPIC, 0, min)
+        return found.at(-1)?.body.toString() === text(909)
+      }, `${member.id} has the last message`)
+      expect(min).toBeGreaterThan(100)
+      expect(found.map(({ queueOffset }) => queueOffset)).toEqual(
+        Array.from({ length: found.length }, (_, i) => min + i),
+      )
+    }
+    for (const member of [...(await group.followers()), leader]) await member.stop()
+    for (const { folder } of group.members) {
+      const { findings } = await verifyStore(openStore(folder))
+      expect(
+        findings.filter(({ severity }) => severity !== 'info').map(({ code, what }) => `${code}: ${what}`),
+      ).toEqual([])
+    }
+  },
+  120_000,
+)

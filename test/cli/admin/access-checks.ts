@@ -102,19 +102,24 @@ export async function refusals(admin: Administrator): Promise<void> {
   expect(error).toContain('its account may not do that')
 }
 
+let works = 0
+
 /** Everything that is signed: headers with all kinds of values, bodies, none. */
 export async function work(admin: Administrator): Promise<void> {
-  await admin.ok('topic create Mail -q 2')
-  await admin.ok('group create Readers --retry-max 5')
-  const sent = await admin.json('message send Mail --body "grüße, 你好" --key order-17 --tag Paid -q 1')
+  // Names of its own, so that it can be tried again.
+  works += 1
+  const [topic, group] = [`Mail${works}`, `Readers${works}`]
+  await admin.ok(`topic create ${topic} -q 2`)
+  await admin.ok(`group create ${group} --retry-max 5`)
+  const sent = await admin.json(`message send ${topic} --body "grüße, 你好" --key order-17 --tag Paid -q 1`)
   const shown = await admin.json(`message show ${sent.offsetMsgId}`)
   expect(shown).toMatchObject({ body: 'grüße, 你好', msgId: sent.msgId })
-  await expect.poll(async () => (await admin.json('message find Mail --key order-17')).length).toBe(1)
-  expect(await admin.json('message find Mail --from "5m ago" --tag Paid')).toEqual([shown])
-  expect((await admin.ok('message tail Mail --from "5m ago" -c 1')).out).toContain('#Paid [order-17] grüße, 你好')
-  await admin.ok('offset reset Readers -t Mail --to latest --yes')
-  expect(await admin.json('group describe Readers')).toMatchObject({ lag: 0 })
-  expect((await admin.json('topic units Mail -q 1')).units).toHaveLength(1)
+  await expect.poll(async () => (await admin.json(`message find ${topic} --key order-17`)).length).toBe(1)
+  expect(await admin.json(`message find ${topic} --from "5m ago" --tag Paid`)).toEqual([shown])
+  expect((await admin.ok(`message tail ${topic} --from "5m ago" -c 1`)).out).toContain('#Paid [order-17] grüße, 你好')
+  await admin.ok(`offset reset ${group} -t ${topic} --to latest --yes`)
+  expect(await admin.json(`group describe ${group}`)).toMatchObject({ lag: 0 })
+  expect((await admin.json(`topic units ${topic} -q 1`)).units).toHaveLength(1)
   expect((await admin.ok('broker config set broker-a fileReservedTime=48')).out).toContain('to 48')
   expect(await admin.json('broker list')).toMatchObject([{ name: 'broker-a', error: '' }])
   expect((await admin.ok('broker describe broker-a')).out).toContain('broker-a')

@@ -167,9 +167,19 @@ class DLedgerStage implements EventStage, LogWatch {
   began(beginPos: number): void {
     const { retained } = this.positions
     if (beginPos > retained.load()) retained.advance(beginPos)
-    const { settings } = this.start
-    removeParted(settings, segmentStart(beginPos, settings.mappedFileSizeCommitLog), this.runtime.log)
+    this.removeParted(beginPos)
     this.runtime.post({ kind: 'retired', below: retained.load() })
+  }
+
+  private removeParted(beginPos: number): void {
+    const { start, runtime } = this
+    const { settings } = start
+    try {
+      removeParted(settings, segmentStart(beginPos, settings.mappedFileSizeCommitLog), runtime.log)
+    } catch (error) {
+      // The next start does it.
+      runtime.log.error(`the CommitLog of the time before DLedger was not removed: ${describe(error)}`)
+    }
   }
 
   gateOpened(): void {

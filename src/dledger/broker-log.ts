@@ -15,7 +15,7 @@ import { type RecoveredLog, recoverLog } from '../store/recovery/index.ts'
 import type { StartMarks } from '../store/recovery/recover-store.ts'
 import { removeUnusedSegments } from '../store/retention/retention.ts'
 import type { StoreSettings } from '../store/settings.ts'
-import { committedBelow, DLedgerLog, type Found, type LogSettings, logSettings } from './log/index.ts'
+import { committedBelow, DLedgerLog, type Found, type LogSettings, logSettings, StateFiles } from './log/index.ts'
 import { foundByRehearsal } from './rehearsal.ts'
 
 export interface RecoveredDLedgerLog extends RecoveredLog {
@@ -48,7 +48,7 @@ export function recoverDLedgerLog(
   const { beginPos, endIndex, endTerm, endPos, walkedFrom, walkedCount, segments } = found
   const divide = segments[0]?.start ?? files.startPos
   log.info(`the DLedger log ends at ${endPos}, with entry ${endIndex} of term ${endTerm}`, { committed })
-  const first = removeParted(settings, divide, log, disk)[0]
+  const first = classicBefore(settings, found, divide, log, disk)[0]
   const last = segments[segments.length - 1]
   return {
     ...{ found, divide, committed, end: endPos },
@@ -102,23 +102,49 @@ function closeClassicLog(
   return { ...recovered, end: start + size }
 }
 
-/**
- * Where the entries begin anew, behind a hole, the CommitLog of before is no part of the log any more, and goes as the data files of
- * before have. Returns what stays of it.
- */
-export function removeParted(
-  { storePathClassicCommitLog: folder, mappedFileSizeCommitLog: size }: ClassicLog,
+/** The CommitLog in front of the entries; empty where a hole lies between: then it is no part of the log. */
+function classicBefore(
+  settings: StoreSettings,
+  { segments: [firstFile] }: Found,
   divide: number,
   log: Log,
-  disk: StoreDisk = realDisk,
+  disk: StoreDisk,
 ): Segment[] {
-  const segments = listSegments(folder, size, disk).filter(({ start }) => start < divide)
-  const last = segments[segments.length - 1]
-  if (last === undefined || last.start + size >= divide) return segments
+  const { folder, ownFolder } = brokerLogSettings(settings)
+  const { segments, isParted } = classicSegments(settings, divide, disk)
+  if (!isParted) return segments
+  const begin = new StateFiles(folder, ownFolder).loadBegin()
+  const beganIn = begin?.isDone === true ? segmentStart(begin.pos, settings.mappedFileSizeCommitLog) : -1
+  // A crash came between.
+  if (beganIn === firstFile?.start) removeParted(settings, divide, log, disk)
+  else
+    log.warn(
+      `the CommitLog of the time before DLedger is not served: between it and the entries at ${divide} files are missing`,
+      {
+        folder: settings.storePathClassicCommitLog,
+      },
+    )
+  return []
+}
+
+/** The log has begun anew, behind a hole: the CommitLog of before goes as the data files of before have. */
+export function removeParted(settings: ClassicLog, divide: number, log: Log, disk: StoreDisk = realDisk): void {
+  const { segments, isParted } = classicSegments(settings, divide, disk)
+  if (!isParted) return
+  const folder = settings.storePathClassicCommitLog
   for (const { path } of segments) disk.remove(path)
   disk.syncFolder(folder)
   log.warn(`the CommitLog of the time before DLedger is removed: entries begin anew at ${divide}`, { folder })
-  return []
+}
+
+function classicSegments(
+  { storePathClassicCommitLog: folder, mappedFileSizeCommitLog: size }: ClassicLog,
+  divide: number,
+  disk: StoreDisk,
+): { segments: Segment[]; isParted: boolean } {
+  const segments = listSegments(folder, size, disk).filter(({ start }) => start < divide)
+  const last = segments[segments.length - 1]
+  return { segments, isParted: last !== undefined && last.start + size < divide }
 }
 
 function endWithBlank(path: string, at: number, size: number, disk: StoreDisk): void {

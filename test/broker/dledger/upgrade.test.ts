@@ -1,5 +1,5 @@
 /** A classic store whose broker becomes a member of a group: what it held is served, and the log goes on. Source: spec/dledger.md §1.7. */
-import { cpSync, readdirSync, readFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startTestBroker } from '../../../src/testing/index.ts'
@@ -61,6 +61,27 @@ test('three copies of a classic store become a group: nothing is lost, queue off
   }
   await group.leader()
   await expectAll(group, OLD + 50)
+})
+
+test('a first data file that is lost does not take the CommitLog with it: put back, all is there', async () => {
+  const store = await classicStore()
+  const group = await brokerGroup(3, { config: FILES, prepare: (folder) => cpSync(store, folder, { recursive: true }) })
+  for (let i = OLD; i < OLD + 300; i += 1) await group.send(TOPIC, `new-${i}-`.padEnd(1000, 'y'), { queueId: 0 })
+  const [member] = await group.followers()
+  const data = join(member!.folder, `dledger-${member!.id}`, 'data')
+  await eventually(async () => (await bodiesOf(member!.client)).length === OLD + 300, 'it has all')
+  await member!.stop()
+  const [first, ...others] = readdirSync(data).sort()
+  expect(others.length).toBeGreaterThan(0)
+  const kept = join(scratchFolder(), 'kept')
+  renameSync(join(data, first!), kept)
+  await member!.start()
+  expect(member!.log.of('warn').join('\n')).toContain('files are missing')
+  expect(readdirSync(join(member!.folder, 'commitlog'))).toEqual(readdirSync(join(store, 'commitlog')))
+  await member!.stop()
+  renameSync(kept, join(data, first!))
+  await member!.start()
+  await eventually(async () => (await bodiesOf(member!.client)).length === OLD + 300, 'it serves all again')
 })
 
 /** The only one: entries begin where the CommitLog ended. */

@@ -144,9 +144,18 @@ export function createFileInPlace(
   } catch (error) {
     if (fd >= 0) {
       closeSync(fd)
-      unlinkSync(building)
+      removeIfPossible(building)
     }
     throw error instanceof StoreError ? error : allocationError(error, path, chunk)
+  }
+}
+
+/** What is in the way of the file is in the way of its removal too: a disk that became read-only. The next one begins it anew. */
+function removeIfPossible(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // The error that led here is told.
   }
 }
 

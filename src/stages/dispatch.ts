@@ -68,7 +68,6 @@ export class DispatchStage implements Stage {
   /** What consumers may see at the start; queues are complete once it is reached. */
   private readonly catchUpTo: number
   private isCaughtUp = false
-  private retained: number
   private minima: Iterator<QueueWriter> | undefined
   private retryAt = 0
 
@@ -89,8 +88,7 @@ export class DispatchStage implements Stage {
     this.position = this.dispatched.load()
     // All of the log, but for the tail of a DLedger member, which is not known to be committed.
     this.catchUpTo = control.visible()
-    this.retained = control.load('retained')
-    this.queues.logMin = this.retained
+    this.queues.logMin = control.load('retained')
     this.queues.isCatchingUp = this.position < this.catchUpTo
     this.hasUrgentWork = () => control.word('heldPulls') > 0 || control.word('stop') !== 0
     for (const known of start.knownQueues) this.adopt(known)
@@ -103,7 +101,7 @@ export class DispatchStage implements Stage {
 
   hasWork(): boolean {
     if (this.definitions.hasNext() || this.minima !== undefined) return true
-    if (this.runtime.control.load('retained') !== this.retained) return true
+    if (this.runtime.control.load('retained') !== this.queues.logMin) return true
     if (this.forgets.some(({ below }) => below <= this.position)) return true
     return !this.isWaitingForRetry() && this.runtime.control.visible() > Math.max(this.position, this.tried)
   }
@@ -138,7 +136,7 @@ export class DispatchStage implements Stage {
 
   private dispatch(to: number): number {
     const { dispatcher, queues } = this
-    if (this.position < this.retained) this.position = this.retained
+    if (this.position < queues.logMin) this.position = queues.logMin
     const from = this.position
     const position = dispatcher.dispatch(from, to, BATCH_BYTES_MAX, this.runtime.control.load('appended'))
     // The gate has passed a part of a record only: nothing can be done before it has passed the rest.
@@ -258,8 +256,7 @@ export class DispatchStage implements Stage {
   /** After retention: each queue's smallest offset whose record exists, a few queues a step. */
   private refreshMinima(): number {
     const retained = this.runtime.control.load('retained')
-    if (retained !== this.retained) {
-      this.retained = retained
+    if (retained !== this.queues.logMin) {
       this.queues.logMin = retained
       this.source.dropBelow(retained)
       this.minima = this.dispatcher.writers()
@@ -283,7 +280,7 @@ export class DispatchStage implements Stage {
   }
 
   private minOf(writer: QueueWriter): number {
-    return firstUnitAtOrAbove(writer.folder, this.queues.fileSize, writer.end, this.retained)
+    return firstUnitAtOrAbove(writer.folder, this.queues.fileSize, writer.end, this.queues.logMin)
   }
 
   /** Queues whose last records are gone go on where they were. */

@@ -12,7 +12,16 @@ import { logBounds } from '../../src/inspect/log-end.ts'
 import { freeBrokerPort } from '../../tools/apache/process.mjs'
 import { patch } from '../store/dispatch/support.ts'
 import { type Acknowledged, differences, hashes, holes, producer, readAll } from './support/programs.ts'
-import { apacheIsThere, type Kind, ORACLE, Scratch, SMALL_FILES, startSystem } from './support/systems.ts'
+import {
+  apacheIsThere,
+  type Kind,
+  ORACLE,
+  Scratch,
+  SMALL_FILES,
+  type System,
+  type SystemOptions,
+  startSystem,
+} from './support/systems.ts'
 
 const COMMAND = fileURLToPath(new URL('../../bin/basaltmq.js', import.meta.url))
 const TOPIC = 'Mended'
@@ -37,6 +46,19 @@ function tear(store: string): void {
   const { end } = logBounds(openStore(store))
   const path = join(store, 'commitlog', String(end - (end % SEGMENT)).padStart(20, '0'))
   patch(path, end % SEGMENT, readFileSync(join(store, 'commitlog', '00000000000000000000')).subarray(0, 300))
+}
+
+/** A broker on a store that was mended; where it does not serve what it should, its log is shown. */
+async function served(options: SystemOptions, check: (system: System) => Promise<void>): Promise<void> {
+  const system = await startSystem(options)
+  try {
+    await check(system)
+  } catch (error) {
+    console.error(`the log of the broker that opened the store:\n${system.log()}`)
+    throw error
+  } finally {
+    await system.close()
+  }
 }
 
 const DAMAGES: { what: string; writer: Kind; reader: string; damage: (store: string) => void }[] = [
@@ -130,29 +152,25 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('a store that was mended', () =
       expect(status, String(stdout)).toBe(0)
       expect(String(stdout)).toContain('\nwhole: ')
 
-      const system = await startSystem({ scratch, kind: 'apache', version: reader, store, port, config: SMALL_FILES })
-      try {
-        const { namesrv } = system
-        const read = await readAll(scratch, ORACLE, { namesrv, topics: TOPIC, lookup: 10 })
-        expect(read.bad.slice(0, 5)).toEqual([])
-        expect(read.lookups).toBeGreaterThan(80)
-        expect(holes(read.records)).toEqual([])
-        expect(differences(hashes(acknowledged), hashes(read.records))).toEqual([])
-        const ids = new Set(read.records.map((one) => `${one.key} ${one.queueId}:${one.queueOffset} ${one.msgId}`))
-        expect(
-          acknowledged.filter((one) => !ids.has(`${one.key} ${one.queueId}:${one.queueOffset} ${one.msgId}`)),
-        ).toEqual([])
-        // And it goes on: new messages get the next offsets.
-        const more = await producer(scratch, ORACLE, { namesrv, topic: TOPIC, count: 40, seed: 6 }).done()
-        const after = await readAll(scratch, ORACLE, { namesrv, topics: TOPIC, lookup: 0 })
-        expect(holes(after.records)).toEqual([])
-        expect(differences(hashes([...acknowledged, ...more.acknowledged]), hashes(after.records))).toEqual([])
-      } catch (error) {
-        console.error(`the log of the broker that opened the store:\n${system.log()}`)
-        throw error
-      } finally {
-        await system.close()
-      }
+      await served(
+        { scratch, kind: 'apache', version: reader, store, port, config: SMALL_FILES },
+        async ({ namesrv }) => {
+          const read = await readAll(scratch, ORACLE, { namesrv, topics: TOPIC, lookup: 10 })
+          expect(read.bad.slice(0, 5)).toEqual([])
+          expect(read.lookups).toBeGreaterThan(80)
+          expect(holes(read.records)).toEqual([])
+          expect(differences(hashes(acknowledged), hashes(read.records))).toEqual([])
+          const ids = new Set(read.records.map((one) => `${one.key} ${one.queueId}:${one.queueOffset} ${one.msgId}`))
+          expect(
+            acknowledged.filter((one) => !ids.has(`${one.key} ${one.queueId}:${one.queueOffset} ${one.msgId}`)),
+          ).toEqual([])
+          // And it goes on: new messages get the next offsets.
+          const more = await producer(scratch, ORACLE, { namesrv, topic: TOPIC, count: 40, seed: 6 }).done()
+          const after = await readAll(scratch, ORACLE, { namesrv, topics: TOPIC, lookup: 0 })
+          expect(holes(after.records)).toEqual([])
+          expect(differences(hashes([...acknowledged, ...more.acknowledged]), hashes(after.records))).toEqual([])
+        },
+      )
     },
   )
 
@@ -182,19 +200,12 @@ describe.skipIf(!apacheIsThere(ORACLE, '5.3.3'))('a store that was mended', () =
     const { status, stdout } = spawnSync(process.execPath, [COMMAND, 'inspect', 'repair', store, '--apply', ...SIZES])
     expect(status, String(stdout)).toBe(0)
 
-    const system = await startSystem({ ...options, port })
-    try {
-      const { namesrv } = system
+    await served({ ...options, port }, async ({ namesrv }) => {
       const more = await producer(scratch, ORACLE, { ...send, namesrv, count: 40, seed: 8 }).done()
       const read = await readAll(scratch, ORACLE, { namesrv, topics: TOPIC, lookup: 10 })
       expect(read.bad.slice(0, 5)).toEqual([])
       expect(holes(read.records)).toEqual([])
       expect(differences(hashes([...acknowledged, ...more.acknowledged]), hashes(read.records))).toEqual([])
-    } catch (error) {
-      console.error(`the log of the broker that opened the store:\n${system.log()}`)
-      throw error
-    } finally {
-      await system.close()
-    }
+    })
   })
 })

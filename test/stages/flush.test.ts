@@ -1,5 +1,5 @@
 /** The flush stage without its thread; the last tests run it in one. */
-import { existsSync, fdatasyncSync, mkdirSync, openSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { existsSync, fdatasyncSync, mkdirSync, openSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -11,6 +11,7 @@ import type { FromStage } from '../../src/stages/messages.ts'
 import { allocateSegment } from '../../src/store/commitlog/segment-allocator.ts'
 import type { StoreSettings } from '../../src/store/settings.ts'
 import { scratchFolder, storeSettings } from '../store/scratch.ts'
+import { openBelow } from '../support/open-files.ts'
 import { stageHarness, until } from './harness.ts'
 
 const SIZE = 65_536
@@ -48,14 +49,7 @@ function flushStage(changes: Partial<StoreSettings> = {}, segments = 3) {
 }
 
 function openSegments(root: string): string[] {
-  const links = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return ''
-    }
-  })
-  return links.filter((link) => link.startsWith(join(root, 'commitlog'))).map((link) => link.split('/').at(-1)!)
+  return openBelow(join(root, 'commitlog')).map((path) => path.split('/').at(-1)!)
 }
 
 describe('SYNC_FLUSH', () => {

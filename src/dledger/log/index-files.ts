@@ -20,7 +20,6 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StoreError } from '../../errors.ts'
 import { fallocate, fdatasync, nextData, pageSize, punchHole, syncFolder } from '../../native/index.ts'
@@ -28,6 +27,7 @@ import { readInt64, writeInt64 } from '../../store/commitlog/record.ts'
 import { writeZeros } from '../../store/commitlog/segment-allocator.ts'
 import { listSegments, segmentName } from '../../store/commitlog/segments.ts'
 import { ENTRY_MAGIC } from '../wire/index.ts'
+import { OpenFiles } from './open-files.ts'
 import { retireFile } from './retired-files.ts'
 import { INDEX_UNIT_SIZE } from './settings.ts'
 
@@ -46,14 +46,13 @@ export function unitIn(view: DataView, index: number): IndexUnit | undefined {
 
 const AHEAD = 1024 * 1024
 const STAGED_MAX = 2048
-const OPEN_MAX = 16
 
 export class IndexFiles {
   private readonly folder: string
   private readonly ownFolder: string
   private readonly fileSize: number
   private readonly files = new Set<number>()
-  private readonly opened = new Map<number, number>()
+  private readonly opened: OpenFiles
   private readonly dirty = new Set<number>()
   private readonly staged = Buffer.alloc(STAGED_MAX * INDEX_UNIT_SIZE)
   private readonly stagedView = new DataView(this.staged.buffer, this.staged.byteOffset, this.staged.length)
@@ -68,6 +67,7 @@ export class IndexFiles {
     this.folder = folder
     this.ownFolder = ownFolder
     this.fileSize = fileSize
+    this.opened = new OpenFiles((start) => join(folder, segmentName(start)))
     mkdirSync(folder, { recursive: true })
     for (const { start, size, path } of listSegments(folder, fileSize)) {
       // One that is too short would end a member of the JVM; its units are made again.
@@ -85,7 +85,7 @@ export class IndexFiles {
       if (!this.files.has(start)) this.create(start)
       const to = Math.min(start + this.fileSize, Math.ceil(end / AHEAD) * AHEAD)
       const from = Math.max(start, index * INDEX_UNIT_SIZE - ((index * INDEX_UNIT_SIZE) % pageSize()))
-      allocateKept(this.fd(start), from - start, to - from)
+      allocateKept(this.opened.fd(start), from - start, to - from)
       this.allocated = to
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
@@ -124,7 +124,7 @@ export class IndexFiles {
       const start = at - (at % this.fileSize)
       const part = Math.min(length - done, start + this.fileSize - at)
       this.dirty.add(start)
-      done += writeSync(this.fd(start), this.staged, done, part, at - start)
+      done += writeSync(this.opened.fd(start), this.staged, done, part, at - start)
     }
   }
 
@@ -132,7 +132,9 @@ export class IndexFiles {
   read(index: number): IndexUnit | undefined {
     const start = this.startOf(index)
     if (index < 0 || !this.files.has(start)) return undefined
-    if (readSync(this.fd(start), this.unit, 0, INDEX_UNIT_SIZE, index * INDEX_UNIT_SIZE - start) < INDEX_UNIT_SIZE)
+    if (
+      readSync(this.opened.fd(start), this.unit, 0, INDEX_UNIT_SIZE, index * INDEX_UNIT_SIZE - start) < INDEX_UNIT_SIZE
+    )
       return undefined
     return unitIn(this.unitView, index)
   }
@@ -145,7 +147,7 @@ export class IndexFiles {
     this.allocated = -1
     const start = this.startOf(index)
     if (!this.files.has(start)) return
-    const fd = this.fd(start)
+    const fd = this.opened.fd(start)
     const from = at - start
     if (nextData(fd, from) >= this.fileSize) return
     this.dirty.add(start)
@@ -170,7 +172,7 @@ export class IndexFiles {
 
   sync(): void {
     this.flush()
-    for (const start of this.dirty) if (this.files.has(start)) fdatasync(this.fd(start))
+    for (const start of this.dirty) if (this.files.has(start)) this.opened.syncNow(start)
     this.dirty.clear()
   }
 
@@ -179,19 +181,14 @@ export class IndexFiles {
     const starts = [...this.dirty]
     this.dirty.clear()
     for (const start of starts) {
-      const handle = await open(join(this.folder, segmentName(start)), 'r+').catch((error: NodeJS.ErrnoException) => {
-        // A truncation has removed it.
-        if (error.code === 'ENOENT' && !this.files.has(start)) return undefined
-        throw error
-      })
-      await handle?.datasync().finally(() => handle.close())
+      // One that a truncation has removed.
+      if (this.files.has(start)) await this.opened.syncSoon(start)
     }
   }
 
   close(): void {
     this.sync()
-    for (const fd of this.opened.values()) closeSync(fd)
-    this.opened.clear()
+    this.opened.close()
   }
 
   private startOf(index: number): number {
@@ -225,25 +222,9 @@ export class IndexFiles {
   }
 
   private forget(start: number): void {
-    const fd = this.opened.get(start)
-    if (fd !== undefined) closeSync(fd)
-    this.opened.delete(start)
+    this.opened.forget(start)
     this.dirty.delete(start)
     this.files.delete(start)
-  }
-
-  private fd(start: number): number {
-    const known = this.opened.get(start)
-    if (known !== undefined) return known
-    if (this.opened.size >= OPEN_MAX) {
-      const [oldest, fd] = this.opened.entries().next().value!
-      if (this.dirty.delete(oldest)) fdatasync(fd)
-      closeSync(fd)
-      this.opened.delete(oldest)
-    }
-    const fd = openSync(join(this.folder, segmentName(start)), 'r+')
-    this.opened.set(start, fd)
-    return fd
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Descriptors of the data files, by where a file starts: few of many files, the one that was opened first is closed for a new one.
+ * Descriptors of data and index files, by where a file starts: few of many files, the one that was opened first is closed for a new one.
  *
  * Owns:      the descriptors. One that the pool is syncing is closed behind that: its number must not become that of another file.
  * Blocks on: the disk, in fd() and syncNow().

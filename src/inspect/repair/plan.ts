@@ -141,6 +141,7 @@ class Planner {
 
   run(): RepairPlan {
     const { plan } = this
+    plan.builtTo = this.committed()
     if (this.wants('strays')) this.strays()
     if (this.wants('tail') && this.store.files.member === undefined) this.tail()
     if (this.wants('queues')) this.queues()
@@ -240,7 +241,6 @@ class Planner {
       byQueue.set(key, [...(byQueue.get(key) ?? []), finding])
     }
     // After a crash records at the end have no units yet. A queue that goes on to the end would say that all have theirs.
-    plan.builtTo = this.committed()
     const isElsewhere = plan.builtTo !== undefined && plan.builtTo !== verification.dispatchedTo
     plan.allQueues = this.allQueues || verification.more > 0 || ((store.isUnclean || isElsewhere) && byQueue.size > 0)
     if (plan.allQueues) {
@@ -268,10 +268,8 @@ class Planner {
   private index(): void {
     const { store, plan } = this
     const found = this.of(INDEX_CODES)
-    const goesOn = plan.queues.length > 0
-    if (!goesOn) plan.builtTo = this.committed()
     const isElsewhere = store.isUnclean || (plan.builtTo !== undefined && plan.allQueues)
-    const isBehind = isElsewhere && goesOn && store.files.indexFiles.length > 0
+    const isBehind = isElsewhere && plan.queues.length > 0 && store.files.indexFiles.length > 0
     if ((found.length === 0 && !isBehind) || !store.settings.messageIndexEnable) return
     plan.wantsIndex = true
     const why = found.length > 0 ? codesOf(found) : 'the queues are built up to the end of the log'

@@ -392,16 +392,20 @@ export function dispatchedOf(store: InspectedStore): { dispatched: number; index
  */
 function committedOf(store: InspectedStore): { dispatched: number; indexed: number } {
   const { use, isUnclean, positions } = store
-  const newest = newestUnits(store)[0]
-  const all = isUnclean || use.isInUse ? 0 : committedEnd(store)
-  const dispatched = newest === undefined ? all : newest.offset + newest.size
   if (positions !== undefined) {
     const { slot, trust } = positions
     const mark = trust === 'durable' ? slot.settled : slot.dispatched
     return { dispatched: mark, indexed: mark }
   }
   if (use.isInUse && store.isOurs) return { dispatched: 0, indexed: 0 }
-  return { dispatched, indexed: isUnclean || use.isInUse ? (newest?.offset ?? 0) : dispatched }
+  const newest = newestUnits(store)[0]
+  const hasStopped = !isUnclean && !use.isInUse
+  if (newest === undefined) {
+    const all = hasStopped ? committedEnd(store) : 0
+    return { dispatched: all, indexed: all }
+  }
+  const dispatched = newest.offset + newest.size
+  return { dispatched, indexed: hasStopped ? dispatched : newest.offset }
 }
 
 /** Brokers make their own queues without an entry in topics.json. */

@@ -36,8 +36,7 @@ export class OffsetJumps {
     const refused = []
     for (const [queue, next] of this.open) {
       const { topic, queueId, nextOffset, minOffset } = queue
-      const isBare = nextOffset === 0 || minOffset >= nextOffset
-      if (isBare || next - nextOffset <= GAP_UNITS_MAX) queue.nextOffset = next
+      if (minOffset >= nextOffset || next - nextOffset <= GAP_UNITS_MAX) queue.nextOffset = next
       else refused.push({ topic, queueId, next: nextOffset, to: next - 1 })
     }
     this.open.clear()

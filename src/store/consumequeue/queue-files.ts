@@ -121,7 +121,7 @@ export function allocationError(error: unknown, path: string, bytes: number): St
 
 /**
  * Makes a sparse file of `size` bytes whose first `chunk` bytes have blocks, under `path`, in one step.
- * Returns the open descriptor. Throws StoreError DISK_FULL or STORE_WRITE_FAILED, and then leaves nothing behind.
+ * Returns the open descriptor. Throws StoreError DISK_FULL or STORE_WRITE_FAILED, and then leaves nothing under that name.
  */
 export function createFileInPlace(
   settings: Pick<StoreSettings, 'storePathRootDir'>,

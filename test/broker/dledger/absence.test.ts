@@ -3,11 +3,8 @@ import { cpSync, existsSync, readdirSync, rmSync, utimesSync, writeFileSync } fr
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openStore, verifyStore } from '../../../src/inspect/index.ts'
-import { startTestBroker } from '../../../src/testing/index.ts'
 import { eventually } from '../../dledger/support.ts'
-import { scratchFolder } from '../../store/scratch.ts'
-import { TestClient } from '../../support/client.ts'
-import { brokerGroup, GROUP, type GroupMember } from './support.ts'
+import { brokerGroup, classicStore, type GroupMember } from './support.ts'
 
 const CODES = { minOffset: 31, deleteExpired: 329 }
 const HOUR_MS = 3_600_000
@@ -24,21 +21,17 @@ async function minOffset({ client }: GroupMember): Promise<number> {
   return Number(ext?.offset)
 }
 
-/** Of before DLedger. */
-async function classicStore(count: number): Promise<string> {
-  const folder = scratchFolder()
-  const broker = await startTestBroker({ folder, config: { ...FILES, brokerName: GROUP } })
-  const client = new TestClient(broker.address)
-  for (let i = 0; i < count; i += 1) await client.send(TOPIC, text(i), { queueId: 0 })
-  await client.close()
-  await broker.close()
-  return folder
-}
-
 test.each([60, 0])(
   'it serves what is left, by the queue offsets of all, and leads (%i messages of before DLedger)',
   async (older) => {
-    const store = older > 0 ? await classicStore(older) : undefined
+    const store =
+      older > 0
+        ? await classicStore(
+            FILES,
+            TOPIC,
+            Array.from({ length: older }, (_, i) => text(i)),
+          )
+        : undefined
     const prepare = (folder: string) => store !== undefined && cpSync(store, folder, { recursive: true })
     const group = await brokerGroup(3, { config: FILES, prepare })
     const send = async (from: number, to: number) => {

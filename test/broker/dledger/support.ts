@@ -11,14 +11,14 @@
  *
  * All is gone when the test has finished.
  */
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { freeBrokerPort } from '../../../src/bench/ports.ts'
 import { type BrokerHandle, startBroker } from '../../../src/broker/broker.ts'
 import type { BrokerConfig } from '../../../src/config/index.ts'
 import { type FaultName, FaultSwitches } from '../../../src/faults.ts'
 import { type NamesrvHandle, startNamesrv } from '../../../src/namesrv/index.ts'
 import { parse } from '../../../src/remoting/fastjson.ts'
-import { SMALL } from '../../../src/testing/index.ts'
+import { SMALL, startTestBroker } from '../../../src/testing/index.ts'
 import { DLedgerClient, eventually, peersOf, peersText } from '../../dledger/support.ts'
 import { type BrokerProcess, startBrokerProcess } from '../../faults/support/broker-process.ts'
 import { capturedLog, scratchFolder } from '../../store/scratch.ts'
@@ -233,6 +233,21 @@ export class BrokerGroup {
     await this.names.close()
     await this.namesrv.close()
   }
+}
+
+/** The store of a broker of before DLedger, which holds these messages in queue 0. */
+export async function classicStore(
+  config: Partial<BrokerConfig>,
+  topic: string,
+  bodies: readonly string[],
+): Promise<string> {
+  const folder = scratchFolder()
+  const broker = await startTestBroker({ folder, config: { ...config, brokerName: GROUP } })
+  const client = new TestClient(broker.address)
+  for (const body of bodies) expect((await client.send(topic, body, { queueId: 0 })).code).toBe(0)
+  await client.close()
+  await broker.close()
+  return folder
 }
 
 /** Members n0 … on free ports, started, without waiting for a leader. */

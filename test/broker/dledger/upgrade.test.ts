@@ -2,29 +2,22 @@
 import { cpSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { startTestBroker } from '../../../src/testing/index.ts'
 import { eventually } from '../../dledger/support.ts'
 import { scratchFolder } from '../../store/scratch.ts'
-import { TestClient } from '../../support/client.ts'
-import { type BrokerGroup, brokerGroup, GROUP } from './support.ts'
+import type { TestClient } from '../../support/client.ts'
+import { type BrokerGroup, brokerGroup, classicStore } from './support.ts'
 
 const TOPIC = 'Upgraded'
 const FILES = { mappedFileSizeCommitLog: 256 * 1024, maxMessageSize: 64 * 1024 }
 const OLD = 400
 
 /** Messages over two CommitLog files, in one queue. */
-async function classicStore(): Promise<string> {
-  const folder = scratchFolder()
-  const broker = await startTestBroker({ folder, config: { ...FILES, brokerName: GROUP } })
-  const client = new TestClient(broker.address)
-  for (let i = 0; i < OLD; i += 1) {
-    const { code } = await client.send(TOPIC, `old-${i}-`.padEnd(1000, 'x'), { queueId: 0 })
-    expect(code).toBe(0)
-  }
-  await client.close()
-  await broker.close()
-  return folder
-}
+const oldStore = () =>
+  classicStore(
+    FILES,
+    TOPIC,
+    Array.from({ length: OLD }, (_, i) => `old-${i}-`.padEnd(1000, 'x')),
+  )
 
 /** All bodies of the queue, by queue offset. */
 async function bodiesOf(client: TestClient): Promise<string[]> {
@@ -43,7 +36,7 @@ async function expectAll(group: BrokerGroup, count: number): Promise<void> {
 }
 
 test('three copies of a classic store become a group: nothing is lost, queue offsets go on, over restarts', async () => {
-  const store = await classicStore()
+  const store = await oldStore()
   const group = await brokerGroup(3, { config: FILES, prepare: (folder) => cpSync(store, folder, { recursive: true }) })
   const classic = readdirSync(join(store, 'commitlog')).length
   expect(classic).toBeGreaterThan(1)
@@ -64,7 +57,7 @@ test('three copies of a classic store become a group: nothing is lost, queue off
 })
 
 test('a first data file that is lost does not take the CommitLog with it: put back, all is there', async () => {
-  const store = await classicStore()
+  const store = await oldStore()
   const group = await brokerGroup(3, { config: FILES, prepare: (folder) => cpSync(store, folder, { recursive: true }) })
   for (let i = OLD; i < OLD + 300; i += 1) await group.send(TOPIC, `new-${i}-`.padEnd(1000, 'y'), { queueId: 0 })
   const [member] = await group.followers()

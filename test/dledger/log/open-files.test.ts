@@ -1,20 +1,10 @@
-/** Descriptors of data files: whatever is forgotten meanwhile, a sync is of its own file, and nothing stays open. */
-import { closeSync, openSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+/** Descriptors of a log's files: whatever is forgotten meanwhile, a sync is of its own file, and nothing stays open. */
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { OpenFiles } from '../../../src/dledger/log/open-files.ts'
 import { scratchFolder } from '../../store/scratch.ts'
-
-function open(folder: string): string[] {
-  const names = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return ''
-    }
-  })
-  return names.filter((path) => path.startsWith(folder)).sort()
-}
+import { openBelow } from '../../support/open-files.ts'
 
 test('one that is forgotten while the pool syncs it is closed behind that', async () => {
   const folder = scratchFolder()
@@ -26,9 +16,9 @@ test('one that is forgotten while the pool syncs it is closed behind that', asyn
   files.forget(0)
   const other = openSync(pathOf(1), 'r')
   expect(other).not.toBe(fd)
-  expect(open(folder)).toContain(pathOf(0))
+  expect(openBelow(folder)).toContain(pathOf(0))
   await synced
-  expect(open(folder)).toEqual([pathOf(1)])
+  expect(openBelow(folder)).toEqual([pathOf(1)])
   closeSync(other)
   files.close()
 })
@@ -41,9 +31,9 @@ test('many files: no more than 16 stay open, and each is found again', () => {
     writeFileSync(pathOf(start), '')
     files.syncNow(start)
   }
-  expect(open(folder)).toHaveLength(16)
+  expect(openBelow(folder)).toHaveLength(16)
   files.syncNow(0)
-  expect(open(folder)).toContain(pathOf(0))
+  expect(openBelow(folder)).toContain(pathOf(0))
   files.close()
-  expect(open(folder)).toEqual([])
+  expect(openBelow(folder)).toEqual([])
 })
